@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# bulkhead's one Makefile. The list of sources of a process is the list of what that process
+# trusts: `make tcb` counts it. `make help` lists the targets.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?=
+CC      ?= gcc
+VERSION := 0.1.0
+
+ifneq ($(SAN),)
+B := $(BUILD)/san-$(SAN)
+SAN_FLAGS := -fsanitize=$(SAN) -fno-sanitize-recover=all -DBULKHEAD_SANITIZER=1
+else
+B := $(BUILD)
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough -Werror
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-D_FORTIFY_SOURCE=2
+BASE_CFLAGS := -std=gnu17 -O2 -g $(WARN) $(if $(SAN),-fPIE,$(HARDEN)) $(SAN_FLAGS) \
+	-D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
+	-DBULKHEAD_LIBEXEC='"$(PREFIX)/libexec/bulkhead"'
+BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FLAGS)
+
+# Every process: the wire and the walls.
+IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/describe.c
+SECCOMP_SRC := seccomp/load.c seccomp/confine.c
+# One list a process.
+core_SRC   := $(wildcard vmm/*.c) seccomp/core.c
+broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
+vfio_SRC   := helpers/helper.c $(wildcard helpers/vfio/*.c) seccomp/vfio.c
+null_SRC   := helpers/helper.c $(wildcard helpers/null/*.c) seccomp/null.c
+
+PROCESSES := core broker vfio null
+HELPERS   := broker vfio null
+BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%)
+
+LIBS := -lseccomp -lcap-ng -lprotobuf-c
+GEN  := $(B)/gen/ipc/bulkhead.pb-c
+
+# The two sides see their own headers, ipc/ and seccomp/, and never each other's.
+INC_vmm     := -I$(B)/inc/vmm -isystem $(B)/gen
+INC_helpers := -I$(B)/inc/helpers -isystem $(B)/gen
+INC_both    := -I$(B)/inc/both -isystem $(B)/gen
+INC_tests   := -I$(B)/inc/tests -isystem $(B)/gen
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+COMMON_OBJ := $(call obj,$(IPC_SRC) $(SECCOMP_SRC)) $(GEN).o
+
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
+
+all: $(BINARIES) ## build every process
+
+# ---- headers a side may see -------------------------------------------------------------------
+INC_STAMP := $(B)/inc/stamp
+$(INC_STAMP):
+	$(Q)mkdir -p $(B)/inc/vmm $(B)/inc/helpers $(B)/inc/both $(B)/inc/tests
+	$(Q)for d in ipc seccomp vmm; do ln -sfn $(CURDIR)/$$d $(B)/inc/vmm/$$d; done
+	$(Q)for d in ipc seccomp helpers; do ln -sfn $(CURDIR)/$$d $(B)/inc/helpers/$$d; done
+	$(Q)for d in ipc seccomp; do ln -sfn $(CURDIR)/$$d $(B)/inc/both/$$d; done
+	$(Q)for d in ipc seccomp vmm helpers tests; do ln -sfn $(CURDIR)/$$d $(B)/inc/tests/$$d; done
+	$(Q)touch $@
+
+# ---- the wire, generated ----------------------------------------------------------------------
+$(GEN).h $(GEN).c &: ipc/bulkhead.proto
+	$(call say,PROTOC,$<)
+	$(Q)mkdir -p $(B)/gen
+	$(Q)protoc-c --c_out=$(B)/gen $<
+
+$(GEN).o: $(GEN).c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) -Wno-cast-qual $(CFLAGS) -I$(B)/gen -c -o $@ $<
+
+# ---- objects and binaries ---------------------------------------------------------------------
+define compile
+$(B)/obj/$(1)/%.o: $(1)/%.c $(GEN).h $(INC_STAMP)
+	$$(call say,CC,$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $$(CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call compile,vmm,$(INC_vmm)))
+$(eval $(call compile,helpers,$(INC_helpers)))
+$(eval $(call compile,ipc,$(INC_both)))
+$(eval $(call compile,seccomp,$(INC_both)))
+$(eval $(call compile,tests,$(INC_tests)))
+
+define link
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
+endef
+$(B)/bulkhead: $(call obj,$(core_SRC)) $(COMMON_OBJ)
+	$(link)
+define helper_binary
+$(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
+	$$(link)
+endef
+$(foreach h,$(HELPERS),$(eval $(call helper_binary,$(h))))
+
+include tests/tests.mk
+
+# ---- looking at it ----------------------------------------------------------------------------
+tcb: ## lines of our code linked into each process
+	@printf '%-8s %6s  %s\n' process lines 'of which shared (ipc, seccomp)'; \
+	shared=$$(cat $(IPC_SRC) $(SECCOMP_SRC) | wc -l); \
+	$(foreach p,$(PROCESSES),printf '%-8s %6d  %d\n' $(p) \
+		$$(( $$(cat $($(p)_SRC) | wc -l) + shared )) $$shared;)
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+format: ## clang-format every C file in place
+	clang-format -i $(C_FILES)
+tidy: $(GEN).h $(INC_STAMP) ## clang-tidy, with the short list in .clang-tidy
+	clang-tidy --quiet $(filter vmm/%.c helpers/%.c ipc/%.c seccomp/%.c,$(C_FILES)) -- \
+		$(BASE_CFLAGS) $(INC_tests)
+
+# ---- installing -------------------------------------------------------------------------------
+install: all ## DESTDIR= PREFIX=: bulkhead to bin/, the other processes to libexec/bulkhead/
+	install -D -m 755 $(B)/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
+	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	install -m 755 $(HELPERS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
+
+clean: ## remove what was built (the rig's downloads stay in their cache)
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: all tcb format tidy install clean help
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

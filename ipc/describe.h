@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A PCI function as its helper describes it to the core: plain structs, and the two functions that
+ * turn them into a Description message and, checked, back.
+ *
+ * The core trusts nothing in a description: describe_from_wire refuses whatever is out of range,
+ * unaligned or overlapping before any other code sees it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/bulkhead.pb-c.h"
+#include "ipc/err.h"
+
+enum {
+	PCI_CONFIG_MAX = 4096,
+	PCI_BARS = 6,
+	REGION_RANGES = 4,
+	MSIX_MAX = 2048,
+};
+
+struct region_range {
+	uint64_t offset, size; /* bytes, page granular, inside the BAR */
+};
+
+struct region_desc {
+	uint64_t size; /* bytes; 0: the BAR does not exist */
+	bool io, is_64, prefetchable;
+	uint64_t fd_offset;
+	unsigned n_ranges;
+	struct region_range ranges[REGION_RANGES]; /* ascending, disjoint */
+};
+
+struct msix_desc {
+	unsigned vectors; /* 0: no MSI-X */
+	unsigned cap;     /* config space offset */
+	unsigned table_bar, pba_bar;
+	uint32_t table_offset, pba_offset;
+};
+
+struct function_desc {
+	unsigned config_size; /* 256 or 4096 */
+	uint8_t config[PCI_CONFIG_MAX];
+	struct region_desc regions[PCI_BARS];
+	struct msix_desc msix;
+	bool can_reset;
+};
+
+/* Storage the wire form points into; as long-lived as the packet. */
+struct describe_wire {
+	Bulkhead__Description description;
+	Bulkhead__MsixGeometry msix;
+	Bulkhead__Region regions[PCI_BARS], *region_ptrs[PCI_BARS];
+	Bulkhead__Range ranges[PCI_BARS][REGION_RANGES], *range_ptrs[PCI_BARS][REGION_RANGES];
+};
+
+void describe_to_wire(const struct function_desc *desc, struct describe_wire *wire);
+
+/* 0, or -EBADMSG with blame peer and the field at fault; *ret untouched on failure. */
+int describe_from_wire(
+	const Bulkhead__Description *description, struct function_desc *ret, struct err *err);

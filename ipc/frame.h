@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One packet with its descriptors over a SOCK_SEQPACKET socket: the only sendmsg/recvmsg here.
+ *
+ * Every process, any thread that owns the socket. Nothing blocks past the deadline given. Whatever
+ * is malformed (truncated data or control data, a control message of another kind, more
+ * descriptors than FRAME_FDS) closes every descriptor that arrived and fails with -EBADMSG: the
+ * kernel does install the ones that fit before it reports MSG_CTRUNC (unix(7)).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/fd.h"
+
+enum {
+	FRAME_MAX = 16 * 1024, /* bytes in one packet */
+	FRAME_FDS = 4,         /* descriptors in one packet */
+};
+
+struct frame {
+	uint8_t data[FRAME_MAX];
+	size_t len;
+	struct fd fds[FRAME_FDS]; /* owned by the frame until taken */
+	unsigned n_fds;
+};
+
+/* Makes a connected pair, close-on-exec and non-blocking. 0 or -errno. */
+int frame_pair(struct fd *ret_a, struct fd *ret_b);
+
+/* Sends len bytes and n_fds borrowed descriptors as one packet. Waits up to timeout_ms while the
+ * peer's queue is full: -ETIMEDOUT. -EPIPE when the peer is gone. 0 or -errno. */
+int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
+	int timeout_ms);
+
+/* Receives one packet within timeout_ms (-1: waits for ever, 0: only what is there already).
+ * -ETIMEDOUT, -EPIPE (peer gone), -EBADMSG (malformed; everything received is closed) or another
+ * -errno. On success *frame owns what arrived. */
+int frame_recv(int sock, struct frame *frame, int timeout_ms);
+
+/* Closes the descriptors nobody took; returns how many there were. */
+unsigned frame_done(struct frame *frame);
+
+/* Milliseconds of CLOCK_MONOTONIC, for deadlines. */
+int64_t now_ms(void);

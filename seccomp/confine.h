@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The walls around a process besides seccomp, one function a wall, in the order they go up.
+ *
+ * Runs in every process, before it reads a byte from a peer or a guest, while it has one thread.
+ * Each wall is reported by a log line at info level ("confine: root: empty, read-only"); a wall
+ * that cannot be put up is a refusal that names it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/err.h"
+
+/* What one process asks for. */
+struct confine {
+	bool unshare;        /* make own user, mount, net, ipc, uts and cgroup namespaces; false: the
+	                      * parent cloned us into them already */
+	unsigned max_fds;    /* RLIMIT_NOFILE */
+	unsigned max_procs;  /* RLIMIT_NPROC, 0: no further process or thread */
+	uint64_t file_size;  /* RLIMIT_FSIZE; 0 for helpers; RLIM_INFINITY with --serial file= */
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, race-free */
+};
+
+/* user+mount+net+ipc+uts+cgroup namespaces if asked; empty read-only root by pivot_root;
+ * capabilities all dropped and the bounding set too, securebits locked (libcap-ng);
+ * no_new_privs; rlimits (NOFILE, NPROC, FSIZE, CORE 0); non-dumpable; Landlock deny-all with
+ * scopes as the ABI has them; MDWE. Fails closed. */
+int confine_process(const struct confine *confine, struct err *err);

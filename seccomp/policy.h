@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a seccomp policy is: a const table of system calls, each with the reason it is there.
+ *
+ * Rows compare with EQ and MASKED_EQ only: libseccomp 2.5.4 miscompiles ordered comparisons
+ * (GHSA-4q85-33p6-j5g6). What no row allows kills the process (SECCOMP_RET_KILL_PROCESS), except
+ * calls listed by DENY, which a library probes for and takes an errno from.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#include "ipc/err.h"
+
+struct policy_row {
+	int nr;
+	const char *name;
+	int deny_errno;     /* 0: allowed; else the errno the call gets */
+	int arg;            /* which argument is compared, -1: none */
+	uint64_t mask;      /* ~0: EQ, else MASKED_EQ */
+	uint64_t value;
+	const char *value_name; /* how the listing shows it: "VFIO_DEVICE_SET_IRQS" */
+	const char *why;    /* names the function that needs it */
+};
+
+struct policy {
+	const char *process; /* "core", "vcpu", "broker", "vfio", "null" */
+	const char *stage;   /* "setup", "run" */
+	const struct policy_row *rows;
+	unsigned n_rows;
+};
+
+#define ALLOW(call, reason)                                                                        \
+	{.nr = SYS_##call, .name = #call, .arg = -1, .why = "" reason}
+#define ALLOW_IF(call, n, v, reason)                                                               \
+	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = ~0ull, .value = (v),                 \
+		.value_name = #v, .why = "" reason}
+#define ALLOW_MASKED(call, n, m, v, reason)                                                        \
+	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = (m), .value = (v),                   \
+		.value_name = "&" #m "==" #v, .why = "" reason}
+/* ioctl by exact number. The kernel looks at the low 32 bits of the request only. */
+#define ALLOW_IOCTL(request, reason)                                                               \
+	{.nr = SYS_ioctl, .name = "ioctl", .arg = 1, .mask = 0xffffffffull,                        \
+		.value = (uint32_t)(request), .value_name = #request, .why = "" reason}
+#define DENY(call, errnum, reason)                                                                 \
+	{.nr = SYS_##call, .name = #call, .arg = -1, .deny_errno = (errnum), .why = "" reason}
+
+#define POLICY(proc, stg, table)                                                                   \
+	{.process = (proc), .stage = (stg), .rows = (table),                                       \
+		.n_rows = sizeof(table) / sizeof((table)[0])}
+
+/* --seccomp true|log|false. Log and off are for finding out, and print a loud line. */
+enum seccomp_mode { SECCOMP_MODE_KILL, SECCOMP_MODE_LOG, SECCOMP_MODE_OFF };
+
+/* Loads the policy for the calling thread (all_threads: for every thread of the process, TSYNC).
+ * no_new_privs must be set. x32 and i386 entries are killed. Allocates; call it before the heap
+ * is out of reach. 0 or -errno. */
+int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
+	struct err *err);
+
+/* Every policy of every process, for listings and tests; ends with NULL. */
+extern const struct policy *const policies[];
+
+extern const struct policy policy_core_setup, policy_core_run, policy_vcpu_run;
+extern const struct policy policy_broker_setup, policy_broker_run;
+extern const struct policy policy_vfio_setup, policy_vfio_run;
+extern const struct policy policy_null_setup, policy_null_run;

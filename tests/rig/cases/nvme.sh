@@ -1,0 +1,47 @@
+# rig: mem=2G devices=nvme,nvme limit=150
+# The main job: a guest reads what the host had put on the disk, writes what the
+# host finds there afterwards, one MSI-X vector a queue, 2,000 direct reads at no
+# exit to userspace, interrupts on both processors.
+. /rig/lib.sh
+
+disk=$(disk_of $NVME0) || fail "L1 has no disk at $NVME0"
+put_data "$disk" 2048 "nvme $RANDOM"
+host_sha=$(digest "$disk" 2048)
+bind_vfio $NVME0
+
+run_guest "info,read,write,irq,affinity,reads,config bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM" $NVME0
+wait_for 'BH up' 60
+wait_for 'BH disk' 30
+note "$(said info)"
+wait_for 'BH read sha' 20
+expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+wait_for 'BH irq ' 20
+irq=$(said 'irq ')
+note "$irq"
+expect "MSI-X, an admin vector and one a queue" \
+    [ "$(field "$irq" vectors)" = $(($(field "$irq" queues) + 1)) ]
+expect "the mode is MSI-X" [ "$(field "$irq" mode)" = msix, ]
+
+wait_for 'BH reads begin' 60
+count_begin
+wait_for 'BH reads end' 60
+count_end
+grep -a '^BH affinity' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
+for cpu in 0 1; do
+    expect "the reads' interrupts arrive on processor $cpu" \
+        [ "$(field "$(said "affinity queue=nvme0q$((cpu + 1)) cpu=$cpu")" interrupts)" -ge 190 ]
+    expect "the admin vector follows its affinity to processor $cpu" \
+        [ "$(field "$(said "affinity queue=nvme0q0 cpu=$cpu")" interrupts)" -ge 50 ]
+done
+note "$(said 'reads end')"
+expect "all 2,000 reads are good" [ "$(said 'reads end')" = "BH reads end n=2000 failed=0" ]
+note "exits to userspace over the reads: $EXITS, of them the console's: $CONSOLE_EXITS"
+expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+
+power_off_clean
+guest_sha=$(field "$(said 'write sha')" sha)
+expect "the device binds back to nvme at once" bind_host $NVME0
+disk=$(disk_of $NVME0) || fail "no disk after binding back"
+expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
+expect_on_image 0 8192 "$guest_sha"
+pass

@@ -1,0 +1,235 @@
+# lib.sh: what the cases share.  Sourced inside L1 by bash, as root.
+#
+# A case starts bulkhead with run_guest, follows the guest by the markers on its
+# console (wait_for), checks with expect, and ends with pass, fail or skip, each
+# of which prints the one verdict line and leaves.  RIG_VMM=qemu runs QEMU with
+# vfio-pci in bulkhead's place, for comparison and for work on the rig itself.
+# shellcheck shell=bash disable=SC2034
+
+export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8
+CASE=${CASE:-$(basename "${BASH_SOURCE[-1]}" .sh)}
+BULKHEAD=/rig/bin/bulkhead
+RIG_VMM=${RIG_VMM:-$(cat /rig/vmm 2>/dev/null || echo bulkhead)}
+BZIMAGE=/cache/kernel/bzImage
+VMLINUX=/cache/kernel/vmlinux
+INITRAMFS=/rig/guest.cpio
+TRACE=/sys/kernel/tracing
+
+# The devices every boot has in this order (tests/rig/run gives them out).
+NVME0=0000:00:10.0
+NVME1=0000:00:11.0
+PAIR0=0000:00:12.0
+PAIR1=0000:00:12.1
+
+# ---- verdicts
+
+note() { printf '  %s\n' "$*"; }
+pass() { echo "PASS $CASE"; exit 0; }
+skip() { echo "SKIP $CASE: $*"; exit 0; }
+fail() { show_evidence; echo "FAIL $CASE: $*"; exit 0; }
+
+# expect WHAT CONDITION…: print it as measured, or fail with it.
+expect() {
+    local what=$1
+    shift
+    if "$@"; then note "ok: $what"; else fail "$what (not so: $*)"; fi
+}
+
+show_evidence() {
+    [ -n "${VM_DIR:-}" ] || return 0
+    echo "  ---- stderr of the last VM"; tail -n 25 "$ERR" | sed 's/^/  | /'
+    echo "  ---- end of its console"; tail -n 15 "$CONSOLE" 2>/dev/null | sed 's/^/  | /'
+}
+
+# ---- PCI devices
+
+driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)" 2>/dev/null; }
+
+# bind BDF DRIVER: let go of the one it has, then take that one.
+bind() {
+    local dev=/sys/bus/pci/devices/$1
+    [ "$(driver_of "$1")" != "$2" ] || return 0
+    echo "$2" >"$dev/driver_override"
+    [ ! -e "$dev/driver" ] || echo "$1" >"$dev/driver/unbind"
+    echo "$1" >/sys/bus/pci/drivers_probe
+    [ "$(driver_of "$1")" = "$2" ]
+}
+
+bind_vfio() { bind "$1" vfio-pci || fail "$1 did not bind to vfio-pci"; }
+bind_host() { bind "$1" nvme; }
+unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
+
+rebind_all() {
+    local dev
+    for dev in /sys/bus/pci/drivers/vfio-pci/0000:*; do
+        [ ! -e "$dev" ] || bind_host "${dev##*/}"
+    done
+}
+
+# disk_of BDF: the host's block device of an NVMe bound to the nvme driver.
+disk_of() {
+    local n path
+    for ((n = 0; n < 50; n++)); do
+        for path in "/sys/bus/pci/devices/$1"/nvme/nvme*/nvme*n1; do
+            if [ -b "/dev/${path##*/}" ]; then echo "/dev/${path##*/}"; return 0; fi
+        done
+        sleep 0.1
+    done
+    return 1
+}
+
+# digest FILE KIB: of 1 MiB there; past any cache.
+digest() { dd if="$1" bs=1024 skip="$2" count=1024 iflag=nocache 2>/dev/null | sha256sum | cut -d ' ' -f 1; }
+
+# put_data DISK KIB SEED: 1 MiB the guest will have to find.
+put_data() { yes "host $3" | head -c 1048576 | dd of="$1" bs=1024 seek="$2" conv=fsync 2>/dev/null; }
+
+# expect_on_image N KIB SHA: the runner checks this on disk image N once L1 is down.
+expect_on_image() { echo "$CASE $1 $2 $3" >>/work/image-checks; }
+
+# ---- the VM
+
+# start VM_ARGS…: the VMM in the background; VM is its process, ERR its stderr.
+start() {
+    VM_DIR=$(mktemp -d /run/vm.XXXXXX)
+    CONSOLE=$VM_DIR/console
+    ERR=$VM_DIR/stderr
+    : >"$CONSOLE"
+    "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
+    VM=$!
+}
+
+# run_guest WORDS [DEVICE…] [-- OPTIONS…]: boot the stock kernel with bh.do=WORDS
+# (and more command line after blanks).  KERNEL, CPUS, MEMORY may be set before.
+run_guest() {
+    local words=$1 devices=() bdf
+    shift
+    local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 bh.do=$words"
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do devices+=("$1"); shift; done
+    [ $# -eq 0 ] || shift
+    if [ "$RIG_VMM" = qemu ]; then
+        run_guest_in_qemu "$cmdline" "${devices[@]}"
+        return
+    fi
+    local args=(-v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$cmdline"
+        --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --console off)
+    for bdf in "${devices[@]}"; do args+=(--device "path=/sys/bus/pci/devices/$bdf/"); done
+    start_with_console "$BULKHEAD" "${args[@]}" "$@"
+}
+
+# The console's file has to be named before start makes its folder.
+start_with_console() {
+    start bash -c 'exec "$@" --serial "file=$0"' "/run/console.$RANDOM$RANDOM" "$@"
+    local file; file=$(tr '\0' '\n' <"/proc/$VM/cmdline" | sed -n 's#^file=##p; s#^/run/console#&#p' | head -n 1)
+    CONSOLE=$file
+}
+
+run_guest_in_qemu() {
+    local cmdline=$1 tree=/cache/qemu bdf args=()
+    shift
+    for bdf in "$@"; do args+=(-device "vfio-pci,host=$bdf"); done
+    start env LD_LIBRARY_PATH="$(find $tree/usr/lib $tree/lib -name '*.so.*' -printf '%h\n' | sort -u | paste -s -d :)" \
+        $tree/usr/bin/qemu-system-x86_64 -L $tree/usr/share/seabios -L $tree/usr/share/qemu \
+        -M q35 -accel kvm -cpu host -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -display none \
+        -no-user-config -kernel "${KERNEL:-$BZIMAGE}" -initrd $INITRAMFS -append "$cmdline" \
+        -serial file:/run/qemu-console "${args[@]}"
+    CONSOLE=/run/qemu-console
+}
+
+vm_alive() { kill -0 "$VM" 2>/dev/null; }
+
+# wait_for MARKER SECONDS: until the console has a line with it.
+wait_for() {
+    local end=$((SECONDS + $2))
+    until grep -aqs -- "$1" "$CONSOLE"; do
+        vm_alive || { grep -aqs -- "$1" "$CONSOLE" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
+        ((SECONDS < end)) || fail "the guest did not say «$1» within $2 s"
+        sleep 0.1
+    done
+}
+
+said() { grep -a "^BH $1" "$CONSOLE" | tail -n 1 | tr -d '\r'; }
+
+# field LINE KEY: the value of KEY=… in it.
+field() { sed -n "s/.*\\b$2=\\([^ ]*\\).*/\\1/p" <<<"$1"; }
+
+wait_status() { wait "$VM"; echo $?; }
+
+# wait_exit SECONDS: the VM's process is to end within them; STATUS is how.
+wait_exit() {
+    local end=$((SECONDS + $1))
+    while vm_alive; do
+        ((SECONDS < end)) || fail "the VMM did not end within $1 s"
+        sleep 0.05
+    done
+    wait "$VM"
+    STATUS=$?
+}
+
+power_off_clean() {
+    wait_for 'BH end' "${1:-60}"
+    wait_exit 20
+    expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
+}
+
+# ---- processes
+
+# tree_of PID: it and all its descendants.
+tree_of() {
+    local child
+    echo "$1"
+    for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do tree_of "$child"; done
+}
+
+program_of() { basename "$(readlink "/proc/$1/exe")"; }
+
+# process NAME: the pid of the VM's process that runs that program.
+process() {
+    local pid
+    for pid in $(tree_of "$VM"); do
+        if [ "$(program_of "$pid")" = "$1" ]; then echo "$pid"; return; fi
+    done
+}
+
+left_behind() {
+    local pid
+    for pid in /proc/[0-9]*; do
+        case $(cat "$pid/comm" 2>/dev/null) in
+        bulkhead* | vcpu*) grep -qs '^State:.Z' "$pid/status" || echo "${pid##*/}:$(cat "$pid/comm")" ;;
+        esac
+    done
+}
+
+# gone_within SECONDS: no process of bulkhead's is left.
+gone_within() {
+    local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+    while [ -n "$(left_behind)" ]; do
+        ((${EPOCHREALTIME/./} < end)) || return 1
+        sleep 0.05
+    done
+}
+
+# ---- exits to userspace
+
+count_begin() {
+    echo 0 >$TRACE/tracing_on
+    echo 8192 >$TRACE/buffer_size_kb
+    echo >$TRACE/trace
+    echo 1 >$TRACE/events/kvm/kvm_userspace_exit/enable
+    echo 1 >$TRACE/events/kvm/kvm_pio/enable
+    echo 1 >$TRACE/tracing_on
+}
+
+# count_end: sets EXITS (all), CONSOLE_EXITS (accesses to the 16550), OTHER_EXITS.
+count_end() {
+    local io pio
+    echo 0 >$TRACE/tracing_on
+    cp $TRACE/trace "$VM_DIR/trace"
+    echo 0 >$TRACE/events/kvm/enable
+    EXITS=$(grep -c 'kvm_userspace_exit:' "$VM_DIR/trace")
+    io=$(grep -c 'kvm_userspace_exit:.*KVM_EXIT_IO' "$VM_DIR/trace")
+    pio=$(grep -cE 'kvm_pio:.* at 0x3f[89a-f] ' "$VM_DIR/trace")
+    CONSOLE_EXITS=$((io < pio ? io : pio))
+    OTHER_EXITS=$((EXITS - CONSOLE_EXITS))
+    sed -n 's/.*kvm_userspace_exit: //p' "$VM_DIR/trace" | sort | uniq -c | sed 's/^/  exits: /'
+}

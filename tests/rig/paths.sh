@@ -1,0 +1,23 @@
+# paths.sh: where things are, for every rig script that runs on the build
+# machine.  Sourced; nothing is hard-wired to a checkout or a user.
+# shellcheck shell=bash disable=SC2034
+
+RIG_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPO=$(cd "$RIG_DIR/../.." && pwd)
+RIG_CACHE=${BULKHEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bulkhead}/rig
+RIG_BUILD=$REPO/build/rig
+
+# qemu_libs TREE: the library path that lets an unpacked QEMU start.
+qemu_libs() {
+    find "$1/usr/lib" "$1/lib" -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :
+}
+
+# qemu ARGS…: the cached QEMU when there is one, else the machine's.
+qemu() {
+    local tree=$RIG_CACHE/qemu
+    if [ -x "$tree/usr/bin/qemu-system-x86_64" ]; then
+        LD_LIBRARY_PATH=$(qemu_libs "$tree") exec "$tree/usr/bin/qemu-system-x86_64" \
+            -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
+    fi
+    exec qemu-system-x86_64 "$@"
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line: one table row an option, Cloud Hypervisor's spelling.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "seccomp/policy.h"
+#include "vmm/ram.h"
+
+enum { DEVICES_MAX = 30, ID_MAX = 64 };
+
+enum serial_mode { SERIAL_NULL, SERIAL_TTY, SERIAL_FILE, SERIAL_OFF };
+
+struct device_opt {
+	const char *kind; /* "vfio", "null": the helper that drives it */
+	const char *path; /* as given; NULL for null */
+	char id[ID_MAX];
+};
+
+struct opts {
+	const char *kernel, *initramfs, *cmdline;
+	unsigned vcpus;
+	struct ram_options ram;
+	enum serial_mode serial;
+	const char *serial_path;
+	unsigned n_devices;
+	struct device_opt devices[DEVICES_MAX];
+	enum seccomp_mode seccomp;
+	const char *log_file;
+	unsigned verbose;
+	bool help, version;
+};
+
+/* Fills *ret from argv; strings point into argv. -EINVAL with a message that names the option, what
+ * is wrong with it and what would be right. */
+int opts_parse(int argc, char **argv, struct opts *ret, struct err *err);
+void opts_help(void);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The PCI root: bus 0 with a host bridge at device 0, reached by ECAM and by ports CF8/CFC.
+ *
+ * Core process. Functions are added by the main thread at start; config accesses come from vCPU
+ * threads and go to the function with nothing held but CF8's own lock.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "ipc/err.h"
+#include "vmm/layout.h"
+#include "vmm/vm.h"
+
+struct pci_function_ops {
+	/* size 1, 2 or 4, naturally aligned, offset + size <= 4096. */
+	uint32_t (*config_read)(void *opaque, unsigned offset, unsigned size);
+	void (*config_write)(void *opaque, unsigned offset, unsigned size, uint32_t value);
+	/* vCPUs parked: everything as after power-on; BARs where the core first placed them. */
+	void (*reset)(void *opaque);
+};
+
+struct pci_slot {
+	const struct pci_function_ops *ops;
+	void *opaque;
+};
+
+struct pci {
+	struct vm *vm;
+	pthread_mutex_t cf8_lock;
+	uint32_t cf8;
+	struct pci_slot slots[PCI_DEVICES];
+	/* Where the next BAR goes. */
+	uint64_t mmio32_next, mmio64_next;
+	uint32_t io_next;
+};
+
+int pci_init(struct pci *pci, struct vm *vm, struct err *err);
+/* The first free device number, or -ENOSPC. */
+int pci_add(struct pci *pci, const struct pci_function_ops *ops, void *opaque);
+/* All functions, with the vCPUs parked. */
+void pci_reset(struct pci *pci);
+/* Finds room for a BAR: 64-bit prefetchable ones in the 64-bit window, the others in the 32-bit
+ * window, ports from 0x1000. Naturally aligned; memory BARs at least page sized. -ENOSPC names what
+ * is full. */
+int pci_place_bar(struct pci *pci, uint64_t size, bool io, bool is_64, uint64_t *ret,
+	struct err *err);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The KVM virtual machine: its descriptors, memslots, buses and vCPUs.
+ *
+ * Core process. One struct vm for the life of the process. Locks, outermost first: a PCI
+ * function's, then bus, slots or irq (leaves, never held together).
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/fd.h"
+#include "vmm/bus.h"
+#include "vmm/irq.h"
+#include "vmm/ram.h"
+
+enum { VCPUS_MAX = 32, SLOTS_MAX = 512 };
+
+struct vcpu;
+
+/* What a vCPU or a port asks the main thread to do; the worst wins. */
+enum vm_request { VM_RUN, VM_RESET, VM_POWEROFF, VM_FATAL };
+
+struct vm {
+	struct fd kvm, fd, vfio_dev; /* vfio_dev: KVM_DEV_TYPE_VFIO, made at first use */
+	struct ram ram;
+	struct irq irq;
+	struct bus mmio, pio;
+	unsigned n_vcpus;
+	struct vcpu *vcpus;
+	size_t run_size; /* of a kvm_run mapping */
+
+	pthread_mutex_t slots_lock;
+	uint64_t slots_used[SLOTS_MAX / 64];
+
+	_Atomic int request;   /* enum vm_request */
+	struct fd request_fd;  /* eventfd: wakes the main thread */
+};
+
+/* Opens nothing: kvm_fd is /dev/kvm, consumed. Checks the API version and the capabilities we
+ * stand on, makes the VM, its full irqchip and PIT. */
+int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err);
+
+/* The width of a guest physical address on this host, from KVM_GET_SUPPORTED_CPUID. */
+int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err);
+
+/* Makes vm->ram the guest's RAM. */
+int vm_map_ram(struct vm *vm, struct err *err);
+
+/* Maps host memory into the guest. Returns a slot number or -errno. Page granular. Any thread. */
+int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host);
+/* Returns when no vCPU can reach the memory any more. */
+void vm_slot_del(struct vm *vm, int slot);
+
+/* KVM_DEV_VFIO_FILE_ADD: lets KVM know of the device (no-snoop DMA). Needs a group descriptor on
+ * type1, a device descriptor with iommufd. */
+int vm_vfio_add(struct vm *vm, int file_fd, struct err *err);
+
+/* Any thread, also a handler: asks the main thread to reset or power off, and kicks the vCPUs. */
+void vm_ask(struct vm *vm, enum vm_request request);

@@ -89,12 +89,17 @@ expect_on_image() { echo "$CASE $1 $2 $3" >>/work/image-checks; }
 
 # ---- the VM
 
-# start VM_ARGS…: the VMM in the background; VM is its process, ERR its stderr.
-start() {
+# new_vm: a folder for the next VM's console and stderr.
+new_vm() {
     VM_DIR=$(mktemp -d /run/vm.XXXXXX)
+    chmod 777 "$VM_DIR"
     CONSOLE=$VM_DIR/console
     ERR=$VM_DIR/stderr
     : >"$CONSOLE"
+}
+
+# start COMMAND…: the VMM in the background; VM is its process.
+start() {
     "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
 }
@@ -102,39 +107,35 @@ start() {
 # run_guest WORDS [DEVICE…] [-- OPTIONS…]: boot the stock kernel with bh.do=WORDS
 # (and more command line after blanks).  KERNEL, CPUS, MEMORY may be set before.
 run_guest() {
-    local words=$1 devices=() bdf
+    local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 bh.do=$1" args=()
     shift
-    local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 bh.do=$words"
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do devices+=("$1"); shift; done
+    new_vm
+    ${RIG_VMM}_arguments "$cmdline"
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        ${RIG_VMM}_device "$1"
+        shift
+    done
     [ $# -eq 0 ] || shift
-    if [ "$RIG_VMM" = qemu ]; then
-        run_guest_in_qemu "$cmdline" "${devices[@]}"
-        return
-    fi
-    local args=(-v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$cmdline"
-        --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --console off)
-    for bdf in "${devices[@]}"; do args+=(--device "path=/sys/bus/pci/devices/$bdf/"); done
-    start_with_console "$BULKHEAD" "${args[@]}" "$@"
+    start "${args[@]}" "$@"
 }
 
-# The console's file has to be named before start makes its folder.
-start_with_console() {
-    start bash -c 'exec "$@" --serial "file=$0"' "/run/console.$RANDOM$RANDOM" "$@"
-    local file; file=$(tr '\0' '\n' <"/proc/$VM/cmdline" | sed -n 's#^file=##p; s#^/run/console#&#p' | head -n 1)
-    CONSOLE=$file
+bulkhead_arguments() {
+    args=("$BULKHEAD" -v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$1"
+        --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
 }
 
-run_guest_in_qemu() {
-    local cmdline=$1 tree=/cache/qemu bdf args=()
-    shift
-    for bdf in "$@"; do args+=(-device "vfio-pci,host=$bdf"); done
-    start env LD_LIBRARY_PATH="$(find $tree/usr/lib $tree/lib -name '*.so.*' -printf '%h\n' | sort -u | paste -s -d :)" \
-        $tree/usr/bin/qemu-system-x86_64 -L $tree/usr/share/seabios -L $tree/usr/share/qemu \
-        -M q35 -accel kvm -cpu host -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -display none \
-        -no-user-config -kernel "${KERNEL:-$BZIMAGE}" -initrd $INITRAMFS -append "$cmdline" \
-        -serial file:/run/qemu-console "${args[@]}"
-    CONSOLE=/run/qemu-console
+bulkhead_device() { args+=(--device "path=/sys/bus/pci/devices/$1/"); }
+
+qemu_arguments() {
+    local tree=/cache/qemu libs
+    libs=$(find $tree/usr/lib $tree/lib -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :)
+    args=(env LD_LIBRARY_PATH="$libs" $tree/usr/bin/qemu-system-x86_64
+        -L $tree/usr/share/seabios -L $tree/usr/share/qemu -M q35 -accel kvm -cpu host
+        -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
+        -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
 }
+
+qemu_device() { args+=(-device "vfio-pci,host=$1"); }
 
 vm_alive() { kill -0 "$VM" 2>/dev/null; }
 
@@ -172,6 +173,30 @@ power_off_clean() {
     expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
 }
 
+# drive_disk KIB: the common round.  A guest with NVME0 reads what the host put
+# at 2 MiB and writes at KIB; all of it is checked on both sides of the poweroff.
+drive_disk() {
+    local disk host_sha guest_sha
+    disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
+    put_data "$disk" 2048 "$CASE $RANDOM"
+    host_sha=$(digest "$disk" 2048)
+    bind_vfio "$NVME0"
+    run_guest "info,read,write,irq bh.roff=2048 bh.woff=$1 bh.seed=$RANDOM" "$NVME0" "${@:2}"
+    wait_for 'BH irq ' 120
+    INFO=$(said info)
+    note "$INFO"
+    note "$(said 'irq ')"
+    expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+    expect "MSI-X, an admin vector and one a queue" \
+        [ "$(field "$(said 'irq ')" vectors)" = $(($(field "$(said 'irq ')" queues) + 1)) ]
+    power_off_clean
+    guest_sha=$(field "$(said 'write sha')" sha)
+    expect "the device binds back to nvme at once" bind_host "$NVME0"
+    disk=$(disk_of "$NVME0") || fail "no disk after binding back"
+    expect "what the guest wrote is on the disk" [ "$(digest "$disk" "$1")" = "$guest_sha" ]
+    expect_on_image 0 "$1" "$guest_sha"
+}
+
 # ---- processes
 
 # tree_of PID: it and all its descendants.
@@ -192,10 +217,11 @@ process() {
 }
 
 left_behind() {
-    local pid
+    local pid comm
     for pid in /proc/[0-9]*; do
-        case $(cat "$pid/comm" 2>/dev/null) in
-        bulkhead* | vcpu*) grep -qs '^State:.Z' "$pid/status" || echo "${pid##*/}:$(cat "$pid/comm")" ;;
+        { read -r comm <"$pid/comm"; } 2>/dev/null || continue
+        case $comm in
+        bulkhead* | vcpu*) grep -qs '^State:.Z' "$pid/status" || echo "${pid##*/}:$comm" ;;
         esac
     done
 }
@@ -208,6 +234,9 @@ gone_within() {
         sleep 0.05
     done
 }
+
+# bulkhead_only: what has no meaning with another VMM in its place.
+bulkhead_only() { [ "$RIG_VMM" = bulkhead ] || skip "only for bulkhead"; }
 
 # ---- exits to userspace
 

@@ -12,12 +12,13 @@ qemu_libs() {
     find "$1/usr/lib" "$1/lib" -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :
 }
 
-# qemu ARGS…: the cached QEMU when there is one, else the machine's.
-qemu() {
+# become_qemu ARGS…: the cached QEMU when there is one, else the machine's; it
+# dies with the process that started it.
+become_qemu() {
     local tree=$RIG_CACHE/qemu
     if [ -x "$tree/usr/bin/qemu-system-x86_64" ]; then
-        LD_LIBRARY_PATH=$(qemu_libs "$tree") exec "$tree/usr/bin/qemu-system-x86_64" \
-            -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
+        exec setpriv --pdeathsig KILL env LD_LIBRARY_PATH="$(qemu_libs "$tree")" \
+            "$tree/usr/bin/qemu-system-x86_64" -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
     fi
-    exec qemu-system-x86_64 "$@"
+    exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@"
 }

@@ -4,14 +4,14 @@
 # exit to userspace, interrupts on both processors.
 . /rig/lib.sh
 
-disk=$(disk_of $NVME0) || fail "L1 has no disk at $NVME0"
+disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
 put_data "$disk" 2048 "nvme $RANDOM"
 host_sha=$(digest "$disk" 2048)
-bind_vfio $NVME0
+bind_vfio "$NVME0"
 
-run_guest "info,read,write,irq,affinity,reads,config bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM" $NVME0
+run_guest "info,read,write,irq,affinity,config,reads bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM" "$NVME0"
 wait_for 'BH up' 60
-wait_for 'BH disk' 30
+wait_for 'BH info' 30
 note "$(said info)"
 wait_for 'BH read sha' 20
 expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
@@ -40,8 +40,8 @@ expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
 
 power_off_clean
 guest_sha=$(field "$(said 'write sha')" sha)
-expect "the device binds back to nvme at once" bind_host $NVME0
-disk=$(disk_of $NVME0) || fail "no disk after binding back"
+expect "the device binds back to nvme at once" bind_host "$NVME0"
+disk=$(disk_of "$NVME0") || fail "no disk after binding back"
 expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
 expect_on_image 0 8192 "$guest_sha"
 pass

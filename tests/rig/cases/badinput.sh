@@ -1,0 +1,42 @@
+# rig: mem=2G devices=nvme,nvme,pair limit=150
+# What an operator can get wrong: each ends with status 1 and one message that
+# names the thing and the cause, with nothing left running or changed.
+. /rig/lib.sh
+. /rig/refuse.sh
+bulkhead_only
+
+group_node() { echo "/dev/vfio/$(basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")")"; }
+as_user() { setpriv --reuid 1000 --regid 1000 --clear-groups -- bash -c '. /rig/lib.sh; . /rig/refuse.sh; ulimit -l 64; "$@"' as-user "$@"; }
+is_file() { KERNEL=$1 plain; }
+
+refuse "kernel missing" /run/none is_file /run/none
+mkdir -p /run/folder
+refuse "kernel is a folder" /run/folder is_file /run/folder
+head -c 1000 "$BZIMAGE" >/run/short
+refuse "kernel truncated" /run/short is_file /run/short
+refuse "kernel is text" /etc/passwd is_file /etc/passwd
+MEMORY=200G refuse "guest larger than the machine" "200G|memory" plain
+
+refuse "device missing" 0000:00:1e.0 with_device 0000:00:1e.0
+refuse "device bound to its host driver" "$NVME0.*nvme.*vfio-pci" with_device "$NVME0"
+bind_vfio "$PAIR0"
+refuse "others of its group still bound" "$PAIR0.*$PAIR1|$PAIR1.*$PAIR0" with_device "$PAIR0"
+
+bind_vfio "$NVME0"
+chmod 660 /dev/vfio/vfio "$(group_node $NVME0)"
+refuse "no rights on /dev/vfio" "/dev/vfio.*(permission|right|access|denied)" as_user with_device "$NVME0"
+chmod 666 /dev/vfio/vfio "$(group_node $NVME0)"
+refuse "RLIMIT_MEMLOCK too low" "memlock" as_user with_device "$NVME0"
+chmod 600 "$(group_node $NVME0)"
+
+mv /dev/kvm /dev/kvm.away
+refuse "no /dev/kvm" /dev/kvm with_device "$NVME0"
+mv /dev/kvm.away /dev/kvm
+
+run_guest wait "$NVME0"
+wait_for 'BH disk' 60
+OTHER_VM=$VM
+refuse "device in use by another" "$NVME0.*(use|busy)" with_device "$NVME0"
+expect "the other one goes on" vm_alive
+kill -9 "$VM"
+pass

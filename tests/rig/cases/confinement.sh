@@ -1,0 +1,37 @@
+# rig: mem=2G devices=nvme,nvme limit=120
+# After set-up, by /proc: separate binaries in separate processes; seccomp in
+# every thread; no capability in any set; namespaces of their own; the core holds
+# no device; the helper exactly its device and its sockets.
+. /rig/lib.sh
+. /rig/confinement.sh
+bulkhead_only
+bind_vfio "$NVME0"
+run_guest info,io-forever "$NVME0"
+wait_for 'BH io starts' 60
+confinement_table "$VM"
+
+broker=$(process bulkhead-broker)
+helper=$(process bulkhead-vfio)
+expect "core, broker and helper are processes of their own" [ -n "$broker" -a -n "$helper" ]
+for pid in $(tree_of "$VM"); do
+    name=$(program_of "$pid")
+    expect "$name: seccomp filters every thread" [ "$(thread_values "$pid" Seccomp)" = 2 ]
+    expect "$name: no new privileges in any thread" [ "$(thread_values "$pid" NoNewPrivs)" = 1 ]
+    expect "$name: no capability in any set of any thread" [ "$(capabilities "$pid")" = none ]
+done
+for pid in $broker $helper; do
+    for ns in user mnt pid net ipc; do
+        expect "$(program_of "$pid"): its own $ns namespace" grep -qw $ns <<<"$(own_namespaces "$pid")"
+    done
+done
+
+held=$(fds "$VM")
+expect "the core holds no VFIO or IOMMU descriptor" [ -z "$(grep -oiE 'vfio|iommu' <<<"$held")" ]
+expect "the core holds no device node" [ -z "$(grep -o NODE: <<<"$held")" ]
+expect "the helper holds one device" [ "$(count_fds "$helper" vfio-device)" = 1 ]
+others=$(fds "$helper" | tr ',' '\n' | awk '$2 !~ /^(vfio-device|socket|eventfd|eventpoll|signalfd|timerfd|pidfd)$/')
+expect "the helper holds its device, sockets and event descriptors only" [ -z "$others" ]
+expect "vcpu0 and vcpu1 are threads of the core" [ "$(cat "/proc/$VM"/task/*/comm | grep -cE '^vcpu[01]$')" = 2 ]
+kill -9 "$VM"
+gone_within 2 || fail "left behind: $(left_behind)"
+pass

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A remote function against a recorded helper and a recorded KVM: config space, BAR placement and
+ * relocation, memslots, and the order in which memory and device are told.
+ *
+ * The asks (vmm/peer.c), memslots and irqs are doubles that write one word each to a trace; the
+ * buses, the PCI root and the MSI-X table are the real ones.
+ *
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/msix.c vmm/pci.c vmm/bus.c
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/remote.h"
+
+static char trace[4096];
+static uint8_t device_config[4096];
+static struct function_desc desc;
+static int device_fd = -1;
+static bool refuse;
+static struct { uint64_t gpa, size; bool used; } slots[32];
+
+static void traced(const char *fmt, ...)
+{
+	size_t n = strlen(trace);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
+	va_end(ap);
+}
+
+int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
+{
+	(void)p, (void)e;
+	*ret = desc;
+	*ret_device = (struct fd){dup(device_fd)};
+	return 0;
+}
+
+int ask_run(struct peer *p, struct err *e)
+{
+	(void)p, (void)e;
+	return 0;
+}
+
+int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *ret)
+{
+	*ret = ~0u;
+	if (p->failed)
+		return -EPIPE;
+	*ret = 0;
+	memcpy(ret, device_config + offset, size);
+	return 0;
+}
+
+int ask_config_write(struct peer *p, unsigned offset, unsigned size, uint32_t value)
+{
+	(void)p;
+	traced("cfg%x/%u=%x ", offset, size, value);
+	memcpy(device_config + offset, &value, size);
+	return 0;
+}
+
+int ask_region_read(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t *ret)
+{
+	(void)p;
+	traced("r%u+%llx/%u ", index, (unsigned long long)offset, size);
+	*ret = refuse ? ~0ull : 0x1122334455667788ull;
+	return refuse ? -EIO : 0;
+}
+
+int ask_region_write(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)p, (void)value;
+	traced("w%u+%llx/%u ", index, (unsigned long long)offset, size);
+	return 0;
+}
+
+int ask_msix_mode(struct peer *p, bool enable)
+{
+	(void)p;
+	traced("msix%d ", enable);
+	return 0;
+}
+
+int ask_msix_arm(struct peer *p, unsigned vector, int eventfd)
+{
+	(void)p, (void)eventfd;
+	traced("arm%u ", vector);
+	return 0;
+}
+
+int ask_reset(struct peer *p)
+{
+	(void)p;
+	traced("reset ");
+	return 0;
+}
+
+void peer_close(struct peer *p)
+{
+	p->failed = true;
+}
+
+void peer_fail(struct peer *p, const char *why)
+{
+	(void)why;
+	p->failed = true;
+}
+
+void peer_on_event(struct peer *p)
+{
+	(void)p;
+}
+
+int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+{
+	(void)vm;
+	cr_assert_neq(host, NULL);
+	for (int i = 0; i < 32; i++) {
+		if (slots[i].used)
+			continue;
+		slots[i].used = true;
+		slots[i].gpa = gpa;
+		slots[i].size = size;
+		traced("+%llx ", (unsigned long long)gpa);
+		return i;
+	}
+	return -ENOSPC;
+}
+
+void vm_slot_del(struct vm *vm, int slot)
+{
+	(void)vm;
+	cr_assert(slots[slot].used);
+	slots[slot].used = false;
+	traced("-%llx ", (unsigned long long)slots[slot].gpa);
+}
+
+void vm_ask(struct vm *vm, enum vm_request request)
+{
+	(void)vm;
+	traced("vm%d ", request);
+}
+
+int irq_gsi_alloc(struct irq *irq)
+{
+	(void)irq;
+	return 24;
+}
+
+void irq_gsi_free(struct irq *irq, uint32_t gsi)
+{
+	(void)irq, (void)gsi;
+	traced("free ");
+}
+
+int irq_route(struct irq *irq, uint32_t gsi, uint64_t addr, uint32_t data)
+{
+	(void)irq, (void)gsi, (void)addr, (void)data;
+	traced("route ");
+	return 0;
+}
+
+int irqfd_on(struct irq *irq, int fd, uint32_t gsi)
+{
+	(void)irq, (void)fd, (void)gsi;
+	traced("on ");
+	return 0;
+}
+
+int irqfd_off(struct irq *irq, int fd, uint32_t gsi)
+{
+	(void)irq, (void)fd, (void)gsi;
+	traced("off ");
+	return 0;
+}
+
+static struct vm vm;
+static struct pci pci;
+static struct remote fn;
+
+enum { PM = 0x40, MSIX = 0x50, EXP = 0x60, ECAM_FN = 1 << 15 };
+
+/* An NVMe as QEMU makes it: BAR0 16 KiB, 64-bit, table at 0x2000, PBA at 0x3000; a second BAR of
+ * 32 ports. */
+static void describe(void)
+{
+	desc.config_size = 4096;
+	desc.config[0x34] = PM;
+	desc.config[PM] = 0x01;
+	desc.config[PM + 1] = MSIX;
+	desc.config[MSIX] = 0x11;
+	desc.config[MSIX + 1] = EXP;
+	desc.config[EXP] = 0x10;
+	desc.regions[0] = (struct region_desc){.size = 0x4000, .is_64 = true, .n_ranges = 1,
+		.ranges = {{0, 0x2000}}};
+	desc.regions[2] = (struct region_desc){.size = 32, .io = true};
+	desc.msix = (struct msix_desc){.vectors = 65, .cap = MSIX, .table_offset = 0x2000,
+		.pba_offset = 0x3000};
+	desc.can_reset = true;
+	memcpy(device_config, desc.config, sizeof(device_config));
+	device_config[0] = 0x36;
+}
+
+static void setup(void)
+{
+	struct err err = {0};
+	struct peer peer = {.name = "0000:00:03.0"};
+
+	describe();
+	device_fd = memfd_create("bar", 0);
+	cr_assert_eq(ftruncate(device_fd, 0x4000), 0);
+	vm.ram.layout.mmio64_base = 0x8000000000ull;
+	vm.ram.layout.mmio64_end = 0xfd00000000ull;
+	bus_init(&vm.mmio);
+	bus_init(&vm.pio);
+	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
+	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	trace[0] = '\0';
+}
+
+static void cfg(unsigned reg, unsigned size, uint32_t value)
+{
+	cr_assert(bus_write(&vm.mmio, ECAM_BASE + ECAM_FN + reg, (const uint8_t *)&value, size));
+}
+
+static uint32_t cfg_get(unsigned reg, unsigned size)
+{
+	uint32_t value = 0;
+
+	cr_assert(bus_read(&vm.mmio, ECAM_BASE + ECAM_FN + reg, (uint8_t *)&value, size));
+	return value;
+}
+
+#define expect(what)                                                                               \
+	do {                                                                                       \
+		cr_assert_str_eq(trace, what);                                                     \
+		trace[0] = '\0';                                                                   \
+	} while (0)
+
+TestSuite(remote, .init = setup);
+
+Test(remote, bars_are_placed_in_their_windows)
+{
+	cr_assert_eq(cfg_get(0x10, 4), 0x4u);
+	cr_assert_eq(cfg_get(0x14, 4), 0x80u);
+	cr_assert_eq(cfg_get(0x18, 4), 0x1001u);
+	cr_assert_eq(cfg_get(0x1c, 4), 0u);
+}
+
+Test(remote, memory_comes_after_the_device_and_goes_before_it)
+{
+	cfg(0x04, 2, 6);
+	expect("cfg4/2=6 +8000000000 ");
+	cfg(0x04, 2, 4);
+	expect("-8000000000 cfg4/2=4 ");
+}
+
+Test(remote, sizing_probe_is_no_move)
+{
+	cfg(0x04, 2, 2);
+	trace[0] = '\0';
+	cfg(0x10, 4, ~0u);
+	cfg(0x14, 4, ~0u);
+	cr_assert_eq(cfg_get(0x10, 4), 0xffffc004u);
+	cr_assert_eq(cfg_get(0x14, 4), ~0u);
+	/* The low half alone is a legal address of the window for an instant; all-ones is none. */
+	for (unsigned i = 0; i < 32; i++)
+		cr_assert(!slots[i].used);
+	cfg(0x10, 4, 0);
+	cfg(0x14, 4, 0x80);
+	cr_assert(slots[0].used);
+	cr_assert_eq(slots[0].gpa, 0x8000000000ull);
+}
+
+Test(remote, relocation_moves_the_slots)
+{
+	cfg(0x04, 2, 2);
+	trace[0] = '\0';
+	cfg(0x10, 4, 0x00100000);
+	expect("-8000000000 +8000100000 ");
+}
+
+Test(remote, addresses_outside_the_windows_answer_nothing)
+{
+	static const uint64_t bad[] = {0, 0x100000, 0xbfffc000, 0xf0000000, 0xfee00000, 0x100000000,
+		0x7fffffc000, 0xfd00000000, 0xffffffffffffc000};
+	uint8_t data[4];
+
+	cfg(0x04, 2, 2);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cfg(0x10, 4, (uint32_t)bad[i]);
+		cfg(0x14, 4, (uint32_t)(bad[i] >> 32));
+		cr_assert(!slots[0].used, "mapped at %llx", (unsigned long long)bad[i]);
+		if (bad[i] != 0xf0000000)
+			cr_assert(!bus_read(&vm.mmio, bad[i] + 0x2000, data, 4));
+	}
+	cfg(0x14, 4, 0);
+	cfg(0x10, 4, 0xc0000000);
+	cr_assert(slots[0].used && slots[0].gpa == 0xc0000000);
+}
+
+Test(remote, d3_takes_memory_first_and_brings_it_last)
+{
+	cfg(0x04, 2, 2);
+	trace[0] = '\0';
+	cfg(PM + 4, 2, 3);
+	expect("-8000000000 cfg44/2=3 ");
+	cfg(PM + 4, 2, 0);
+	expect("cfg44/2=0 +8000000000 ");
+}
+
+Test(remote, flr_forgets_and_the_guest_restores)
+{
+	cfg(0x04, 2, 6);
+	trace[0] = '\0';
+	cfg(EXP + 8, 2, 0x8000);
+	expect("-8000000000 cfg68/2=8000 cfg4/2=0 ");
+	cr_assert_eq(cfg_get(0x10, 4), 4u);
+	cr_assert_eq(cfg_get(0x14, 4), 0u);
+	cfg(0x14, 4, 0x80);
+	cfg(0x04, 2, 6);
+	expect("cfg4/2=6 +8000000000 ");
+}
+
+Test(remote, table_and_pba_stay_in_the_core)
+{
+	uint64_t bar = 0x8000000000ull;
+	uint8_t data[8] = {0};
+	uint32_t unmask = 0;
+
+	cfg(0x04, 2, 2);
+	cfg(MSIX + 2, 2, 0x8000);
+	trace[0] = '\0';
+	cr_assert(bus_write(&vm.mmio, bar + 0x2000 + 12, (uint8_t *)&unmask, 4));
+	expect("arm0 route on ");
+	cr_assert(bus_read(&vm.mmio, bar + 0x2000, data, 8));
+	cr_assert(bus_read(&vm.mmio, bar + 0x3000, data, 8));
+	cr_assert_eq(data[0], 0);
+	cr_assert(bus_write(&vm.mmio, bar + 0x3000, data, 8));
+	expect("");
+	/* Behind the table, in its page: the device's own registers. */
+	cr_assert(bus_read(&vm.mmio, bar + 0x2000 + 65 * 16, data, 4));
+	expect("r0+2410/4 ");
+}
+
+Test(remote, misaligned_accesses_answer_nothing)
+{
+	uint8_t data[4] = {1, 2, 3, 4};
+
+	cfg(0x04, 2, 2);
+	trace[0] = '\0';
+	bus_read(&vm.mmio, 0x8000002001ull, data, 4);
+	cr_assert_eq(data[0], 0xff);
+	bus_write(&vm.mmio, 0x8000002001ull, data, 4);
+	bus_read(&vm.mmio, ECAM_BASE + ECAM_FN + 1, data, 4);
+	cr_assert_eq(data[0], 0xff);
+	expect("");
+}
+
+Test(remote, ports_decode_on_the_port_bus)
+{
+	uint8_t data[4];
+
+	cr_assert(!bus_read(&vm.pio, 0x1000, data, 4));
+	cfg(0x04, 2, 1);
+	trace[0] = '\0';
+	cr_assert(bus_read(&vm.pio, 0x1000, data, 4));
+	expect("r2+0/4 ");
+	cfg(0x18, 4, 0x2000);
+	cr_assert(!bus_read(&vm.pio, 0x1000, data, 4));
+	cr_assert(bus_read(&vm.pio, 0x2004, data, 1));
+	expect("r2+4/1 ");
+}
+
+Test(remote, vm_reset_puts_everything_back)
+{
+	uint32_t unmask = 0;
+
+	cfg(0x10, 4, 0x00100000);
+	cfg(0x04, 2, 6);
+	cfg(MSIX + 2, 2, 0x8000);
+	bus_write(&vm.mmio, 0x8000102000ull + 12, (uint8_t *)&unmask, 4);
+	trace[0] = '\0';
+	pci_reset(&pci);
+	expect("-8000100000 off msix0 free reset cfg4/2=0 ");
+	cr_assert_eq(cfg_get(0x10, 4), 4u);
+	cr_assert_eq(cfg_get(0x14, 4), 0x80u);
+	cr_assert_eq(cfg_get(MSIX + 2, 2), 64u);
+}
+
+Test(remote, bar_fault_traps_until_the_helper_serves_again)
+{
+	uint8_t data[4];
+
+	cfg(0x04, 2, 2);
+	trace[0] = '\0';
+	cr_assert(remote_bar_fault(&fn));
+	expect("-8000000000 ");
+	cr_assert(!remote_bar_fault(&fn));
+	refuse = true;
+	bus_read(&vm.mmio, 0x8000000000ull, data, 4);
+	cr_assert_eq(data[0], 0xff);
+	expect("r0+0/4 ");
+	refuse = false;
+	bus_read(&vm.mmio, 0x8000000000ull, data, 4);
+	cr_assert_eq(data[0], 0x88);
+	expect("r0+0/4 +8000000000 ");
+}
+
+Test(remote, a_failed_helper_reads_all_ones_and_drops_writes)
+{
+	uint8_t data[4];
+
+	cfg(0x04, 2, 2);
+	remote_gone(&fn, "killed");
+	trace[0] = '\0';
+	cr_assert_eq(cfg_get(0, 4), ~0u);
+	cr_assert_eq(cfg_get(0x10, 4), ~0u);
+	cfg(0x04, 2, 0);
+	bus_read(&vm.mmio, 0x8000002000ull, data, 4);
+	cr_assert_eq(data[0], 0xff);
+	expect("");
+	cr_assert(slots[0].used, "the data path goes on");
+	remote_drop(&fn);
+	cr_assert(!slots[0].used);
+}
+
+Test(remote, two_bars_at_one_address_do_not_fight)
+{
+	static struct remote second;
+	struct peer peer = {.name = "0000:00:04.0"};
+	struct err err = {0};
+	uint32_t command = 2, low = 0;
+
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cfg(0x04, 2, 2);
+	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x10, (uint8_t *)&low, 4);
+	trace[0] = '\0';
+	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x04, (uint8_t *)&command, 2);
+	expect("cfg4/2=2 ");
+}
+
+Test(remote, cf8_reaches_the_same_registers)
+{
+	uint32_t at = 0x80000000u | 1 << 11 | 0x10, value = 0;
+
+	bus_write(&vm.pio, 0xcf8, (uint8_t *)&at, 4);
+	cr_assert(bus_read(&vm.pio, 0xcfc, (uint8_t *)&value, 4));
+	cr_assert_eq(value, 4u);
+	at = 0x80000000u | 31 << 11;
+	bus_write(&vm.pio, 0xcf8, (uint8_t *)&at, 4);
+	bus_read(&vm.pio, 0xcfc, (uint8_t *)&value, 4);
+	cr_assert_eq(value, ~0u, "no such device");
+	at = 0x80010000u | 1 << 11;
+	bus_write(&vm.pio, 0xcf8, (uint8_t *)&at, 4);
+	bus_read(&vm.pio, 0xcfc, (uint8_t *)&value, 4);
+	cr_assert_eq(value, ~0u, "no such bus");
+}
+
+Test(remote, cf9_resets_and_does_not_touch_cf8)
+{
+	uint8_t reset = 6;
+
+	bus_write(&vm.pio, 0xcf9, &reset, 1);
+	expect("vm1 ");
+}
+
+/* Nonsense in every config register, in every size, never maps anything outside the windows. */
+Test(remote, nonsense_stays_inside_the_windows)
+{
+	uint32_t seed = 7;
+
+	for (unsigned i = 0; i < 100000; i++) {
+		unsigned size = 1u << (i % 3);
+
+		seed = seed * 1664525 + 1013904223;
+		cfg((seed >> 8 & 0x7f) / size * size, size, seed ^ seed << 13);
+		trace[0] = '\0';
+		for (unsigned k = 0; k < 32; k++) {
+			if (!slots[k].used)
+				continue;
+			cr_assert(slots[k].gpa >= MMIO32_BASE);
+			cr_assert(slots[k].gpa + slots[k].size <= vm.ram.layout.mmio64_end);
+			cr_assert(slots[k].gpa + slots[k].size <= MMIO32_END ||
+				slots[k].gpa >= vm.ram.layout.mmio64_base);
+		}
+	}
+}

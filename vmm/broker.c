@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starting the broker and asking it for devices (the other side: helpers/broker/).
+ *
+ * Core process, main thread. The broker is started before /dev/kvm is used and before the core
+ * gives up its rights; from then on the core cannot open a device any more, only ask for the ones
+ * the operator named, by number.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+#include "vmm/broker.h"
+
+enum {
+	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
+	STOP_MS = 2000,
+	ARGS_MAX = 8 + 2 * DEVICES_MAX,
+};
+
+/* Beside our own binary in the build tree, in libexec once installed. */
+static int find_binary(char ret[static PATH_MAX], struct err *err)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n > 0) {
+		self[n] = '\0';
+		*strrchr(self, '/') = '\0';
+		if (snprintf(ret, PATH_MAX, "%s/bulkhead-broker", self) < PATH_MAX &&
+			access(ret, X_OK) == 0)
+			return 0;
+	}
+	snprintf(ret, PATH_MAX, "%s/bulkhead-broker", BULKHEAD_LIBEXEC);
+	if (access(ret, X_OK) == 0)
+		return 0;
+	return err_set(err, -ENOENT, BLAME_HOST,
+		"bulkhead-broker: neither beside the bulkhead binary nor in %s; run `make`, or `make "
+		"install`, again", BULKHEAD_LIBEXEC);
+}
+
+struct args {
+	char *v[ARGS_MAX];
+	char text[DEVICES_MAX + 2][PATH_MAX + 160];
+	unsigned n, used;
+};
+
+static char *arg_text(struct args *args, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static char *arg_text(struct args *args, const char *fmt, ...)
+{
+	char *text = args->text[args->used++];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(args->text[0]), fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+static void build_args(struct args *args, const struct opts *opts, char *binary)
+{
+	static char level[] = "--level", seccomp[] = "--seccomp", device[] = "--device";
+	static char kill[] = "true", log[] = "log", off[] = "false";
+
+	args->v[args->n++] = binary;
+	args->v[args->n++] = level;
+	args->v[args->n++] = arg_text(args, "%d", LOG_WARN + (int)opts->verbose);
+	args->v[args->n++] = seccomp;
+	args->v[args->n++] = opts->seccomp == SECCOMP_MODE_KILL ? kill
+		: opts->seccomp == SECCOMP_MODE_LOG		? log
+								: off;
+	for (unsigned i = 0; i < opts->n_devices; i++) {
+		const struct device_opt *d = &opts->devices[i];
+
+		args->v[args->n++] = device;
+		args->v[args->n++] = d->path
+			? arg_text(args, "kind=%s,id=%s,path=%s", d->kind, d->id, d->path)
+			: arg_text(args, "kind=%s,id=%s", d->kind, d->id);
+	}
+	args->v[args->n] = NULL;
+}
+
+/* The child: exactly four descriptors, then the broker. A failed exec is told through the fourth,
+ * which exec closes. */
+static void __attribute__((noreturn)) become_broker(const struct args *args, int ask, int event,
+	int error)
+{
+	/* Out of the way of the numbers they go to. */
+	ask = fcntl(ask, F_DUPFD_CLOEXEC, 16);
+	event = fcntl(event, F_DUPFD_CLOEXEC, 16);
+	error = fcntl(error, F_DUPFD_CLOEXEC, 16);
+	if (dup2(ask, BROKER_FD_ASK) >= 0 && dup2(event, BROKER_FD_EVENT) >= 0 &&
+		dup3(error, BROKER_FD_ERROR, O_CLOEXEC) >= 0 &&
+		syscall(SYS_close_range, BROKER_FD_ERROR + 1, ~0u, 0) == 0)
+		execv(args->v[0], args->v);
+	error = errno;
+	if (write(BROKER_FD_ERROR, &error, sizeof(error)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static int spawn(struct broker *broker, const struct args *args, struct err *err)
+{
+	fd_owned ask = FD_NONE_INIT, ask_peer = FD_NONE_INIT;
+	fd_owned event = FD_NONE_INIT, event_peer = FD_NONE_INIT;
+	int error[2], code, r;
+
+	r = frame_pair(&ask, &ask_peer);
+	if (r == 0)
+		r = frame_pair(&event, &event_peer);
+	if (r == 0 && pipe2(error, O_CLOEXEC) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_set(err, r, BLAME_HOST, "cannot make channels for the broker: %s",
+			strerror(-r));
+	broker->pid = fork();
+	if (broker->pid == 0)
+		become_broker(args, ask_peer.n, event_peer.n, error[1]);
+	close(error[1]);
+	code = broker->pid < 0 ? errno : 0;
+	if (broker->pid > 0 && read(error[0], &code, sizeof(code)) == (ssize_t)sizeof(code))
+		waitpid(broker->pid, NULL, 0);
+	close(error[0]);
+	if (code != 0) {
+		broker->pid = 0;
+		return err_set(err, -code, BLAME_HOST, "cannot start %s: %s", args->v[0],
+			strerror(code));
+	}
+	broker->pidfd.n = (int)syscall(SYS_pidfd_open, broker->pid, 0);
+	chan_init(&broker->ask, fd_take(&ask), ACTOR_CORE, ACTOR_BROKER, "broker");
+	chan_init(&broker->event, fd_take(&event), ACTOR_CORE, ACTOR_BROKER, "broker");
+	return 0;
+}
+
+/* Hands over the RAM memfd and lets the broker look at every device. */
+static int ask_start(struct broker *broker, const struct ram *ram, struct err *err)
+{
+	Bulkhead__RamRegion regions[RAM_REGIONS], *ptrs[RAM_REGIONS];
+	Bulkhead__Start body = BULKHEAD__START__INIT;
+	Bulkhead__Packet packet = PACKET(START, start, &body);
+
+	for (unsigned i = 0; i < ram->layout.n_ram; i++) {
+		regions[i] = (Bulkhead__RamRegion)BULKHEAD__RAM_REGION__INIT;
+		regions[i].gpa = ram->layout.ram[i].gpa;
+		regions[i].size = ram->layout.ram[i].size;
+		regions[i].offset = ram->layout.ram[i].offset;
+		ptrs[i] = &regions[i];
+	}
+	body.n_ram = ram->layout.n_ram;
+	body.ram = ptrs;
+	return chan_ask(&broker->ask, &packet, &ram->memfd.n, 1, NULL, err);
+}
+
+int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram,
+	struct err *err)
+{
+	char binary[PATH_MAX];
+	struct args *args;
+	int r;
+
+	*broker = (struct broker){.pidfd = FD_NONE_INIT, .n_wanted = opts->n_devices};
+	r = find_binary(binary, err);
+	if (r < 0)
+		return r;
+	args = calloc(1, sizeof(*args));
+	if (!args)
+		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	build_args(args, opts, binary);
+	r = spawn(broker, args, err);
+	free(args);
+	return r < 0 ? r : ask_start(broker, ram, err);
+}
+
+static int attach(struct broker *broker, unsigned index, struct vm *vm, struct pci *pci,
+	struct err *err)
+{
+	Bulkhead__Attach body = BULKHEAD__ATTACH__INIT;
+	Bulkhead__Packet packet = PACKET(ATTACH, attach, &body);
+	fd_owned file = FD_NONE_INIT;
+	struct peer peer;
+	struct msg msg;
+	int r;
+
+	body.index = index;
+	r = chan_ask(&broker->ask, &packet, NULL, 0, &msg, err);
+	if (r < 0)
+		return r;
+	peer_init(&peer, msg.packet->attached->name, msg_fd(&msg, 0), msg_fd(&msg, 1));
+	file = msg_fd(&msg, 2);
+	msg_done(&msg);
+	if (file.n >= 0)
+		r = vm_vfio_add(vm, file.n, err);
+	if (r < 0) {
+		peer_close(&peer);
+		return r;
+	}
+	broker->n = index + 1;
+	return remote_create(&broker->remotes[index], &peer, vm, pci, err);
+}
+
+int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
+{
+	for (unsigned i = 0; i < broker->n_wanted; i++) {
+		int r = attach(broker, i, vm, pci, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+unsigned broker_fds(const struct broker *broker)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < broker->n; i++)
+		n += 2 + broker->remotes[i].desc.msix.vectors;
+	return n;
+}
+
+int broker_seal(struct broker *broker, struct err *err)
+{
+	Bulkhead__Seal body = BULKHEAD__SEAL__INIT;
+	Bulkhead__Packet packet = PACKET(SEAL, seal, &body);
+	int r;
+
+	for (unsigned i = 0; i < broker->n; i++) {
+		r = remote_run(&broker->remotes[i], err);
+		if (r < 0)
+			return r;
+	}
+	r = chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
+	broker->ask.phase = PHASE_RUN;
+	broker->event.phase = PHASE_RUN;
+	return r;
+}
+
+static void broker_gone(struct broker *broker, const char *why)
+{
+	broker->gone = true;
+	chan_close(&broker->ask);
+	chan_close(&broker->event);
+	log_error("broker: %s; every passed-through device is failed, the guest goes on", why);
+	for (unsigned i = 0; i < broker->n; i++)
+		remote_gone(&broker->remotes[i], "the broker is gone, and its helpers with it");
+}
+
+void broker_on_event(struct broker *broker)
+{
+	struct err err = {0};
+	struct msg msg;
+	int r;
+
+	if (broker->gone)
+		return;
+	r = chan_recv(&broker->event, &msg, 0, &err);
+	if (r == -ETIMEDOUT)
+		return;
+	if (r < 0) {
+		broker_gone(broker, r == -EPIPE ? "it ended unexpectedly" : err.msg);
+		return;
+	}
+	if (msg.packet->helper_gone->index < broker->n)
+		remote_gone(&broker->remotes[msg.packet->helper_gone->index],
+			msg.packet->helper_gone->cause);
+	msg_done(&msg);
+}
+
+/* The devices are free when the broker has answered; it ends by itself after that. */
+void broker_stop(struct broker *broker)
+{
+	Bulkhead__Stop body = BULKHEAD__STOP__INIT;
+	Bulkhead__Packet packet = PACKET(STOP, stop, &body);
+	struct err err = {0};
+
+	for (unsigned i = 0; i < broker->n; i++)
+		remote_drop(&broker->remotes[i]);
+	broker->n = 0;
+	if (broker->pid == 0)
+		return;
+	if (!broker->gone && chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
+		log_warn("broker: %s", err.msg);
+	chan_close(&broker->ask);
+	chan_close(&broker->event);
+	if (broker->pidfd.n >= 0) {
+		struct pollfd p = {.fd = broker->pidfd.n, .events = POLLIN};
+
+		if (poll(&p, 1, STOP_MS) == 0)
+			log_error("broker: did not end within %d ms; the kernel ends it with us",
+				STOP_MS);
+		else
+			waitpid(broker->pid, NULL, 0);
+	}
+	fd_close(&broker->pidfd);
+	broker->pid = 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The broker as the core sees it: started first, asked for every device, told when to stop.
+ *
+ * Core process, main thread only.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "ipc/chan.h"
+#include "vmm/opts.h"
+#include "vmm/pci.h"
+#include "vmm/ram.h"
+#include "vmm/remote.h"
+
+struct broker {
+	struct chan ask, event;
+	struct fd pidfd;
+	pid_t pid;
+	bool gone;
+	unsigned n_wanted; /* devices on the command line */
+	unsigned n;        /* of them attached, in that order */
+	struct remote remotes[DEVICES_MAX];
+};
+
+/* Forks and execs the broker, before the core holds anything a child must not have, and lets it
+ * check every device. Nothing is changed on the host by then. */
+int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram,
+	struct err *err);
+
+/* Attaches every device: helper, DMA, KVM, BARs, a place on bus 0. */
+int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err);
+
+/* How many descriptors the devices may come to need: an eventfd a vector. */
+unsigned broker_fds(const struct broker *broker);
+
+/* The helpers enter their run-time policies, then the broker seals itself. */
+int broker_seal(struct broker *broker, struct err *err);
+
+/* The event channel is readable. */
+void broker_on_event(struct broker *broker);
+
+/* vCPUs stopped: gives every device back, waits for the broker to end. Works at any stage. */
+void broker_stop(struct broker *broker);

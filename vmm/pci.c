@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The PCI root: config mechanism 1 (PCI Local Bus 3.0, 3.2.2.3.2), ECAM (PCIe 7.2.2), the host
+ * bridge, and where BARs go at start.
+ *
+ * Core process. Functions are added by the main thread before the vCPUs run; config accesses come
+ * from vCPU threads. Only bus 0 exists, and function 0 of each device.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "vmm/pci.h"
+
+enum {
+	CF8_PORT = 0xcf8,
+	CF8_ENABLE = 1u << 31,
+	RESET_CPU = 0x04, /* bit of port 0xcf9, which lies inside CF8's dword */
+	IO_FIRST = 0x1000,
+	IO_END = 0x10000,
+};
+
+/* A plain host bridge (class 06 00 00). Red Hat's generic id carries no quirks in any guest. */
+static const uint8_t host_bridge[64] = {
+	[0x00] = 0x36, 0x1b, 0x08, 0x00,
+	[0x0b] = 0x06,
+};
+
+static uint32_t bridge_read(void *opaque, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	(void)opaque;
+	if (offset + size <= sizeof(host_bridge))
+		memcpy(&value, host_bridge + offset, size);
+	return value;
+}
+
+static void bridge_write(void *opaque, unsigned offset, unsigned size, uint32_t value)
+{
+	(void)opaque, (void)offset, (void)size, (void)value;
+}
+
+static void bridge_reset(void *opaque)
+{
+	(void)opaque;
+}
+
+static const struct pci_function_ops bridge_ops = {
+	.config_read = bridge_read,
+	.config_write = bridge_write,
+	.reset = bridge_reset,
+};
+
+/* devfn is device << 3 | function. NULL: nothing there. */
+static const struct pci_slot *slot_of(const struct pci *pci, unsigned devfn)
+{
+	const struct pci_slot *slot = &pci->slots[devfn >> 3];
+
+	return (devfn & 7) == 0 && slot->ops ? slot : NULL;
+}
+
+static void config_read(struct pci *pci, unsigned devfn, unsigned offset, uint8_t *data,
+	unsigned size)
+{
+	const struct pci_slot *slot = slot_of(pci, devfn);
+	uint32_t value = ~0u;
+
+	/* Naturally aligned, or nobody answers. */
+	if (slot && offset % size == 0)
+		value = slot->ops->config_read(slot->opaque, offset, size);
+	memcpy(data, &value, size);
+}
+
+static void config_write(struct pci *pci, unsigned devfn, unsigned offset, const uint8_t *data,
+	unsigned size)
+{
+	const struct pci_slot *slot = slot_of(pci, devfn);
+	uint32_t value = 0;
+
+	memcpy(&value, data, size);
+	if (slot && offset % size == 0)
+		slot->ops->config_write(slot->opaque, offset, size, value);
+}
+
+static void cf8_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
+{
+	struct pci *pci = opaque;
+	uint32_t cf8;
+
+	memset(data, 0xff, size);
+	if (offset != 0 || size != 4)
+		return;
+	pthread_mutex_lock(&pci->cf8_lock);
+	cf8 = pci->cf8;
+	pthread_mutex_unlock(&pci->cf8_lock);
+	memcpy(data, &cf8, 4);
+}
+
+static void cf8_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
+{
+	struct pci *pci = opaque;
+
+	if (offset == RESET_PORT - CF8_PORT && size == 1) {
+		if (data[0] & RESET_CPU)
+			vm_ask(pci->vm, VM_RESET);
+		return;
+	}
+	if (offset != 0 || size != 4)
+		return;
+	pthread_mutex_lock(&pci->cf8_lock);
+	memcpy(&pci->cf8, data, 4);
+	pthread_mutex_unlock(&pci->cf8_lock);
+}
+
+/* Where CFC points; false when CF8 names no function of bus 0. */
+static bool cf8_target(struct pci *pci, uint64_t byte, unsigned *ret_devfn, unsigned *ret_offset)
+{
+	uint32_t cf8;
+
+	pthread_mutex_lock(&pci->cf8_lock);
+	cf8 = pci->cf8;
+	pthread_mutex_unlock(&pci->cf8_lock);
+	if (!(cf8 & CF8_ENABLE) || (cf8 >> 16 & 0xff) != 0)
+		return false;
+	*ret_devfn = cf8 >> 8 & 0xff;
+	*ret_offset = (cf8 & 0xfc) + (unsigned)byte;
+	return true;
+}
+
+static void cfc_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
+{
+	unsigned devfn, reg;
+
+	memset(data, 0xff, size);
+	if (cf8_target(opaque, offset, &devfn, &reg))
+		config_read(opaque, devfn, reg, data, size);
+}
+
+static void cfc_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
+{
+	unsigned devfn, reg;
+
+	if (cf8_target(opaque, offset, &devfn, &reg))
+		config_write(opaque, devfn, reg, data, size);
+}
+
+/* 8-byte ECAM accesses are two dwords to a function. */
+static void ecam_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
+{
+	for (unsigned done = 0; done < size; done += 4)
+		config_read(opaque, offset >> 12 & 0xff, (offset + done) & 0xfff, data + done,
+			size < 4 ? size : 4);
+}
+
+static void ecam_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
+{
+	for (unsigned done = 0; done < size; done += 4)
+		config_write(opaque, offset >> 12 & 0xff, (offset + done) & 0xfff, data + done,
+			size < 4 ? size : 4);
+}
+
+static const struct bus_ops cf8_ops = {.read = cf8_read, .write = cf8_write};
+static const struct bus_ops cfc_ops = {.read = cfc_read, .write = cfc_write};
+static const struct bus_ops ecam_ops = {.read = ecam_read, .write = ecam_write};
+
+int pci_init(struct pci *pci, struct vm *vm, struct err *err)
+{
+	const struct layout *layout = &vm->ram.layout;
+	int r;
+
+	*pci = (struct pci){
+		.vm = vm,
+		.mmio32_next = MMIO32_BASE,
+		.mmio64_next = layout->mmio64_base,
+		.io_next = IO_FIRST,
+	};
+	pthread_mutex_init(&pci->cf8_lock, NULL);
+	pci->slots[0] = (struct pci_slot){.ops = &bridge_ops};
+	r = bus_add(&vm->pio, CF8_PORT, 4, &cf8_ops, pci);
+	if (r == 0)
+		r = bus_add(&vm->pio, CF8_PORT + 4, 4, &cfc_ops, pci);
+	if (r == 0)
+		r = bus_add(&vm->mmio, ECAM_BASE, ECAM_SIZE, &ecam_ops, pci);
+	if (r < 0)
+		return err_set(err, r, BLAME_BUG, "PCI root: its ports or ECAM are taken");
+	return 0;
+}
+
+int pci_add(struct pci *pci, const struct pci_function_ops *ops, void *opaque)
+{
+	for (int i = 1; i < PCI_DEVICES; i++) {
+		if (pci->slots[i].ops)
+			continue;
+		pci->slots[i] = (struct pci_slot){.ops = ops, .opaque = opaque};
+		return i;
+	}
+	return -ENOSPC;
+}
+
+void pci_reset(struct pci *pci)
+{
+	pci->cf8 = 0;
+	for (unsigned i = 0; i < PCI_DEVICES; i++) {
+		if (pci->slots[i].ops)
+			pci->slots[i].ops->reset(pci->slots[i].opaque);
+	}
+}
+
+static bool place(uint64_t *next, uint64_t end, uint64_t size, uint64_t *ret)
+{
+	uint64_t at = (*next + size - 1) & ~(size - 1);
+
+	if (at < *next || at > end || size > end - at)
+		return false;
+	*ret = at;
+	*next = at + size;
+	return true;
+}
+
+int pci_place_bar(struct pci *pci, uint64_t size, bool io, bool is_64, uint64_t *ret,
+	struct err *err)
+{
+	const struct layout *layout = &pci->vm->ram.layout;
+	uint64_t io_next = pci->io_next;
+	uint64_t room = size < PAGE_SIZE && !io ? PAGE_SIZE : size;
+
+	if (io) {
+		if (!place(&io_next, IO_END, size, ret))
+			return err_set(err, -ENOSPC, BLAME_HOST,
+				"no room for a BAR of %llu ports: ports 0x%x-0xffff are full; give "
+				"the guest fewer devices with I/O BARs",
+				(unsigned long long)size, IO_FIRST);
+		pci->io_next = (uint32_t)io_next;
+		return 0;
+	}
+	if (is_64 && place(&pci->mmio64_next, layout->mmio64_end, room, ret))
+		return 0;
+	if (place(&pci->mmio32_next, MMIO32_END, room, ret))
+		return 0;
+	return err_set(err, -ENOSPC, BLAME_HOST,
+		"no room for a %s BAR of %llu KiB: %llu of %llu MiB of the window are in use; give "
+		"the guest fewer or smaller devices", is_64 ? "64-bit" : "32-bit",
+		(unsigned long long)(size / KiB),
+		(unsigned long long)((pci->mmio32_next - MMIO32_BASE) / MiB),
+		(unsigned long long)((MMIO32_END - MMIO32_BASE) / MiB));
+}

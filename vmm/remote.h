@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A PCI function whose device is driven by a helper: what the core keeps of it.
+ *
+ * The core owns what the guest programs and the device need not know: BAR addresses, memslots, the
+ * MSI-X table, which vector is masked. Everything else goes to the helper as a message. Made by
+ * the main thread at start; then lock covers all of it but name and geometry.
+ *
+ * Order of memory against device (PCI 6.2.2; VFIO zaps and blocks BAR mappings): whatever makes
+ * the device's memory go away (COMMAND.MEM off, D3hot, reset) removes the memslots first and tells
+ * the helper after; whatever brings it back tells the helper first.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/msix.h"
+#include "vmm/pci.h"
+#include "vmm/peer.h"
+
+struct remote;
+
+struct bar {
+	struct remote *fn;
+	unsigned index;
+	uint64_t addr;   /* as the guest programmed it */
+	uint64_t placed; /* where the core put it at start */
+	bool decoding;   /* on the bus, at decoded_at */
+	uint64_t decoded_at;
+	bool slots_in;   /* the mappable ranges are memslots */
+	int slots[REGION_RANGES];
+	void *host[REGION_RANGES]; /* mappings of the device, held until the end */
+};
+
+struct vector_irq {
+	int eventfd; /* kept until the vector is cold: an irqfd dies with its last descriptor */
+	uint32_t gsi;
+};
+
+struct remote {
+	pthread_mutex_t lock;
+	struct vm *vm;
+	struct pci *pci;
+	struct peer peer;
+	struct function_desc desc;
+	unsigned pm_cap, exp_cap, af_cap; /* offsets in config space, 0: none */
+	uint16_t command;                 /* as the guest last wrote it */
+	bool d3;                          /* power state D3hot */
+	struct bar bars[PCI_BARS];
+	struct msix msix;
+	struct msix_vector *vectors;
+	struct vector_irq *irqs;
+};
+
+/* Describes, places and maps the function and adds it to the root. peer is taken over. */
+int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
+	struct err *err);
+
+/* The helper enters its run-time policy. */
+int remote_run(struct remote *fn, struct err *err);
+
+/* Main thread: the broker says how the helper ended; its event channel is readable. */
+void remote_gone(struct remote *fn, const char *cause);
+void remote_on_event(struct remote *fn);
+
+/* A vCPU's KVM_RUN failed with EFAULT: a BAR's memory is gone (device reset or D3 behind our
+ * back). Takes the memslots out, so that accesses trap and are asked for. False: there was none. */
+bool remote_bar_fault(struct remote *fn);
+
+/* vCPUs stopped: memslots, irqfds and mappings go, and the channel with them. */
+void remote_drop(struct remote *fn);
+
+/* remote_bar.c. With the lock held. */
+int bars_place(struct remote *fn, struct err *err);
+int bars_map_device(struct remote *fn, int device_fd, struct err *err);
+void bars_unmap_device(struct remote *fn);
+uint32_t bar_register(const struct remote *fn, unsigned index);
+void bar_register_write(struct remote *fn, unsigned index, uint32_t value);
+/* Makes the buses and memslots agree with COMMAND, power state and BAR registers. */
+void bars_update(struct remote *fn);
+/* Takes memory BARs out before the device's memory goes. */
+void bars_hide(struct remote *fn);
+
+/* remote_irq.c */
+extern const struct msix_ops remote_msix_ops;

@@ -39,6 +39,8 @@ struct rule {
 	uint8_t kinds[RULE_FDS];             /* enum fd_kind */
 	Bulkhead__Packet__BodyCase answered; /* what answers it besides Refused; NOT_SET: an event */
 	uint16_t deadline_ms;                /* for the answer */
+	uint8_t enters;                      /* enum phase the channel is in once it was answered,
+	                                      * other than by Refused; 0: stays */
 };
 
 extern const struct rule rules[];

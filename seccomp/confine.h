@@ -21,6 +21,7 @@ struct confine {
 	unsigned max_procs;  /* RLIMIT_NPROC, 0: no further process or thread */
 	uint64_t file_size;  /* RLIMIT_FSIZE; 0 for helpers; RLIM_INFINITY with --serial file= */
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, race-free */
+	bool kills;           /* sends signals to processes it started before: no signal scope */
 };
 
 /* user+mount+net+ipc+uts+cgroup namespaces if asked; empty read-only root by pivot_root;
@@ -28,3 +29,7 @@ struct confine {
  * no_new_privs; rlimits (NOFILE, NPROC, FSIZE, CORE 0); non-dumpable; Landlock deny-all with
  * scopes as the ABI has them; MDWE. Fails closed. */
 int confine_process(const struct confine *confine, struct err *err);
+
+/* In a process just put into a user namespace of its own: its user and group outside become 0
+ * inside, so that an exec keeps the capabilities there. Needs /proc. 0 or -errno. */
+int confine_map_ids(unsigned uid, unsigned gid);

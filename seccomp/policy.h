@@ -54,6 +54,10 @@ struct policy {
 /* --seccomp true|log|false. Log and off are for finding out, and print a loud line. */
 enum seccomp_mode { SECCOMP_MODE_KILL, SECCOMP_MODE_LOG, SECCOMP_MODE_OFF };
 
+/* Writes the policy as the kernel would get it (an array of struct sock_filter) to a descriptor.
+ * For the tests, which run it against the rows. 0 or -errno. */
+int policy_export(const struct policy *policy, int fd);
+
 /* Loads the policy for the calling thread (all_threads: for every thread of the process, TSYNC).
  * no_new_privs must be set. x32 and i386 entries are killed. Allocates; call it before the heap
  * is out of reach. 0 or -errno. */

@@ -18,3 +18,40 @@ $(foreach t,$(wildcard tests/unit/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/unit/%.c,$(B)/tests/%,$(t)),$(t))))
 $(foreach t,$(wildcard tests/kvm/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/kvm/%.c,$(B)/tests/kvm_%,$(t)),$(t))))
+
+deps: ## install the Debian packages that are missing (root or sudo)
+	@tests/deps
+
+check: ## everything that can run here; installs what it needs; what CI runs
+	@tests/deps
+	@+$(MAKE) --no-print-directory all tests
+	@+MAKE="$(MAKE)" tests/check
+
+tests: $(UNIT_TESTS) $(KVM_TESTS)
+
+check-unit: all $(UNIT_TESTS) ## unit and policy tests, no privilege needed
+	@tests/run-units $(UNIT_TESTS)
+
+check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason where there is none
+	@tests/run-units $(KVM_TESTS)
+
+check-rig: all ## every case of the rig: a host with VFIO inside QEMU
+	@tests/rig/run
+
+rig: all ## CASE=nvme: one case of the rig, with its console (V=1)
+	@tests/rig/run $(if $(filter 1,$(V)),-v) $(CASE)
+
+demo: ## a guest drives a passed-through NVMe, in the rig; installs what it needs
+	@tests/deps
+	@+$(MAKE) --no-print-directory all
+	@tests/rig/demo
+
+# What a compiler cannot say: the two sides do not know each other, and nothing is left to do.
+check-static:
+	@! grep -nE '#include "(\.\./|helpers/)' vmm/*.[ch] && \
+	 ! grep -rnE '#include "(\.\./|vmm/)' helpers && \
+	 ! grep -rnE '#include "(\.\./|vmm/|helpers/)' ipc seccomp && \
+	 echo "vmm/ and helpers/ do not include each other" && \
+	 echo "1 passed, 0 failed, 0 skipped"
+
+.PHONY: deps check tests check-unit check-kvm check-rig rig demo check-static

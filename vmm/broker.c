@@ -23,7 +23,7 @@
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
-	STOP_MS = 2000,
+	STOP_S = 2,
 	ARGS_MAX = 8 + 2 * DEVICES_MAX,
 };
 
@@ -239,10 +239,7 @@ int broker_seal(struct broker *broker, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	r = chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
-	broker->ask.phase = PHASE_RUN;
-	broker->event.phase = PHASE_RUN;
-	return r;
+	return chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
 }
 
 static void broker_gone(struct broker *broker, const char *why)
@@ -294,10 +291,11 @@ void broker_stop(struct broker *broker)
 	chan_close(&broker->event);
 	if (broker->pidfd.n >= 0) {
 		struct pollfd p = {.fd = broker->pidfd.n, .events = POLLIN};
+		struct timespec patience = {.tv_sec = STOP_S};
 
-		if (poll(&p, 1, STOP_MS) == 0)
-			log_error("broker: did not end within %d ms; the kernel ends it with us",
-				STOP_MS);
+		if (ppoll(&p, 1, &patience, NULL) == 0)
+			log_error("broker: did not end within %d s; the kernel ends it with us",
+				STOP_S);
 		else
 			waitpid(broker->pid, NULL, 0);
 	}

@@ -77,13 +77,14 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 	struct err *err)
 {
 	struct setup_header hdr;
-	unsigned setup_end = HEADER_BASE + head[JUMP_LEN];
-	uint64_t offset, payload, start;
+	uint64_t offset, payload, start = 0;
+	unsigned setup_end;
 	int code;
 
 	if (head_len < SETUP_END)
 		return err_set(err, -ENODATA, BLAME_HOST,
 			"is truncated: it has %zu bytes; copy or build it again", head_len);
+	setup_end = HEADER_BASE + head[JUMP_LEN];
 	if (setup_end > SETUP_END)
 		setup_end = SETUP_END;
 	memcpy(&hdr, head + SETUP_OFFSET, sizeof(hdr));

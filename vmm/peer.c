@@ -67,7 +67,7 @@ int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_de
 
 	r = chan_ask(&peer->ask, &packet, NULL, 0, &msg, err);
 	if (r < 0)
-		return err_prefix(err, "%s", peer->name);
+		return r;
 	r = describe_from_wire(msg.packet->description, ret, err);
 	if (r == 0)
 		*ret_device = msg_fd(&msg, 0);
@@ -81,13 +81,7 @@ int ask_run(struct peer *peer, struct err *err)
 {
 	Bulkhead__Run body = BULKHEAD__RUN__INIT;
 	Bulkhead__Packet packet = PACKET(RUN, run, &body);
-	int r = chan_ask(&peer->ask, &packet, NULL, 0, NULL, err);
-
-	if (r < 0)
-		return err_prefix(err, "%s", peer->name);
-	peer->ask.phase = PHASE_RUN;
-	peer->event.phase = PHASE_RUN;
-	return 0;
+	return chan_ask(&peer->ask, &packet, NULL, 0, NULL, err);
 }
 
 static int ask_value(struct peer *peer, Bulkhead__Packet *packet, uint64_t *ret)

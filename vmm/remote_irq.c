@@ -71,8 +71,9 @@ static bool on_pending(void *opaque, unsigned vector)
 {
 	struct remote *fn = opaque;
 	struct pollfd p = {.fd = fn->irqs[vector].eventfd, .events = POLLIN};
+	struct timespec now = {0};
 
-	return poll(&p, 1, 0) == 1;
+	return ppoll(&p, 1, &now, NULL) == 1;
 }
 
 const struct msix_ops remote_msix_ops = {

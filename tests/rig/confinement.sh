@@ -48,13 +48,23 @@ node_kind() {
     esac
 }
 
+# is_standard_stream PID FD: 0, 1 or 2, and still what the operator gave the VM.
+is_standard_stream() {
+    local target own
+    [ "$2" -le 2 ] || return 1
+    target=$(readlink "/proc/$1/fd/$2")
+    case $target in */null) return 0 ;; esac
+    for own in 0 1 2; do
+        if [ "$target" = "$(readlink "/proc/$VM/fd/$own")" ]; then return 0; fi
+    done
+    return 1
+}
+
 # fds PID: «2 socket, 1 vfio-device …», most first.
 fds() {
     local fd
     for fd in "/proc/$1"/fd/*; do
-        # Standard streams are the operator's, not the process's own.
-        case ${fd##*/} in 0 | 1 | 2) continue ;; esac
-        fd_kind "$1" "${fd##*/}"
+        is_standard_stream "$1" "${fd##*/}" || fd_kind "$1" "${fd##*/}"
     done | sort | uniq -c | sort -k 1,1nr -k 2 | awk '{ printf "%s%s %s", (NR > 1 ? ", " : ""), $1, $2 }'
 }
 

@@ -110,9 +110,9 @@ run_guest() {
     local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 bh.do=$1" args=()
     shift
     new_vm
-    ${RIG_VMM}_arguments "$cmdline"
+    "${RIG_VMM}_arguments" "$cmdline"
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        ${RIG_VMM}_device "$1"
+        "${RIG_VMM}_device" "$1"
         shift
     done
     [ $# -eq 0 ] || shift
@@ -129,8 +129,8 @@ bulkhead_device() { args+=(--device "path=/sys/bus/pci/devices/$1/"); }
 qemu_arguments() {
     local tree=/cache/qemu libs
     libs=$(find $tree/usr/lib $tree/lib -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :)
-    args=(env LD_LIBRARY_PATH="$libs" $tree/usr/bin/qemu-system-x86_64
-        -L $tree/usr/share/seabios -L $tree/usr/share/qemu -M q35 -accel kvm -cpu host
+    args=(env LD_LIBRARY_PATH="$libs" "$tree/usr/bin/qemu-system-x86_64"
+        -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" -M q35 -accel kvm -cpu host
         -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
         -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
 }
@@ -168,7 +168,7 @@ wait_exit() {
 }
 
 power_off_clean() {
-    wait_for 'BH end' "${1:-60}"
+    wait_for 'BH end' 90
     wait_exit 20
     expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
 }
@@ -203,7 +203,9 @@ drive_disk() {
 tree_of() {
     local child
     echo "$1"
-    for child in $(cat "/proc/$1"/task/*/children 2>/dev/null); do tree_of "$child"; done
+    cat "/proc/$1"/task/*/children 2>/dev/null | tr ' ' '\n' | while read -r child; do
+        [ -z "$child" ] || tree_of "$child"
+    done
 }
 
 program_of() { basename "$(readlink "/proc/$1/exe")"; }

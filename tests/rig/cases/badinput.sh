@@ -23,11 +23,11 @@ bind_vfio "$PAIR0"
 refuse "others of its group still bound" "$PAIR0.*$PAIR1|$PAIR1.*$PAIR0" with_device "$PAIR0"
 
 bind_vfio "$NVME0"
-chmod 660 /dev/vfio/vfio "$(group_node $NVME0)"
+chmod 660 /dev/vfio/vfio "$(group_node "$NVME0")"
 refuse "no rights on /dev/vfio" "/dev/vfio.*(permission|right|access|denied)" as_user with_device "$NVME0"
-chmod 666 /dev/vfio/vfio "$(group_node $NVME0)"
+chmod 666 /dev/vfio/vfio "$(group_node "$NVME0")"
 refuse "RLIMIT_MEMLOCK too low" "memlock" as_user with_device "$NVME0"
-chmod 600 "$(group_node $NVME0)"
+chmod 600 "$(group_node "$NVME0")"
 
 mv /dev/kvm /dev/kvm.away
 refuse "no /dev/kvm" /dev/kvm with_device "$NVME0"

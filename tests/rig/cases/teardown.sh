@@ -20,7 +20,7 @@ for ((n = 1; n <= 20; n++)); do
     run_guest info,io-forever "$NVME0"
     # Half of them in the first second, when processes are being made.
     if ((n % 2)); then wait_ms=$((RANDOM % 1000)); else wait_ms=$((RANDOM % 14000)); fi
-    sleep $((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))
+    sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
     stage=$(tail -n 1 "$CONSOLE" | tr -d '\r')
     kill -9 "$VM"
     wait "$VM" 2>/dev/null
@@ -29,6 +29,6 @@ done
 
 bind_vfio "$NVME0"
 run_guest info "$NVME0"
-power_off_clean 90
+power_off_clean
 freed "after poweroff"
 pass

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A PCI function's description to and from the wire. Helper: describe_to_wire, after it asked the
+ * kernel. Core, main thread: describe_from_wire, before anything in it is used.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ipc/describe.h"
+
+enum { PAGE = 4096, MSIX_CAP_ID = 0x11 };
+
+void describe_to_wire(const struct function_desc *desc, struct describe_wire *wire)
+{
+	Bulkhead__Description *out = &wire->description;
+
+	bulkhead__description__init(out);
+	out->config.data = (uint8_t *)(uintptr_t)desc->config;
+	out->config.len = desc->config_size;
+	out->can_reset = desc->can_reset;
+	out->regions = wire->region_ptrs;
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const struct region_desc *from = &desc->regions[i];
+		Bulkhead__Region *to = &wire->regions[out->n_regions];
+
+		if (!from->size)
+			continue;
+		bulkhead__region__init(to);
+		to->index = i;
+		to->size = from->size;
+		to->io = from->io;
+		to->is_64 = from->is_64;
+		to->prefetchable = from->prefetchable;
+		to->fd_offset = from->fd_offset;
+		to->n_mappable = from->n_ranges;
+		to->mappable = wire->range_ptrs[i];
+		for (unsigned j = 0; j < from->n_ranges; j++) {
+			bulkhead__range__init(&wire->ranges[i][j]);
+			wire->ranges[i][j].offset = from->ranges[j].offset;
+			wire->ranges[i][j].size = from->ranges[j].size;
+			wire->range_ptrs[i][j] = &wire->ranges[i][j];
+		}
+		wire->region_ptrs[out->n_regions++] = to;
+	}
+	bulkhead__msix_geometry__init(&wire->msix);
+	wire->msix.vectors = desc->msix.vectors;
+	wire->msix.cap = desc->msix.cap;
+	wire->msix.table_bar = desc->msix.table_bar;
+	wire->msix.table_offset = desc->msix.table_offset;
+	wire->msix.pba_bar = desc->msix.pba_bar;
+	wire->msix.pba_offset = desc->msix.pba_offset;
+	out->msix = &wire->msix;
+}
+
+static int bad(struct err *err, const char *what)
+{
+	return err_set(err, -EBADMSG, BLAME_PEER, "its helper described it wrongly: %s", what);
+}
+
+/* A BAR's kind and size (PCI 3.0 §6.2.5.1). */
+static int region_kind(const Bulkhead__Region *in, struct err *err)
+{
+	uint64_t max = in->is_64 ? 1ull << 46 : 1ull << 31;
+
+	if (in->size & (in->size - 1))
+		return bad(err, "BAR size is no power of two");
+	if (in->io && (in->is_64 || in->prefetchable || in->n_mappable))
+		return bad(err, "I/O BAR with flags of a memory BAR");
+	if (in->io ? in->size < 4 || in->size > 65536 : in->size < 16 || in->size > max)
+		return bad(err, "BAR size out of range");
+	if (in->is_64 && in->index == PCI_BARS - 1)
+		return bad(err, "64-bit BAR without an upper half");
+	if (in->fd_offset % PAGE || in->fd_offset > INT64_MAX - in->size)
+		return bad(err, "BAR's offset in the descriptor");
+	return 0;
+}
+
+static int region_from_wire(const Bulkhead__Region *in, struct region_desc *ret, struct err *err)
+{
+	struct region_desc out = {.size = in->size, .io = in->io, .is_64 = in->is_64,
+		.prefetchable = in->prefetchable, .fd_offset = in->fd_offset};
+	uint64_t end = 0;
+	int r;
+
+	r = region_kind(in, err);
+	if (r < 0)
+		return r;
+	if (in->n_mappable > REGION_RANGES)
+		return bad(err, "too many mappable ranges");
+	for (size_t i = 0; i < in->n_mappable; i++) {
+		uint64_t offset = in->mappable[i]->offset, size = in->mappable[i]->size;
+
+		if (!size || offset % PAGE || size % PAGE || offset < end || offset > in->size ||
+			size > in->size - offset)
+			return bad(err, "mappable range");
+		end = offset + size;
+		out.ranges[out.n_ranges++] = (struct region_range){offset, size};
+	}
+	*ret = out;
+	return 0;
+}
+
+/* Does [offset, offset + len) lie in that memory BAR, outside everything mappable (whole pages
+ * of it)? */
+static bool trapped(const struct function_desc *desc, unsigned bar, uint64_t offset, uint64_t len)
+{
+	const struct region_desc *region = &desc->regions[bar];
+	uint64_t first = offset & ~(uint64_t)(PAGE - 1);
+
+	if (region->io || offset % 8 || offset >= region->size || len > region->size - offset)
+		return false;
+	for (unsigned i = 0; i < region->n_ranges; i++)
+		if (region->ranges[i].offset < offset + len &&
+			first < region->ranges[i].offset + region->ranges[i].size)
+			return false;
+	return true;
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* MSI-X capability and its structures (PCI 3.0 §6.8.2). */
+static int msix_from_wire(
+	const Bulkhead__MsixGeometry *in, struct function_desc *desc, struct err *err)
+{
+	uint64_t table_len, pba_len;
+	const uint8_t *cap;
+
+	if (!in || in->vectors == 0)
+		return 0;
+	if (in->vectors > MSIX_MAX || in->table_bar >= PCI_BARS || in->pba_bar >= PCI_BARS)
+		return bad(err, "MSI-X geometry");
+	table_len = in->vectors * 16ull;
+	pba_len = (in->vectors + 63) / 64 * 8ull;
+	if (!trapped(desc, in->table_bar, in->table_offset, table_len))
+		return bad(err, "MSI-X table outside its BAR, or mappable");
+	if (!trapped(desc, in->pba_bar, in->pba_offset, pba_len))
+		return bad(err, "MSI-X PBA outside its BAR, or mappable");
+	if (in->table_bar == in->pba_bar && in->table_offset < in->pba_offset + pba_len &&
+		in->pba_offset < in->table_offset + table_len)
+		return bad(err, "MSI-X table and PBA overlap");
+	if (in->cap < 0x40 || in->cap > 256 - 12 || in->cap % 4)
+		return bad(err, "MSI-X capability offset");
+	cap = desc->config + in->cap;
+	if (cap[0] != MSIX_CAP_ID || (le32(cap) >> 16 & 0x7ff) + 1 != in->vectors ||
+		le32(cap + 4) != (in->table_offset | in->table_bar) ||
+		le32(cap + 8) != (in->pba_offset | in->pba_bar))
+		return bad(err, "MSI-X capability says something else");
+	desc->msix = (struct msix_desc){.vectors = in->vectors, .cap = in->cap,
+		.table_bar = in->table_bar, .pba_bar = in->pba_bar,
+		.table_offset = in->table_offset, .pba_offset = in->pba_offset};
+	return 0;
+}
+
+int describe_from_wire(
+	const Bulkhead__Description *description, struct function_desc *ret, struct err *err)
+{
+	struct function_desc out = {.config_size = (unsigned)description->config.len,
+		.can_reset = description->can_reset};
+	int r;
+
+	if (description->config.len != 256 && description->config.len != PCI_CONFIG_MAX)
+		return bad(err, "config space is neither 256 nor 4096 bytes");
+	memcpy(out.config, description->config.data, out.config_size);
+	if (out.config[0x0e] != 0)
+		return bad(err, "header type is not that of a single function");
+	for (size_t i = 0; i < description->n_regions; i++) {
+		const Bulkhead__Region *region = description->regions[i];
+
+		if (region->index >= PCI_BARS || out.regions[region->index].size || !region->size)
+			return bad(err, "BAR number or size");
+		r = region_from_wire(region, &out.regions[region->index], err);
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i + 1 < PCI_BARS; i++)
+		if (out.regions[i].is_64 && out.regions[i + 1].size)
+			return bad(err, "a BAR in the upper half of a 64-bit one");
+	r = msix_from_wire(description->msix, &out, err);
+	if (r < 0)
+		return r;
+	*ret = out;
+	return 0;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packets and the descriptors that ride with them: unix(7), SCM_RIGHTS on SOCK_SEQPACKET.
+ *
+ * Every process. Two things the kernel does that a receiver must expect, and frame_recv does:
+ * descriptors that fit are installed even when the control message is reported as truncated, and
+ * the padding of a control buffer can hold one descriptor more than it was sized for. So every
+ * descriptor is counted from cmsg_len, and closed again when anything about the packet is wrong.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "ipc/frame.h"
+
+union control {
+	char buf[CMSG_SPACE(FRAME_FDS * sizeof(int))];
+	struct cmsghdr align;
+};
+
+int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int frame_pair(struct fd *ret_a, struct fd *ret_b)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	*ret_a = (struct fd){pair[0]};
+	*ret_b = (struct fd){pair[1]};
+	return 0;
+}
+
+/* Waits for events until the deadline (-1: for ever). 0, -ETIMEDOUT or -errno. ppoll and not
+ * poll, so that every policy needs the one system call only. */
+static int wait_for(int sock, short events, int64_t deadline)
+{
+	struct pollfd poll_fd = {.fd = sock, .events = events};
+	struct timespec left;
+	int64_t ms;
+	int n;
+
+	for (;;) {
+		ms = deadline < 0 ? 0 : deadline - now_ms();
+		if (ms < 0)
+			ms = 0;
+		left = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+		n = ppoll(&poll_fd, 1, deadline < 0 ? NULL : &left, NULL);
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
+	int timeout_ms)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	union control control = {0};
+	int r;
+
+	if (len == 0 || len > FRAME_MAX || n_fds > FRAME_FDS)
+		return -EMSGSIZE;
+	if (n_fds) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
+	}
+	for (;;) {
+		if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		if (errno == ECONNRESET)
+			return -EPIPE;
+		if (errno != EAGAIN)
+			return -errno;
+		r = wait_for(sock, POLLOUT, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Collects every descriptor of every control message into *frame. 0, or -EBADMSG when there is
+ * something besides, or more, than a frame may carry; all that arrived is then in the frame or
+ * closed. */
+static int take_control(struct msghdr *msg, struct frame *frame)
+{
+	struct cmsghdr *cmsg;
+	int r = 0;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
+			cmsg->cmsg_len < CMSG_LEN(sizeof(int))) {
+			r = -EBADMSG;
+			continue;
+		}
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len;
+			at += sizeof(int)) {
+			struct fd fd;
+
+			memcpy(&fd.n, (char *)cmsg + at, sizeof(int));
+			if (frame->n_fds < FRAME_FDS) {
+				frame->fds[frame->n_fds++] = fd;
+				continue;
+			}
+			fd_close(&fd);
+			r = -EBADMSG;
+		}
+	}
+	return r;
+}
+
+int frame_recv(int sock, struct frame *frame, int timeout_ms)
+{
+	struct iovec iov = {.iov_base = frame->data, .iov_len = sizeof(frame->data)};
+	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	union control control;
+	struct msghdr msg;
+	ssize_t n;
+	int r;
+
+	frame->n_fds = 0;
+	frame->len = 0;
+	for (;;) {
+		msg = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = control.buf, .msg_controllen = sizeof(control.buf)};
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+		if (n >= 0)
+			break;
+		if (errno == EINTR)
+			continue;
+		if (errno == ECONNRESET)
+			return -EPIPE;
+		if (errno != EAGAIN)
+			return -errno;
+		r = wait_for(sock, POLLIN, deadline);
+		if (r < 0)
+			return r;
+	}
+	r = take_control(&msg, frame);
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		r = -EBADMSG;
+	/* End of file looks like an empty packet; nobody here sends empty ones. */
+	if (n == 0 && r == 0)
+		r = frame->n_fds ? -EBADMSG : -EPIPE;
+	if (r < 0) {
+		frame_done(frame);
+		return r;
+	}
+	frame->len = (size_t)n;
+	return 0;
+}
+
+unsigned frame_done(struct frame *frame)
+{
+	unsigned closed = 0;
+
+	for (unsigned i = 0; i < frame->n_fds; i++) {
+		closed += frame->fds[i].n >= 0;
+		fd_close(&frame->fds[i]);
+	}
+	frame->n_fds = 0;
+	return closed;
+}

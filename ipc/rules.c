@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The protocol's table and its two checks. Every process; const data, no state.
+ *
+ * Reading a row: sender -> receiver, phases, {kinds of descriptors}, answer, deadline.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+
+#include "ipc/rules.h"
+
+#define ON(x)  BULKHEAD__PACKET__BODY_##x
+#define CORE   ACTOR_CORE
+#define BROKER ACTOR_BROKER
+#define HELPER ACTOR_HELPER
+#define EARLY  PHASE_SETUP
+#define LATE   PHASE_RUN
+#define ALWAYS (PHASE_SETUP | PHASE_RUN)
+#define KINDS(...) .kinds = {__VA_ARGS__}
+
+/* An ask and what answers it; an answer; an event. */
+#define ASK(b, sender, receiver, when, reply, ms, ...)                                             \
+	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when),          \
+		.answered = ON(reply), .deadline_ms = (ms), __VA_ARGS__}
+#define ANSWER(b, sender, receiver, when, ...)                                                     \
+	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when),          \
+		.answer = true, __VA_ARGS__}
+#define EVENT(b, sender, receiver, when)                                                           \
+	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when)}
+
+const struct rule rules[] = {
+	ANSWER(DONE, BROKER | HELPER, CORE | BROKER, ALWAYS),
+	ANSWER(REFUSED, BROKER | HELPER, CORE | BROKER, ALWAYS),
+	ANSWER(VALUE, HELPER, CORE, LATE),
+
+	/* Checks only; nothing is changed. */
+	ASK(START, CORE, BROKER, EARLY, STARTED, 10000, .min_fds = 1, KINDS(FD_KIND_RAM)),
+	ANSWER(STARTED, BROKER, CORE, EARLY),
+	/* Pins all guest RAM and opens (resets) the device: seconds with a large guest. */
+	ASK(ATTACH, CORE, BROKER, EARLY, ATTACHED, 60000),
+	/* Ask channel, event channel, group. */
+	ANSWER(ATTACHED, BROKER, CORE, EARLY, .min_fds = 2,
+		KINDS(FD_KIND_CHANNEL, FD_KIND_CHANNEL, FD_KIND_CHARDEV)),
+	ASK(SEAL, CORE, BROKER, EARLY, DONE, 10000, .enters = LATE),
+	ASK(STOP, CORE, BROKER, ALWAYS, DONE, 10000),
+
+	EVENT(HELPER_GONE, BROKER, CORE, ALWAYS),
+
+	ASK(OPEN, BROKER, HELPER, EARLY, OPENED, 20000, KINDS(FD_KIND_CHARDEV)),
+	ANSWER(OPENED, HELPER, BROKER, EARLY, KINDS(FD_KIND_DEVICE)),
+
+	ASK(DESCRIBE, CORE, HELPER, EARLY, DESCRIPTION, 5000),
+	ANSWER(DESCRIPTION, HELPER, CORE, EARLY, KINDS(FD_KIND_DEVICE)),
+	ASK(RUN, CORE, HELPER, EARLY, DONE, 5000, .enters = LATE),
+	ASK(CONFIG_READ, CORE, HELPER, LATE, VALUE, 1000),
+	ASK(CONFIG_WRITE, CORE, HELPER, LATE, DONE, 1000),
+	ASK(REGION_READ, CORE, HELPER, LATE, VALUE, 1000),
+	ASK(REGION_WRITE, CORE, HELPER, LATE, DONE, 1000),
+	ASK(MSIX_ENABLE, CORE, HELPER, LATE, DONE, 2000),
+	ASK(MSIX_DISABLE, CORE, HELPER, LATE, DONE, 2000),
+	ASK(MSIX_ARM, CORE, HELPER, LATE, DONE, 2000, .min_fds = 1, KINDS(FD_KIND_EVENTFD)),
+	ASK(MSIX_DISARM, CORE, HELPER, LATE, DONE, 2000),
+	ASK(RESET, CORE, HELPER, LATE, DONE, 10000),
+
+	EVENT(DEVICE_ERROR, HELPER, CORE, ALWAYS),
+	EVENT(DEVICE_REQUEST, HELPER, CORE, ALWAYS),
+};
+const unsigned n_rules = sizeof(rules) / sizeof(rules[0]);
+
+const struct rule *rule_of(Bulkhead__Packet__BodyCase body)
+{
+	for (unsigned i = 0; i < n_rules; i++)
+		if (rules[i].body == body)
+			return &rules[i];
+	return NULL;
+}
+
+int rule_check(const struct rule *rule, enum actor from, enum actor to, enum phase phase,
+	const struct rule *answering, const int *fds, unsigned n_fds, struct err *err)
+{
+	unsigned max_fds = 0;
+
+	if (!rule)
+		return err_set(err, -EBADMSG, BLAME_PEER, "sent a message nobody knows");
+	if (!(rule->from & from) || !(rule->to & to))
+		return err_set(err, -EBADMSG, BLAME_PEER, "sent %s, which is not its to send",
+			rule->name);
+	if (!(rule->phases & phase))
+		return err_set(err, -EBADMSG, BLAME_PEER, "sent %s at the wrong time", rule->name);
+	if (rule->answer != (answering != NULL))
+		return err_set(err, -EBADMSG, BLAME_PEER, "sent %s where %s was due", rule->name,
+			answering ? "an answer" : "an ask or an event");
+	if (answering && rule->body != answering->answered && rule->body != ON(REFUSED))
+		return err_set(err, -EBADMSG, BLAME_PEER, "answered %s with %s", answering->name,
+			rule->name);
+	while (max_fds < RULE_FDS && rule->kinds[max_fds] != FD_KIND_NONE)
+		max_fds++;
+	if (n_fds < rule->min_fds || n_fds > max_fds)
+		return err_set(err, -EBADMSG, BLAME_PEER, "sent %s with %u descriptors",
+			rule->name, n_fds);
+	for (unsigned i = 0; i < n_fds; i++)
+		if (fd_kind_check(fds[i], rule->kinds[i]) < 0)
+			return err_set(err, -EBADMSG, BLAME_PEER,
+				"sent %s with a descriptor of the wrong kind", rule->name);
+	return 0;
+}
+
+static bool is_channel(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+		return false;
+	len = sizeof(int);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return false;
+	return domain == AF_UNIX && type == SOCK_SEQPACKET;
+}
+
+int fd_kind_check(int fd, enum fd_kind kind)
+{
+	enum { ANON_INODE_FS = 0x09041934, VFIO_FS = 0x5646494f };
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	struct statfs fs;
+	struct stat st;
+	bool ok = false;
+	int have;
+
+	switch (kind) {
+	case FD_KIND_NONE: break;
+	case FD_KIND_RAM:
+		have = fcntl(fd, F_GET_SEALS); /* fails on anything but a memfd */
+		ok = have >= 0 && (have & seals) == seals;
+		break;
+	case FD_KIND_CHANNEL: ok = is_channel(fd); break;
+	case FD_KIND_EVENTFD:
+		ok = fstatfs(fd, &fs) == 0 && fs.f_type == ANON_INODE_FS;
+		break;
+	case FD_KIND_CHARDEV:
+		/* Not fstat(3): that is newfstatat(2) in glibc 2.33-2.38, which takes paths. */
+		ok = syscall(SYS_fstat, fd, &st) == 0 && S_ISCHR(st.st_mode);
+		break;
+	case FD_KIND_DEVICE:
+		ok = fstatfs(fd, &fs) == 0 &&
+			(fs.f_type == ANON_INODE_FS || fs.f_type == VFIO_FS);
+		break;
+	}
+	return ok ? 0 : -EBADMSG;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Putting up the walls. Every process, once, with one thread.
+ *
+ * The order matters: namespaces first (they give the capabilities the rest needs), the root while
+ * we may still mount, then no capabilities, then what needs none. The death signal comes after
+ * every change of credentials, as those clear it. Fails closed, but for two walls a kernel may
+ * have been built without: Landlock and MDWE are then missed by a warning that names them; both
+ * are second walls behind the root and the seccomp policy.
+ */
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ipc/fd.h"
+#include "ipc/log.h"
+#include "seccomp/confine.h"
+
+static int failed(struct err *err, const char *wall, const char *call)
+{
+	int code = -errno;
+
+	return err_set(err, code, BLAME_HOST, "confine: %s: %s: %s", wall, call, strerror(-code));
+}
+
+static int write_proc(const char *path, const char *text)
+{
+	fd_owned fd = {open(path, O_WRONLY | O_CLOEXEC)};
+
+	if (fd.n < 0 || write(fd.n, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
+}
+
+int confine_map_ids(unsigned uid, unsigned gid)
+{
+	char map[32];
+	int r;
+
+	r = write_proc("/proc/self/setgroups", "deny");
+	if (r < 0 && r != -ENOENT)
+		return r;
+	snprintf(map, sizeof(map), "0 %u 1", uid);
+	r = write_proc("/proc/self/uid_map", map);
+	if (r < 0)
+		return r;
+	snprintf(map, sizeof(map), "0 %u 1", gid);
+	return write_proc("/proc/self/gid_map", map);
+}
+
+static int wall_namespaces(const struct confine *confine, struct err *err)
+{
+	unsigned uid = geteuid(), gid = getegid();
+	int r;
+
+	if (!confine->unshare) {
+		log_info("confine: namespaces: user, mount, pid, net, ipc, uts, cgroup, from birth");
+		return 0;
+	}
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+		    CLONE_NEWCGROUP) < 0)
+		return err_set(err, -errno, BLAME_HOST,
+			"confine: namespaces: %s: user namespaces must be allowed: see sysctl "
+			"user.max_user_namespaces, kernel.unprivileged_userns_clone and "
+			"kernel.apparmor_restrict_unprivileged_userns", strerror(errno));
+	r = confine_map_ids(uid, gid);
+	if (r < 0)
+		return err_set(err, r, BLAME_HOST, "confine: namespaces: id map: %s",
+			strerror(-r));
+	log_info("confine: namespaces: user, mount, net, ipc, uts, cgroup");
+	return 0;
+}
+
+/* An empty tmpfs over /dev (which every host has), made the root; the old root is let go. */
+static int wall_root(struct err *err)
+{
+	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return failed(err, "root", "making mounts private");
+	if (mount("none", "/dev", "tmpfs", flags, "size=4k,nr_inodes=2,mode=555") < 0)
+		return failed(err, "root", "mounting an empty tmpfs");
+	if (chdir("/dev") < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return failed(err, "root", "pivot_root");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return failed(err, "root", "letting the old root go");
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL) < 0)
+		return failed(err, "root", "making it read-only");
+	log_info("confine: root: empty, read-only");
+	return 0;
+}
+
+static int wall_capabilities(struct err *err)
+{
+	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+		SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+		SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+
+	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
+		return failed(err, "capabilities", "locking securebits");
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_ALL) != 0)
+		return failed(err, "capabilities", "dropping them");
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
+			return err_set(err, -EPERM, BLAME_HOST,
+				"confine: capabilities: %lu stayed in the bounding set", cap);
+	capng_setpid((int)getpid());
+	if (capng_get_caps_process() != 0 ||
+		capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+		return err_set(err, -EPERM, BLAME_HOST, "confine: capabilities: some stayed");
+	log_info("confine: capabilities: none, bounding set empty, securebits locked");
+	return 0;
+}
+
+static int set_limit(int what, uint64_t value)
+{
+	return setrlimit(what, &(struct rlimit){value, value});
+}
+
+static int wall_limits(const struct confine *confine, struct err *err)
+{
+	uint64_t procs = confine->max_procs ? 1 + confine->max_procs : 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return failed(err, "no_new_privs", "prctl");
+	log_info("confine: no_new_privs: set");
+	if (set_limit(RLIMIT_NOFILE, confine->max_fds) < 0 ||
+		set_limit(RLIMIT_NPROC, procs) < 0 ||
+		set_limit(RLIMIT_FSIZE, confine->file_size) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
+		return failed(err, "limits", "setrlimit");
+	log_info("confine: limits: %u descriptors, %u further tasks", confine->max_fds,
+		confine->max_procs);
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return failed(err, "dumpable", "prctl");
+	log_info("confine: dumpable: no");
+	return 0;
+}
+
+/* Landlock by its numbers, as the C library has no names for it (Linux landlock.h). */
+struct landlock_attr {
+	uint64_t fs, net, scoped;
+};
+
+static int wall_landlock(const struct confine *confine, struct err *err)
+{
+	enum { SYS_CREATE = 444, SYS_RESTRICT = 446, GET_VERSION = 1,
+		BIND_CONNECT = 3, SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2 };
+	long abi = syscall(SYS_CREATE, NULL, 0, GET_VERSION);
+	struct landlock_attr attr = {.fs = 0x1fff}; /* ABI 1 */
+	size_t size = sizeof(attr.fs);
+	fd_owned ruleset = FD_NONE_INIT;
+
+	if (abi < 1) {
+		log_warn("confine: Landlock: MISSING on this kernel (%s); build it in and name it "
+			 "in lsm=", strerror(errno));
+		return 0;
+	}
+	attr.fs |= (abi >= 2 ? 1 << 13 : 0) | (abi >= 3 ? 1 << 14 : 0) | (abi >= 5 ? 1 << 15 : 0);
+	if (abi >= 4) {
+		attr.net = BIND_CONNECT;
+		size += sizeof(attr.net);
+	}
+	if (abi >= 6) {
+		attr.scoped = SCOPE_ABSTRACT_UNIX | (confine->kills ? 0 : SCOPE_SIGNAL);
+		size += sizeof(attr.scoped);
+	}
+	ruleset.n = (int)syscall(SYS_CREATE, &attr, size, 0);
+	if (ruleset.n < 0 || syscall(SYS_RESTRICT, ruleset.n, 0) < 0)
+		return failed(err, "Landlock", "denying all");
+	log_info("confine: Landlock: all denied, ABI %ld", abi);
+	return 0;
+}
+
+static int wall_mdwe(struct err *err)
+{
+	enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 };
+
+	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) == 0) {
+		log_info("confine: MDWE: no memory becomes executable");
+		return 0;
+	}
+	if (errno != EINVAL)
+		return failed(err, "MDWE", "prctl");
+	log_warn("confine: MDWE: MISSING on this kernel; it needs Linux 6.3");
+	return 0;
+}
+
+/* A parent that ended before the signal was asked for is noticed by who its child is now, or,
+ * across pid namespaces, where there is nothing to see, by its channel, which has hung up. */
+static int wall_parent(pid_t parent, struct err *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return failed(err, "parent", "prctl");
+	if (getppid() != parent)
+		return err_set(err, -ESRCH, BLAME_HOST, "confine: parent: it is gone");
+	log_info("confine: parent: we die with it");
+	return 0;
+}
+
+int confine_process(const struct confine *confine, struct err *err)
+{
+	pid_t parent = getppid();
+	int r;
+
+	r = wall_namespaces(confine, err);
+	if (r == 0)
+		r = wall_root(err);
+	if (r == 0)
+		r = wall_capabilities(err);
+	if (r == 0)
+		r = wall_limits(confine, err);
+	if (r == 0)
+		r = wall_landlock(confine, err);
+	if (r == 0)
+		r = wall_mdwe(err);
+	if (r == 0 && confine->die_with_parent)
+		r = wall_parent(parent, err);
+	return r;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a policy table to a filter in the kernel, by libseccomp.
+ *
+ * Every process, at the ends of set-up and, in the core, every thread. A filter once loaded stays;
+ * a second one can only take more away. Entries by another ABI (i386, x32) are killed as well.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <string.h>
+
+#include "ipc/log.h"
+#include "seccomp/policy.h"
+
+static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
+{
+	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;
+	struct scmp_arg_cmp cmp = {.arg = (unsigned)row->arg};
+
+	if (row->arg < 0)
+		return seccomp_rule_add_exact(ctx, action, row->nr, 0);
+	if (row->mask == ~0ull) {
+		cmp.op = SCMP_CMP_EQ;
+		cmp.datum_a = row->value;
+	} else {
+		cmp.op = SCMP_CMP_MASKED_EQ;
+		cmp.datum_a = row->mask;
+		cmp.datum_b = row->value;
+	}
+	return seccomp_rule_add_exact_array(ctx, action, row->nr, 1, &cmp);
+}
+
+static int build(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
+	scmp_filter_ctx *ret)
+{
+	bool log_only = mode == SECCOMP_MODE_LOG;
+	scmp_filter_ctx ctx = seccomp_init(log_only ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	r = seccomp_attr_set(ctx, SCMP_FLTATR_API_SYSRAWRC, 1);
+	if (r == 0)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	if (r == 0)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, all_threads);
+	for (unsigned i = 0; i < policy->n_rows && r == 0; i++)
+		r = add_row(ctx, &policy->rows[i]);
+	if (r < 0) {
+		seccomp_release(ctx);
+		return r;
+	}
+	*ret = ctx;
+	return 0;
+}
+
+int policy_export(const struct policy *policy, int fd)
+{
+	scmp_filter_ctx ctx;
+	int r = build(policy, SECCOMP_MODE_KILL, false, &ctx);
+
+	if (r < 0)
+		return r;
+	r = seccomp_export_bpf(ctx, fd);
+	seccomp_release(ctx);
+	return r;
+}
+
+int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
+	struct err *err)
+{
+	scmp_filter_ctx ctx;
+	int r;
+
+#ifdef BULKHEAD_SANITIZER
+	mode = SECCOMP_MODE_OFF; /* the sanitizer's own calls are on no list */
+#endif
+	if (mode == SECCOMP_MODE_OFF) {
+		log_warn("seccomp: OFF for %s (%s): its system calls are NOT confined",
+			policy->process, policy->stage);
+		return 0;
+	}
+	if (mode == SECCOMP_MODE_LOG)
+		log_warn("seccomp: LOG ONLY for %s (%s): nothing is stopped, see the audit log",
+			policy->process, policy->stage);
+	r = build(policy, mode, all_threads, &ctx);
+	if (r == 0) {
+		r = seccomp_load(ctx);
+		seccomp_release(ctx);
+	}
+	if (r < 0)
+		return err_set(err, r, BLAME_HOST,
+			"cannot load the seccomp policy of %s (%s): %s; the kernel needs "
+			"CONFIG_SECCOMP_FILTER", policy->process, policy->stage, strerror(-r));
+	log_info("confine: seccomp: %s, %s policy, %u rules", policy->process, policy->stage,
+		policy->n_rows);
+	return 0;
+}

@@ -12,6 +12,25 @@
 #include "ipc/log.h"
 #include "seccomp/policy.h"
 
+static const char *const mode_names[] = {
+	[SECCOMP_MODE_KILL] = "true", [SECCOMP_MODE_LOG] = "log", [SECCOMP_MODE_OFF] = "false"};
+
+int policy_mode_parse(const char *text, enum seccomp_mode *ret)
+{
+	for (unsigned i = SECCOMP_MODE_KILL; i <= SECCOMP_MODE_OFF; i++) {
+		if (strcmp(text, mode_names[i]) == 0) {
+			*ret = (enum seccomp_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *policy_mode_name(enum seccomp_mode mode)
+{
+	return mode_names[mode];
+}
+
 static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 {
 	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;

@@ -54,6 +54,11 @@ struct policy {
 /* --seccomp true|log|false. Log and off are for finding out, and print a loud line. */
 enum seccomp_mode { SECCOMP_MODE_KILL, SECCOMP_MODE_LOG, SECCOMP_MODE_OFF };
 
+/* "true", "log" or "false"; anything else: -EINVAL. */
+int policy_mode_parse(const char *text, enum seccomp_mode *ret);
+/* And back. */
+const char *policy_mode_name(enum seccomp_mode mode);
+
 /* Writes the policy as the kernel would get it (an array of struct sock_filter) to a descriptor.
  * For the tests, which run it against the rows. 0 or -errno. */
 int policy_export(const struct policy *policy, int fd);

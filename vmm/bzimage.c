@@ -43,11 +43,11 @@ static int check_header(const struct setup_header *hdr, unsigned setup_end, stru
 	if (!hdr->kernel_alignment || hdr->kernel_alignment & (hdr->kernel_alignment - 1) ||
 		hdr->kernel_alignment > GiB)
 		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is damaged: its header asks for an alignment of %u bytes",
+			"is damaged: its header asks for an alignment of %u bytes" AGAIN,
 			hdr->kernel_alignment);
 	if (!hdr->syssize)
 		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is damaged: its header says it holds no kernel");
+			"is damaged: its header says it holds no kernel" AGAIN);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static int place(const struct setup_header *hdr, uint64_t payload, uint64_t low_
 
 	if (start > UINT32_MAX || (start < HIMEM_START && !hdr->relocatable_kernel))
 		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is damaged: its header asks to be loaded at 0x%llx",
+			"is damaged: its header asks to be loaded at 0x%llx" AGAIN,
 			(unsigned long long)start);
 	if (start < HIMEM_START)
 		start = HIMEM_START;
@@ -83,7 +83,7 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 
 	if (head_len < SETUP_END)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: it has %zu bytes; copy or build it again", head_len);
+			"is truncated: it has %zu bytes" AGAIN, head_len);
 	setup_end = HEADER_BASE + head[JUMP_LEN];
 	if (setup_end > SETUP_END)
 		setup_end = SETUP_END;
@@ -96,8 +96,8 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 	payload = hdr.syssize * (uint64_t)PARAGRAPH;
 	if (offset > kernel->image.size || payload > kernel->image.size - offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: its header speaks of %llu bytes, it has %llu; copy or build it "
-			"again", (unsigned long long)(offset + payload),
+			"is truncated: its header speaks of %llu bytes, it has %llu" AGAIN,
+			(unsigned long long)(offset + payload),
 			(unsigned long long)kernel->image.size);
 	code = place(&hdr, payload, low_ram, &start, &kernel->end, err);
 	if (code)

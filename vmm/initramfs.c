@@ -49,7 +49,7 @@ static bool is_compressed(const uint8_t *magic, size_t len)
 static int damaged(uint64_t at, struct err *err)
 {
 	return err_set(err, -ENOEXEC, BLAME_HOST,
-		"is truncated or damaged: no cpio entry at byte %llu; copy or build it again",
+		"is truncated or damaged: no cpio entry at byte %llu" AGAIN,
 		(unsigned long long)at);
 }
 

@@ -23,6 +23,8 @@ int image_init(struct image *image, int fd, const char *want, struct err *err);
 /* All len bytes at offset, or an error: the file is shorter than it claims, or than it was. */
 int image_read(const struct image *image, uint64_t offset, void *buf, size_t len, struct err *err);
 
+#define AGAIN "; copy or build it again" /* the next step with a file that is not whole */
+
 enum {
 	KERNEL_HEAD = 4096,     /* bytes at the start of the file that a plan may look at */
 	KERNEL_SEGMENTS = 16,
@@ -52,8 +54,8 @@ struct initrd {
 	uint64_t addr, size; /* size 0: none */
 };
 
-/* head: the first head_len bytes of the file; low_ram: RAM from 0 on. Both fill everything in
- * *kernel but image. */
+/* head: the first head_len bytes of the file; low_ram: RAM from 0 on. *kernel comes zeroed but for
+ * image. */
 int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, uint64_t low_ram,
 	struct err *err);
 int pvh_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, uint64_t low_ram,

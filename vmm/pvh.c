@@ -56,8 +56,8 @@ static int check_elf(const Elf64_Ehdr *ehdr, struct err *err)
 	if (!ehdr->e_phnum || ehdr->e_phnum > PHDRS_MAX ||
 		ehdr->e_phentsize != sizeof(Elf64_Phdr))
 		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is damaged: an ELF with %u program headers of %u bytes", ehdr->e_phnum,
-			ehdr->e_phentsize);
+			"is damaged: an ELF with %u program headers of %u bytes" AGAIN,
+			ehdr->e_phnum, ehdr->e_phentsize);
 	return 0;
 }
 
@@ -72,9 +72,9 @@ static int add_segment(struct kernel *kernel, const Elf64_Phdr *phdr, uint64_t l
 		return 0;
 	if (segment.offset > file_size || segment.filesz > file_size - segment.offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: a segment of %llu bytes at byte %llu, in a file of %llu; copy "
-			"or build it again", (unsigned long long)segment.filesz,
-			(unsigned long long)segment.offset, (unsigned long long)file_size);
+			"is truncated: a segment of %llu bytes at byte %llu, in a file of %llu" AGAIN,
+			(unsigned long long)segment.filesz, (unsigned long long)segment.offset,
+			(unsigned long long)file_size);
 	if (segment.filesz > segment.memsz || segment.addr < HIMEM_START ||
 		segment.addr > UINT32_MAX || segment.memsz > UINT32_MAX)
 		return err_set(err, -ENOEXEC, BLAME_HOST,
@@ -121,7 +121,7 @@ static int find_entry(const struct image *image, const Elf64_Phdr *phdr, unsigne
 
 	if (phdr->p_offset > image->size || phdr->p_filesz > image->size - phdr->p_offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: its notes lie behind its end; copy or build it again");
+			"is truncated: its notes lie behind its end" AGAIN);
 	end = phdr->p_offset + phdr->p_filesz;
 	while (end - at >= sizeof(Elf64_Nhdr) && *budget) {
 		Elf64_Nhdr note;
@@ -145,13 +145,6 @@ static int find_entry(const struct image *image, const Elf64_Phdr *phdr, unsigne
 
 static int check_entry(const struct kernel *kernel, struct err *err)
 {
-	if (!kernel->n_segments)
-		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is an ELF with nothing to load; give a vmlinux or bzImage");
-	if (!kernel->entry)
-		return err_set(err, -ENOEXEC, BLAME_HOST,
-			"is an ELF without a PVH entry, a kernel built without CONFIG_PVH; give its "
-			"bzImage, or build it with CONFIG_PVH=y");
 	for (unsigned i = 0; i < kernel->n_segments; i++) {
 		const struct segment *segment = &kernel->segments[i];
 
@@ -160,39 +153,55 @@ static int check_entry(const struct kernel *kernel, struct err *err)
 			return 0;
 	}
 	return err_set(err, -ENOEXEC, BLAME_HOST,
-		"is damaged: its PVH entry 0x%llx lies in none of its segments",
+		"is damaged: its PVH entry 0x%llx lies in none of its segments" AGAIN,
 		(unsigned long long)kernel->entry);
+}
+
+/* The notes come first: an ELF without the right one is no kernel, wherever it would load. */
+static int read_phdrs(struct kernel *kernel, const Elf64_Ehdr *ehdr, uint32_t type,
+	uint64_t low_ram, struct err *err)
+{
+	unsigned budget = NOTES_MAX;
+	int code = 0;
+
+	for (unsigned i = 0; !code && i < ehdr->e_phnum; i++) {
+		Elf64_Phdr phdr;
+		uint64_t at = ehdr->e_phoff + i * sizeof(phdr);
+
+		/* A sum that wraps reads the wrong bytes of the file, which are checked too. */
+		code = image_read(&kernel->image, at, &phdr, sizeof(phdr), err);
+		if (code || phdr.p_type != type)
+			continue;
+		if (type == PT_NOTE)
+			code = find_entry(&kernel->image, &phdr, &budget, &kernel->entry, err);
+		else
+			code = add_segment(kernel, &phdr, low_ram, err);
+	}
+	return code;
 }
 
 int pvh_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, uint64_t low_ram,
 	struct err *err)
 {
-	unsigned budget = NOTES_MAX;
 	Elf64_Ehdr ehdr;
 	int code;
 
 	if (head_len < sizeof(ehdr))
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: it has %zu bytes; copy or build it again", head_len);
+			"is truncated: it has %zu bytes" AGAIN, head_len);
 	memcpy(&ehdr, head, sizeof(ehdr));
-	code = check_elf(&ehdr, err);
 	kernel->pvh = true;
-	kernel->n_segments = kernel->setup_len = 0;
-	kernel->end = kernel->entry = 0;
 	kernel->initrd_limit = LOW_RAM_MAX;
 	kernel->cmdline_max = CMDLINE_MAX - 1;
-	for (unsigned i = 0; !code && i < ehdr.e_phnum; i++) {
-		Elf64_Phdr phdr;
-
-		if (ehdr.e_phoff > kernel->image.size) /* keeps the sum below from wrapping */
-			return image_read(&kernel->image, ehdr.e_phoff, &phdr, sizeof(phdr), err);
-		code = image_read(&kernel->image, ehdr.e_phoff + i * sizeof(phdr), &phdr,
-			sizeof(phdr), err);
-		if (!code && phdr.p_type == PT_LOAD)
-			code = add_segment(kernel, &phdr, low_ram, err);
-		else if (!code && phdr.p_type == PT_NOTE)
-			code = find_entry(&kernel->image, &phdr, &budget, &kernel->entry, err);
-	}
+	code = check_elf(&ehdr, err);
+	if (!code)
+		code = read_phdrs(kernel, &ehdr, PT_NOTE, low_ram, err);
+	if (!code && !kernel->entry)
+		code = err_set(err, -ENOEXEC, BLAME_HOST,
+			"is an ELF without a PVH entry: no kernel, or one built without CONFIG_PVH; "
+			"give its bzImage, or build it with CONFIG_PVH=y");
+	if (!code)
+		code = read_phdrs(kernel, &ehdr, PT_LOAD, low_ram, err);
 	return code ? code : check_entry(kernel, err);
 }
 

@@ -37,11 +37,29 @@ struct vm {
 
 	_Atomic int request;   /* enum vm_request */
 	struct fd request_fd;  /* eventfd: wakes the main thread */
+
+	/* The gate every vCPU waits at before its first KVM_RUN, during a reset, and at the end. */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_changed;
+	_Atomic bool gate_closed;
+	unsigned n_parked;
+
+	/* A vCPU's KVM_RUN failed with EFAULT: takes BARs whose memory is gone out of the guest.
+	 * False: there was none. Called by vCPU threads; set before they start. */
+	bool (*bar_fault)(void *opaque);
+	void *bar_fault_opaque;
+	struct vm_initial *initial; /* the irqchip as it was made, for vm_reset */
 };
 
-/* Opens nothing: kvm_fd is /dev/kvm, consumed. Checks the API version and the capabilities we
- * stand on, makes the VM, its full irqchip and PIT. */
+/* Does this host's KVM have the API version and capabilities we stand on? Starts nothing. */
+int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err);
+
+/* Opens nothing: kvm_fd is /dev/kvm, consumed. Makes the VM, its full irqchip and PIT. Touches
+ * everything in *vm but ram and bar_fault. */
 int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err);
+
+/* vCPUs parked: PIC, IOAPIC and PIT as after power-on, and no request pending. */
+int vm_reset(struct vm *vm, struct err *err);
 
 /* The width of a guest physical address on this host, from KVM_GET_SUPPORTED_CPUID. */
 int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err);
@@ -58,5 +76,6 @@ void vm_slot_del(struct vm *vm, int slot);
  * type1, a device descriptor with iommufd. */
 int vm_vfio_add(struct vm *vm, int file_fd, struct err *err);
 
-/* Any thread, also a handler: asks the main thread to reset or power off, and kicks the vCPUs. */
+/* Any thread, also a handler: asks the main thread to reset or power off. The vCPU that asks does
+ * not run on; the main thread parks the others. */
 void vm_ask(struct vm *vm, enum vm_request request);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The broker: one a VM. It checks and opens what the operator named, starts a helper for each
+ * device, keeps the VM's DMA authority and a duplicate of every device descriptor, and cleans up.
+ *
+ * Broker process, one thread. It never sees a byte a guest or a device wrote: the core tells it
+ * numbers, a helper's log lines are filtered and passed on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/chan.h"
+#include "ipc/log.h"
+#include "seccomp/policy.h"
+
+enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64 };
+
+struct device {
+	const char *kind, *path, *id;  /* from the command line; path is NULL for null */
+	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, or the id */
+	int group;                     /* index in broker.groups, -1: none */
+	pid_t pid;                     /* its helper, 0: none */
+	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
+	struct chan chan;
+	struct log_budget lines;
+};
+
+/* An IOMMU group. */
+struct group {
+	int number;
+	struct fd fd;
+	bool claimed; /* in the container */
+};
+
+struct ram_region {
+	uint64_t gpa, size, offset;
+};
+
+struct broker {
+	enum log_level level;
+	enum seccomp_mode mode;
+	struct chan core, events;
+	unsigned n_devices, n_groups, n_ram;
+	struct device devices[DEVICES_MAX];
+	struct group groups[DEVICES_MAX];
+	struct ram_region ram[RAM_REGIONS_MAX];
+	struct fd memfd, container;
+	bool started, mapped, sealed;
+};
+
+/* check.c: is every device there, ours to take, and free? Fills name and group, opens groups and
+ * the container, changes nothing on the host. */
+int check_devices(struct broker *broker, struct err *err);
+
+/* type1.c: DMA by a VFIO type1 container. */
+/* Opens and checks the container. */
+int type1_open(struct broker *broker, struct err *err);
+/* Puts the device's group into the container; maps guest RAM at the first one. */
+int type1_attach(struct broker *broker, const struct device *device, struct err *err);
+/* The devices are closed: takes the mappings away and lets groups and container go. */
+void type1_release(struct broker *broker);
+
+/* spawn.c: starts the helper of a device; the core's ends of its channels in ret_ask, ret_event. */
+int spawn_helper(const struct broker *broker, struct device *device, struct fd *ret_ask,
+	struct fd *ret_event, struct err *err);
+/* The pidfd is readable within timeout_ms: reaps the helper and says how it ended. 0, -ETIMEDOUT. */
+int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t size);
+/* Kills what still runs and waits until it is gone, at most timeout_ms. */
+void helpers_stop(struct broker *broker, int timeout_ms);
+
+/* relay.c: passes on every log line that is there. */
+void relay_lines(struct device *device);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The broker's life. Broker process, one thread.
+ *
+ *   1. argv             needs: descriptors 0 (core asks), 1 (events to core), 2 (operator)
+ *   2. Start            checks every device; nothing is changed yet
+ *   3. Attach, each     group, container, DMA mappings, helper
+ *   4. Seal             memfd closed, own walls, run policy: can start and open nothing more
+ *   5. serve            helpers' ends and log lines; the core's Stop
+ *   6. the end          at Stop, or when the core is gone: helpers killed, devices given back
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "helpers/broker/broker.h"
+#include "seccomp/confine.h"
+
+enum { FD_CORE = 0, FD_EVENTS = 1, STOP_MS = 1500, REAP_MS = 1000 };
+
+static int on_start(struct broker *broker, struct msg *msg, struct err *err)
+{
+	const Bulkhead__Start *start = msg->packet->start;
+	Bulkhead__Started body = BULKHEAD__STARTED__INIT;
+	int r;
+
+	if (broker->started || start->n_ram > RAM_REGIONS_MAX)
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: Start out of turn");
+	broker->started = true;
+	broker->memfd = msg_fd(msg, 0);
+	for (size_t i = 0; i < start->n_ram; i++) {
+		const Bulkhead__RamRegion *in = start->ram[i];
+
+		if (!in->size || (in->gpa | in->size | in->offset) % 4096 ||
+			in->gpa + in->size < in->gpa || in->offset + in->size < in->offset)
+			return err_set(err, -EBADMSG, BLAME_PEER, "core: RAM region");
+		broker->ram[broker->n_ram++] =
+			(struct ram_region){in->gpa, in->size, in->offset};
+	}
+	r = check_devices(broker, err);
+	if (r < 0)
+		return chan_refuse(&broker->core, msg, err);
+	body.devices = broker->n_devices;
+	return chan_answer(&broker->core, msg, &PACKET(STARTED, started, &body), NULL, 0);
+}
+
+/* The helper opens the device; we keep a duplicate. */
+static int ask_open(struct broker *broker, struct device *device, struct err *err)
+{
+	const int *group = device->group >= 0 ? &broker->groups[device->group].fd.n : NULL;
+	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
+	static struct msg answer;
+	char cause[64];
+	int r;
+
+	body.name = device->name;
+	r = chan_ask(&device->chan, &PACKET(OPEN, open, &body), group, group != NULL, &answer,
+		err);
+	relay_lines(device);
+	if (r == 0) {
+		device->store = msg_fd(&answer, 0);
+		msg_done(&answer);
+		return 0;
+	}
+	if (r == -EPIPE && helper_reap(device, REAP_MS, cause, sizeof(cause)) == 0) {
+		relay_lines(device);
+		return err_set(err, r, BLAME_PEER, "%s: its helper %s before it opened the device",
+			device->name, cause);
+	}
+	return r;
+}
+
+static int attach(struct broker *broker, struct device *device, struct fd *ret_ask,
+	struct fd *ret_event, struct err *err)
+{
+	int r = 0;
+
+	if (device->group >= 0)
+		r = type1_attach(broker, device, err);
+	if (r == 0)
+		r = spawn_helper(broker, device, ret_ask, ret_event, err);
+	if (r == 0)
+		r = ask_open(broker, device, err);
+	return r;
+}
+
+static int on_attach(struct broker *broker, struct msg *msg, struct err *err)
+{
+	Bulkhead__Attached body = BULKHEAD__ATTACHED__INIT;
+	uint32_t index = msg->packet->attach->index;
+	char kind[16], id[NAME_MAX_BYTES];
+	fd_owned ask = FD_NONE_INIT, event = FD_NONE_INIT;
+	struct device *device;
+	int fds[3], r;
+
+	if (!broker->started || index >= broker->n_devices || broker->devices[index].pid)
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: Attach out of turn");
+	device = &broker->devices[index];
+	r = attach(broker, device, &ask, &event, err);
+	if (r < 0)
+		return chan_refuse(&broker->core, msg, err);
+	snprintf(kind, sizeof(kind), "%s", device->kind);
+	snprintf(id, sizeof(id), "%s", device->id);
+	body.kind = kind;
+	body.name = device->name;
+	body.id = id;
+	fds[0] = ask.n;
+	fds[1] = event.n;
+	fds[2] = device->group >= 0 ? broker->groups[device->group].fd.n : -1;
+	return chan_answer(&broker->core, msg, &PACKET(ATTACHED, attached, &body), fds,
+		fds[2] >= 0 ? 3 : 2);
+}
+
+static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
+{
+	const struct confine walls = {.unshare = true, .max_fds = 16 + 6 * broker->n_devices,
+		.file_size = RLIM_INFINITY, /* the operator's log file */
+		.die_with_parent = true, .kills = true};
+	int r;
+
+	fd_close(&broker->memfd);
+	r = confine_process(&walls, err);
+	if (r == 0)
+		r = policy_enter(&policy_broker_run, broker->mode, false, err);
+	if (r < 0)
+		return chan_refuse(&broker->core, msg, err);
+	broker->sealed = true;
+	return chan_done(&broker->core, msg);
+}
+
+static void release(struct broker *broker)
+{
+	helpers_stop(broker, STOP_MS);
+	type1_release(broker);
+}
+
+/* 1: the end, in good order. */
+static int on_stop(struct broker *broker, struct msg *msg)
+{
+	int r;
+
+	release(broker);
+	r = chan_done(&broker->core, msg);
+	return r < 0 ? r : 1;
+}
+
+static int on_core(struct broker *broker, struct err *err)
+{
+	static struct msg msg;
+	int r = chan_recv(&broker->core, &msg, 0, err);
+
+	if (r < 0)
+		return r == -ETIMEDOUT ? 0 : r;
+	switch (msg.packet->body_case) {
+	case BULKHEAD__PACKET__BODY_START: r = on_start(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_ATTACH: r = on_attach(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_SEAL: r = on_seal(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_STOP: r = on_stop(broker, &msg); break;
+	default: r = err_set(err, -EBADMSG, BLAME_BUG, "core: %s", msg.rule->name); break;
+	}
+	msg_done(&msg);
+	return r;
+}
+
+/* The device stays open in our store: what its guest has mapped keeps working. */
+static void on_helper_end(struct broker *broker, unsigned index)
+{
+	struct device *device = &broker->devices[index];
+	Bulkhead__HelperGone body = BULKHEAD__HELPER_GONE__INIT;
+	char cause[64];
+
+	relay_lines(device);
+	if (helper_reap(device, 0, cause, sizeof(cause)) < 0)
+		return;
+	fd_close(&device->log);
+	body.index = index;
+	body.cause = cause;
+	if (chan_tell(&broker->events, &PACKET(HELPER_GONE, helper_gone, &body)) < 0)
+		log_warn("%s: its helper %s, and the core takes no news", device->name, cause);
+}
+
+/* Until Stop (0) or the core is gone (-EPIPE) or breaks a rule. */
+static int serve(struct broker *broker, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0) {
+		struct pollfd polls[1 + 2 * DEVICES_MAX];
+
+		polls[0] = (struct pollfd){.fd = broker->core.sock.n, .events = POLLIN};
+		for (unsigned i = 0; i < broker->n_devices; i++) {
+			const struct device *device = &broker->devices[i];
+
+			polls[1 + 2 * i] = (struct pollfd){.fd = device->pidfd.n,
+				.events = POLLIN};
+			polls[2 + 2 * i] = (struct pollfd){.fd = device->log.n, .events = POLLIN};
+		}
+		if (ppoll(polls, 1 + 2 * broker->n_devices, NULL, NULL) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
+		}
+		for (unsigned i = 0; i < broker->n_devices; i++) {
+			if (polls[2 + 2 * i].revents)
+				relay_lines(&broker->devices[i]);
+			if (polls[1 + 2 * i].revents)
+				on_helper_end(broker, i);
+		}
+		if (polls[0].revents)
+			r = on_core(broker, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* kind=K,id=I[,path=P]; points into text. */
+static int parse_device(char *text, struct device *device)
+{
+	enum { KIND, ID, PATH };
+	char *const keys[] = {[KIND] = (char[]){"kind"}, [ID] = (char[]){"id"},
+		[PATH] = (char[]){"path"}, NULL};
+	char *value;
+
+	*device = (struct device){.group = -1, .pidfd = FD_NONE_INIT, .log = FD_NONE_INIT,
+		.store = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
+	while (*text) {
+		switch (getsubopt(&text, keys, &value)) {
+		case KIND: device->kind = value; break;
+		case ID: device->id = value; break;
+		case PATH: device->path = value; break;
+		default: return -EINVAL;
+		}
+	}
+	if (!device->kind || !device->id || strlen(device->id) >= NAME_MAX_BYTES ||
+		strlen(device->kind) >= 16 || strchr(device->kind, '/'))
+		return -EINVAL;
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct broker *broker)
+{
+	for (int i = 1; i < argc; i += 2) {
+		char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!value)
+			return -EINVAL;
+		if (strcmp(argv[i], "--level") == 0) {
+			int level = atoi(value);
+
+			broker->level = level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG;
+		} else if (strcmp(argv[i], "--seccomp") == 0) {
+			if (policy_mode_parse(value, &broker->mode) < 0)
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--device") == 0) {
+			if (broker->n_devices == DEVICES_MAX ||
+				parse_device(value, &broker->devices[broker->n_devices]) < 0)
+				return -EINVAL;
+			broker->n_devices++;
+		} else {
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const int not_ours[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1}};
+	struct err err = {0};
+	int r;
+
+	log_init("bulkhead-broker", LOG_WARN, STDERR_FILENO);
+	if (parse(argc, argv, &broker) < 0) {
+		log_error("started by hand? usage: bulkhead-broker --level N --seccomp "
+			  "true|log|false --device kind=K,id=I[,path=P]..., by the core");
+		return 1;
+	}
+	log_init("bulkhead-broker", broker.level, STDERR_FILENO);
+	/* Signals to the whole process group are the core's to act on; we end when it does. The
+	 * helpers inherit this. */
+	for (unsigned i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
+		signal(not_ours[i], SIG_IGN);
+	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");
+	chan_init(&broker.events, (struct fd){FD_EVENTS}, ACTOR_BROKER, ACTOR_CORE, "core");
+	r = serve(&broker, &err);
+	if (r < 0) {
+		release(&broker);
+		if (r != -EPIPE)
+			log_error("%s", err.msg);
+	}
+	return r < 0 && r != -EPIPE;
+}

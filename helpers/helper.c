@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a helper. Helper process, one thread, no heap once the run policy is loaded.
+ *
+ *   1. argv, log          needs: descriptors 0-4, put there by the broker
+ *   2. walls, set-up policy    must not yet: have read a byte from anyone
+ *   3. Open, from the broker   the device is ours
+ *   4. Describe, from the core
+ *   5. Run, from the core      run policy; from here on requests about the device
+ *   6. the end: a peer hung up or broke a rule; the broker says so to the core
+ *
+ * A message that breaks a rule ends the process. One that only asks for what the device does not
+ * have is refused: the core may be passing on what its guest does.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "helpers/helper.h"
+#include "ipc/log.h"
+#include "seccomp/confine.h"
+
+enum { HELPER_FDS_MAX = 16 }; /* five, the device, ERR, REQ, and what a message brings */
+
+static struct {
+	const struct helper_ops *ops;
+	enum seccomp_mode mode;
+	struct chan broker, core, events;
+	struct function_desc desc; /* what the core's arguments are checked against */
+	bool open, described, running, msix_on;
+	struct msg msg;
+} self;
+
+static int breach(struct err *err, const char *what)
+{
+	return err_set(err, -EBADMSG, BLAME_PEER, "core: %s", what);
+}
+
+static int refuse(const struct msg *msg, const struct err *err)
+{
+	return chan_refuse(&self.core, msg, err);
+}
+
+/* Answers Done, or Refused with what *err says. */
+static int finish(const struct msg *msg, int r, const struct err *err)
+{
+	return r < 0 ? refuse(msg, err) : chan_done(&self.core, msg);
+}
+
+static int give_value(const struct msg *msg, int r, uint64_t value, const struct err *err)
+{
+	Bulkhead__Value body = BULKHEAD__VALUE__INIT;
+
+	if (r < 0)
+		return refuse(msg, err);
+	body.value = value;
+	return chan_answer(&self.core, msg, &PACKET(VALUE, value, &body), NULL, 0);
+}
+
+static int on_open(struct msg *msg, struct err *err)
+{
+	Bulkhead__Opened body = BULKHEAD__OPENED__INIT;
+	fd_owned store = FD_NONE_INIT;
+	int r;
+
+	if (self.open)
+		return breach(err, "a second Open");
+	r = self.ops->open(msg->packet->open->name, msg_fd(msg, 0), &store, err);
+	if (r < 0)
+		return chan_refuse(&self.broker, msg, err);
+	self.open = true;
+	return chan_answer(&self.broker, msg, &PACKET(OPENED, opened, &body), &store.n,
+		store.n >= 0);
+}
+
+static int on_describe(struct msg *msg, struct err *err)
+{
+	static struct describe_wire wire;
+	fd_owned device = FD_NONE_INIT;
+	int r;
+
+	if (!self.open || self.described)
+		return breach(err, "Describe out of turn");
+	r = self.ops->describe(&self.desc, &device, err);
+	if (r < 0)
+		return refuse(msg, err);
+	self.described = true;
+	describe_to_wire(&self.desc, &wire);
+	return chan_answer(&self.core, msg, &PACKET(DESCRIPTION, description, &wire.description),
+		&device.n, device.n >= 0);
+}
+
+static int on_run(struct msg *msg, struct err *err)
+{
+	int r;
+
+	if (!self.described)
+		return breach(err, "Run out of turn");
+	r = policy_enter(self.ops->run, self.mode, false, err);
+	if (r < 0)
+		return r;
+	self.running = true;
+	self.events.phase = PHASE_RUN;
+	return chan_done(&self.core, msg);
+}
+
+/* Is [offset, offset + size) one naturally aligned access inside [0, end)? */
+static int check_access(uint64_t offset, uint32_t size, uint32_t max, uint64_t end,
+	struct err *err)
+{
+	if (size == 0 || size > max || (size & (size - 1)) || offset % size || offset >= end ||
+		size > end - offset)
+		return err_set(err, -EINVAL, BLAME_PEER, "access of %u bytes at 0x%llx: not there",
+			size, (unsigned long long)offset);
+	return 0;
+}
+
+static int on_config_read(struct msg *msg, struct err *err)
+{
+	const Bulkhead__ConfigRead *ask = msg->packet->config_read;
+	uint32_t value = 0;
+	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
+
+	if (r == 0)
+		r = self.ops->config_read(ask->offset, ask->size, &value, err);
+	return give_value(msg, r, value, err);
+}
+
+static int on_config_write(struct msg *msg, struct err *err)
+{
+	const Bulkhead__ConfigWrite *ask = msg->packet->config_write;
+	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
+
+	if (r == 0)
+		r = self.ops->config_write(ask->offset, ask->size, ask->value, err);
+	return finish(msg, r, err);
+}
+
+static int check_region(uint32_t index, uint64_t offset, uint32_t size, struct err *err)
+{
+	uint64_t end = index < PCI_BARS ? self.desc.regions[index].size : 0;
+
+	return check_access(offset, size, 8, end, err);
+}
+
+static int on_region_read(struct msg *msg, struct err *err)
+{
+	const Bulkhead__RegionRead *ask = msg->packet->region_read;
+	uint64_t value = 0;
+	int r = check_region(ask->index, ask->offset, ask->size, err);
+
+	if (r == 0)
+		r = self.ops->region_read(ask->index, ask->offset, ask->size, &value, err);
+	return give_value(msg, r, value, err);
+}
+
+static int on_region_write(struct msg *msg, struct err *err)
+{
+	const Bulkhead__RegionWrite *ask = msg->packet->region_write;
+	int r = check_region(ask->index, ask->offset, ask->size, err);
+
+	if (r == 0)
+		r = self.ops->region_write(ask->index, ask->offset, ask->size, ask->value, err);
+	return finish(msg, r, err);
+}
+
+static int on_msix_enable(struct msg *msg, struct err *err)
+{
+	int r = 0;
+
+	if (!self.desc.msix.vectors)
+		r = err_set(err, -EINVAL, BLAME_PEER, "MSI-X: the device has none");
+	else if (!self.msix_on)
+		r = self.ops->msix_enable(err);
+	if (r == 0)
+		self.msix_on = true;
+	return finish(msg, r, err);
+}
+
+static int on_msix_disable(struct msg *msg, struct err *err)
+{
+	int r = self.msix_on ? self.ops->msix_disable(err) : 0;
+
+	if (r == 0)
+		self.msix_on = false;
+	return finish(msg, r, err);
+}
+
+static int check_vector(uint32_t vector, struct err *err)
+{
+	if (!self.msix_on || vector >= self.desc.msix.vectors)
+		return err_set(err, -EINVAL, BLAME_PEER, "MSI-X vector %u: %s", vector,
+			self.msix_on ? "not there" : "MSI-X is off");
+	return 0;
+}
+
+static int on_msix_arm(struct msg *msg, struct err *err)
+{
+	uint32_t vector = msg->packet->msix_arm->vector;
+	int r = check_vector(vector, err);
+
+	if (r == 0)
+		r = self.ops->msix_arm(vector, msg_fd(msg, 0), err);
+	return finish(msg, r, err);
+}
+
+static int on_msix_disarm(struct msg *msg, struct err *err)
+{
+	uint32_t vector = msg->packet->msix_disarm->vector;
+	int r = check_vector(vector, err);
+
+	if (r == 0)
+		r = self.ops->msix_disarm(vector, err);
+	return finish(msg, r, err);
+}
+
+static int on_reset(struct msg *msg, struct err *err)
+{
+	return finish(msg, self.ops->reset(err), err);
+}
+
+static const struct handler {
+	Bulkhead__Packet__BodyCase body;
+	int (*handle)(struct msg *msg, struct err *err);
+} handlers[] = {
+	{BULKHEAD__PACKET__BODY_OPEN, on_open},
+	{BULKHEAD__PACKET__BODY_DESCRIBE, on_describe},
+	{BULKHEAD__PACKET__BODY_RUN, on_run},
+	{BULKHEAD__PACKET__BODY_CONFIG_READ, on_config_read},
+	{BULKHEAD__PACKET__BODY_CONFIG_WRITE, on_config_write},
+	{BULKHEAD__PACKET__BODY_REGION_READ, on_region_read},
+	{BULKHEAD__PACKET__BODY_REGION_WRITE, on_region_write},
+	{BULKHEAD__PACKET__BODY_MSIX_ENABLE, on_msix_enable},
+	{BULKHEAD__PACKET__BODY_MSIX_DISABLE, on_msix_disable},
+	{BULKHEAD__PACKET__BODY_MSIX_ARM, on_msix_arm},
+	{BULKHEAD__PACKET__BODY_MSIX_DISARM, on_msix_disarm},
+	{BULKHEAD__PACKET__BODY_RESET, on_reset},
+};
+
+/* One message from one peer. The rules have let through only what that peer may ask for. */
+static int serve_one(struct chan *chan, struct err *err)
+{
+	int r = chan_recv(chan, &self.msg, 0, err);
+
+	if (r == -ETIMEDOUT)
+		return 0;
+	if (r < 0)
+		return r;
+	r = breach(err, "a message without a handler");
+	for (unsigned i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (handlers[i].body == self.msg.packet->body_case)
+			r = handlers[i].handle(&self.msg, err);
+	msg_done(&self.msg);
+	return r;
+}
+
+/* Serves until a peer hangs up (-EPIPE) or something is wrong; always a negative errno. */
+static int serve(struct err *err)
+{
+	int fds[2] = {-1, -1}, r = 0;
+
+	while (r >= 0) {
+		struct pollfd polls[] = {
+			{.fd = self.broker.sock.n, .events = POLLIN},
+			{.fd = self.core.sock.n, .events = POLLIN},
+			{.fd = fds[0], .events = POLLIN},
+			{.fd = fds[1], .events = POLLIN},
+		};
+
+		if (ppoll(polls, 4, NULL, NULL) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
+		}
+		if (polls[0].revents)
+			r = serve_one(&self.broker, err);
+		if (r >= 0 && polls[1].revents)
+			r = serve_one(&self.core, err);
+		for (unsigned i = 0; i < 2 && r >= 0; i++)
+			if (polls[2 + i].revents)
+				self.ops->on_event(i, &self.events);
+		if (r >= 0 && self.open && fds[0] < 0 && fds[1] < 0 && self.ops->event_fds)
+			r = self.ops->event_fds(fds);
+	}
+	return r;
+}
+
+static int begin(int argc, char **argv, struct err *err)
+{
+	static const struct confine walls = {.max_fds = HELPER_FDS_MAX, .die_with_parent = true};
+	int r;
+
+	if (argc != 4 || policy_mode_parse(argv[3], &self.mode) < 0)
+		return err_set(err, -EINVAL, BLAME_HOST,
+			"started by hand? usage: %s NAME LOG-LEVEL true|log|false, by the broker",
+			argc ? argv[0] : "");
+	log_init("", (enum log_level)atoi(argv[2]), HELPER_FD_LOG);
+	r = confine_process(&walls, err);
+	if (r == 0)
+		r = policy_enter(self.ops->setup, self.mode, false, err);
+	if (r < 0)
+		return r;
+	chan_init(&self.broker, (struct fd){HELPER_FD_BROKER}, ACTOR_HELPER, ACTOR_BROKER,
+		"broker");
+	chan_init(&self.core, (struct fd){HELPER_FD_ASK}, ACTOR_HELPER, ACTOR_CORE, "core");
+	chan_init(&self.events, (struct fd){HELPER_FD_EVENT}, ACTOR_HELPER, ACTOR_CORE, "core");
+	return 0;
+}
+
+int helper_run(const struct helper_ops *ops, int argc, char **argv)
+{
+	struct err err = {0};
+	int r;
+
+	self.ops = ops;
+	r = begin(argc, argv, &err);
+	if (r == 0)
+		r = serve(&err);
+	if (r == -EPIPE)
+		return 0; /* the other side is gone, and so are we */
+	log_error("%s", err.msg);
+	return 1;
+}

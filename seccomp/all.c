@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every policy in one list: linked into the lister and the tests, into no process.
+ */
+#include <stddef.h>
+
+#include "seccomp/policy.h"
+
+const struct policy *const policies[] = {
+	&policy_core_setup, &policy_core_run, &policy_vcpu_run, &policy_broker_setup,
+	&policy_broker_run, &policy_vfio_setup, &policy_vfio_run, &policy_null_setup,
+	&policy_null_run, NULL,
+};

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the null helper may call. Loaded by helper_run.
+ */
+#include <fcntl.h>
+
+#include "seccomp/rows.h"
+
+static const struct policy_row setup[] = {
+	ROWS_WIRE,
+	ROWS_NEXT_FILTER,
+	ROW_KIND_CHARDEV,
+	ROW_KIND_ANON,
+};
+
+static const struct policy_row run[] = {
+	ROWS_WIRE,
+	ROW_KIND_ANON,
+};
+
+const struct policy policy_null_setup = POLICY("null", "setup", setup);
+const struct policy policy_null_run = POLICY("null", "run", run);

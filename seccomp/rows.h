@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows that several policies share: what our own code in ipc/ and the C library need anywhere.
+ */
+#pragma once
+
+#include <sys/mman.h>
+
+#include "seccomp/policy.h"
+
+/* ipc/: packets, deadlines, log lines; and the way out. */
+#define ROWS_WIRE                                                                                  \
+	ALLOW(ppoll, "main loop and frame.c: the only way to wait"),                               \
+		ALLOW(recvmsg, "frame_recv"), ALLOW(sendmsg, "frame_send"),                        \
+		ALLOW(write, "log_line"), ALLOW(close, "fd_close"),                                \
+		ALLOW(clock_gettime, "now_ms, where the vDSO has no clock"),                       \
+		ALLOW(exit_group, "the end of main")
+
+/* What building the next, smaller filter takes. */
+#define ROWS_NEXT_FILTER                                                                           \
+	ALLOW(seccomp, "policy_enter: load the run policy"),                                       \
+		ALLOW(brk, "malloc in libseccomp"),                                                \
+		ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc in libseccomp"),                       \
+		ALLOW(munmap, "free in libseccomp"), ALLOW(mremap, "realloc in libseccomp")
+
+/* Kinds of descriptors received: ipc/rules.c fd_kind_check. */
+#define ROW_KIND_ANON                                                                              \
+	ALLOW(fstatfs, "fd_kind_check: eventfd, VFIO device")
+#define ROW_KIND_CHARDEV                                                                           \
+	ALLOW(fstat, "fd_kind_check: VFIO group")
+#define ROW_KIND_CHANNEL                                                                           \
+	ALLOW(getsockopt, "fd_kind_check: socket")
+#define ROW_KIND_RAM                                                                               \
+	ALLOW_IF(fcntl, 1, F_GET_SEALS, "fd_kind_check: guest RAM")

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The asking side against a helper that is a thread of the test: answers, refusals, silence,
+ * nonsense, death. A vCPU must never wait longer than the deadline, and never twice.
+ *
+ * links: vmm/peer.c
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vmm/peer.h"
+
+static struct peer peer;
+static struct chan helper;
+static int log_pipe[2];
+
+static void setup(void)
+{
+	struct fd ask, ask_helper, event, event_helper;
+
+	cr_assert_eq(frame_pair(&ask, &ask_helper), 0);
+	cr_assert_eq(frame_pair(&event, &event_helper), 0);
+	peer_init(&peer, "0000:00:03.0", ask, event);
+	chan_init(&helper, ask_helper, ACTOR_HELPER, ACTOR_CORE, "core");
+	peer.ask.phase = helper.phase = PHASE_RUN;
+	cr_assert_eq(pipe2(log_pipe, O_NONBLOCK), 0);
+	log_init("", LOG_WARN, log_pipe[1]);
+}
+
+static const char *logged(void)
+{
+	static char text[2048];
+	ssize_t n = read(log_pipe[0], text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void *answer_value(void *value)
+{
+	static struct msg msg;
+	Bulkhead__Value body = BULKHEAD__VALUE__INIT;
+	struct err err;
+
+	body.value = *(uint64_t *)value;
+	if (chan_recv(&helper, &msg, 5000, &err) == 0)
+		chan_answer(&helper, &msg, &PACKET(VALUE, value, &body), NULL, 0);
+	msg_done(&msg);
+	return NULL;
+}
+
+static void *answer_refused(void *why)
+{
+	static struct msg msg;
+	struct err err;
+
+	if (chan_recv(&helper, &msg, 5000, &err) == 0) {
+		err_set(&err, -EPERM, BLAME_HOST, "%s", (const char *)why);
+		chan_refuse(&helper, &msg, &err);
+	}
+	msg_done(&msg);
+	return NULL;
+}
+
+static void *hang_up(void *unused)
+{
+	static struct msg msg;
+	struct err err;
+
+	(void)unused;
+	chan_recv(&helper, &msg, 5000, &err);
+	msg_done(&msg);
+	chan_close(&helper);
+	return NULL;
+}
+
+static void *send_nonsense(void *unused)
+{
+	static struct msg msg;
+	struct err err;
+
+	(void)unused;
+	chan_recv(&helper, &msg, 5000, &err);
+	msg_done(&msg);
+	send(helper.sock.n, "\xff\xff\xff", 3, 0);
+	return NULL;
+}
+
+static pthread_t start(void *(*what)(void *), void *arg)
+{
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, what, arg), 0);
+	return thread;
+}
+
+TestSuite(peer, .init = setup, .timeout = 20);
+
+Test(peer, a_value_arrives)
+{
+	uint64_t value = 0x1b360010;
+	pthread_t thread = start(answer_value, &value);
+	uint32_t got = 0;
+
+	cr_assert_eq(ask_config_read(&peer, 0, 4, &got), 0);
+	cr_assert_eq(got, 0x1b360010u);
+	pthread_join(thread, NULL);
+}
+
+Test(peer, a_refusal_is_logged_and_the_helper_stays)
+{
+	static char why[] = "0000:00:03.0: config space: Operation not permitted";
+	pthread_t thread = start(answer_refused, why);
+	uint32_t got = 0;
+
+	cr_assert_eq(ask_config_read(&peer, 0, 4, &got), -EPERM);
+	cr_assert_eq(got, ~0u);
+	cr_assert(!peer.failed);
+	cr_assert(strstr(logged(), "Operation not permitted"));
+	pthread_join(thread, NULL);
+}
+
+Test(peer, silence_costs_one_deadline_and_only_one)
+{
+	int64_t began = now_ms(), took;
+	uint32_t got = 0;
+
+	cr_assert_eq(ask_config_read(&peer, 0, 4, &got), -ETIMEDOUT);
+	took = now_ms() - began;
+	cr_assert(took >= 900 && took < 3000, "%ld ms", (long)took);
+	cr_assert_eq(got, ~0u);
+	cr_assert(peer.failed);
+	cr_assert(strstr(logged(), "0000:00:03.0"));
+	began = now_ms();
+	for (unsigned i = 0; i < 1000; i++)
+		cr_assert_eq(ask_config_read(&peer, 0, 4, &got), -EPIPE);
+	cr_assert(now_ms() - began < 500);
+	cr_assert_str_eq(logged(), "", "one line is enough");
+}
+
+Test(peer, nonsense_cuts_the_helper_off)
+{
+	pthread_t thread = start(send_nonsense, NULL);
+	uint64_t got = 0;
+	char byte;
+
+	cr_assert_eq(ask_region_read(&peer, 0, 0, 8, &got), -EBADMSG);
+	cr_assert_eq(got, ~0ull);
+	cr_assert(peer.failed);
+	pthread_join(thread, NULL);
+	cr_assert_eq(recv(helper.sock.n, &byte, 1, 0), 0, "its channel is closed");
+}
+
+Test(peer, death_is_left_to_the_broker_to_tell)
+{
+	pthread_t thread = start(hang_up, NULL);
+
+	cr_assert_eq(ask_config_write(&peer, 4, 2, 6), -EPIPE);
+	cr_assert(peer.failed);
+	cr_assert_str_eq(logged(), "");
+	peer_fail(&peer, "its helper ended: killed by signal 9");
+	cr_assert(strstr(logged(), "killed by signal 9"));
+	peer_fail(&peer, "again");
+	cr_assert_str_eq(logged(), "");
+	pthread_join(thread, NULL);
+}

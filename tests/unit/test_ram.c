@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Guest RAM: seals, alignment, bounds, and the machine that has too little.
+ *
+ * links: vmm/layout.c vmm/ram.c
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "vmm/ram.h"
+
+static const struct ram_options plain = {.size = 32 * MiB};
+
+Test(ram, sealed_and_aligned)
+{
+	struct ram ram;
+	struct err err = {0};
+	int seals;
+
+	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	seals = fcntl(ram.memfd.n, F_GET_SEALS);
+	cr_assert_eq(seals & (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
+		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	cr_assert(ftruncate(ram.memfd.n, 0) && errno == EPERM);
+	cr_assert(ftruncate(ram.memfd.n, 64 << 20) && errno == EPERM);
+	cr_assert(fcntl(ram.memfd.n, F_ADD_SEALS, F_SEAL_WRITE) && errno == EPERM);
+	cr_assert_eq(fcntl(ram.memfd.n, F_GETFD), FD_CLOEXEC);
+	cr_assert_eq((uintptr_t)ram.host % (2 * MiB), 0);
+	ram.host[0] = ram.host[32 * MiB - 1] = 1;
+	ram_done(&ram);
+	cr_assert(!ram.host && ram.memfd.n < 0);
+	ram_done(&ram);
+}
+
+Test(ram, large_is_aligned_to_a_gigabyte)
+{
+	const struct ram_options options = {.size = GiB + 2 * MiB};
+	struct ram ram;
+	struct err err = {0};
+
+	if (ram_create(&ram, &options, 40, &err) == -ENOMEM)
+		cr_skip_test("%s", err.msg);
+	cr_assert_eq((uintptr_t)ram.host % GiB, 0);
+	ram_done(&ram);
+}
+
+Test(ram, no_child_inherits_it)
+{
+	struct ram ram;
+	struct err err = {0};
+	int status;
+	pid_t pid;
+
+	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	pid = fork();
+	if (!pid) {
+		unsigned char in_core;
+
+		_exit(mincore(ram.host, PAGE_SIZE, &in_core) && errno == ENOMEM ? 0 : 1);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	ram_done(&ram);
+}
+
+Test(ram, at_checks_every_byte)
+{
+	/* The arithmetic alone, on a host address that is never touched. */
+	struct ram ram = {.host = (uint8_t *)0x100000000};
+	const struct layout *layout = &ram.layout;
+
+	cr_assert_eq(layout_plan(5 * GiB, 40, &ram.layout, NULL), 0);
+	cr_assert_eq(ram_at(&ram, 0, 1), ram.host);
+	cr_assert_eq(ram_at(&ram, 0, 3 * GiB), ram.host);
+	cr_assert_eq(ram_at(&ram, 3 * GiB - 1, 1), ram.host + 3 * GiB - 1);
+	cr_assert_null(ram_at(&ram, 3 * GiB - 1, 2));
+	cr_assert_null(ram_at(&ram, 3 * GiB, 1));
+	cr_assert_null(ram_at(&ram, 4 * GiB - 1, 2));
+	cr_assert_eq(ram_at(&ram, 4 * GiB, 2 * GiB), ram.host + 3 * GiB);
+	cr_assert_null(ram_at(&ram, 4 * GiB, 2 * GiB + 1));
+	cr_assert_null(ram_at(&ram, layout->ram[1].gpa + layout->ram[1].size, 1));
+	cr_assert_null(ram_at(&ram, UINT64_MAX, 2));
+	cr_assert_null(ram_at(&ram, 1, SIZE_MAX));
+	cr_assert_null(ram_at(&ram, UINT64_MAX, SIZE_MAX));
+}
+
+Test(ram, prefault_takes_the_pages)
+{
+	struct ram_options options = plain;
+	struct ram ram;
+	struct err err = {0};
+	unsigned char in_core[32 * MiB / PAGE_SIZE];
+
+	options.prefault = true;
+	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(mincore(ram.host, options.size, in_core), 0);
+	for (size_t i = 0; i < sizeof(in_core); i++)
+		cr_assert(in_core[i] & 1);
+	ram_done(&ram);
+}
+
+Test(ram, too_large_for_the_machine)
+{
+	const struct ram_options options = {.size = 900 * GiB};
+	struct ram ram;
+	struct err err = {0};
+	int code;
+
+	memset(&ram, 0x5a, sizeof(ram));
+	code = ram_create(&ram, &options, 46, &err);
+	if (!code) {
+		ram_done(&ram);
+		cr_skip_test("this machine has 900 GiB to spare");
+	}
+	cr_assert_eq(code, -ENOMEM);
+	cr_assert(strstr(err.msg, "needs 921600 MiB") && strstr(err.msg, "MemAvailable"), "%s",
+		err.msg);
+	cr_assert_eq(ram.host, (uint8_t *)0x5a5a5a5a5a5a5a5a);
+}
+
+Test(ram, hugepages_say_what_is_missing)
+{
+	const struct ram_options options = {
+		.size = 512 * GiB, .hugepages = true, .hugepage_size = 2 * MiB};
+	struct ram_options odd = options;
+	struct ram ram;
+	struct err err = {0};
+	int code = ram_create(&ram, &options, 46, &err);
+
+	cr_assert(code == -ENOMEM || code == -ENOTSUP);
+	cr_assert(strstr(err.msg, code == -ENOMEM ? "nr_hugepages" : "/sys/kernel/mm/hugepages"));
+	odd.hugepage_size = 4096;
+	cr_assert_eq(ram_create(&ram, &odd, 46, &err), -EINVAL);
+	odd.hugepage_size = GiB;
+	odd.size = GiB + 2 * MiB;
+	cr_assert_eq(ram_create(&ram, &odd, 46, &err), -EINVAL);
+	cr_assert(strstr(err.msg, "multiple"));
+}
+
+Test(ram, hugepages_when_there_are_some)
+{
+	const struct ram_options options = {
+		.size = 32 * MiB, .hugepages = true, .hugepage_size = 2 * MiB, .prefault = true};
+	struct ram ram;
+	struct err err = {0};
+
+	if (ram_create(&ram, &options, 40, &err))
+		cr_skip_test("%s", err.msg);
+	cr_assert(ram.hugepages);
+	memset(ram.host, 1, options.size);
+	ram_done(&ram);
+}

@@ -35,7 +35,7 @@ bool log_enabled(enum log_level level)
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-	static const char *const tags[] = {"error: ", "warning: ", "", ""};
+	static const char *const tags[] = {"", "error: ", "warning: ", "", ""};
 	const char *colon = state.prefix[0] ? ": " : "";
 	char line[LINE_MAX_BYTES];
 	int saved = errno;

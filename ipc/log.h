@@ -10,7 +10,8 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+/* LOG_SAY: what the operator has just asked to be told. */
+enum log_level { LOG_SAY, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* prefix must live as long as the process. level: the most talkative level that is still printed. */
 void log_init(const char *prefix, enum log_level level, int fd);

@@ -10,30 +10,27 @@
 
 #include "seccomp/rows.h"
 
+#define ROWS_RUN                                                                                   \
+	ROWS_WIRE, ROW_KIND_ANON, ALLOW(pread64, "config space, trapped BAR reads"),               \
+		ALLOW(pwrite64, "config space, trapped BAR writes"),                               \
+		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: MSI-X vectors, ERR, REQ"),               \
+		ALLOW_IOCTL(VFIO_DEVICE_RESET, "vfio_reset"),                                      \
+		ALLOW(read, "on_event: ERR and REQ")
+
 static const struct policy_row setup[] = {
-	ROWS_WIRE,
+	ROWS_RUN,
 	ROWS_NEXT_FILTER,
 	ROW_KIND_CHARDEV,
-	ROW_KIND_ANON,
 	ALLOW_IOCTL(VFIO_GROUP_GET_DEVICE_FD, "open_device"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_INFO, "open_device: can it be reset"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "regions_describe: BARs and config space"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "irq_setup: vectors, NORESIZE"),
-	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq_setup: ERR and REQ"),
-	ALLOW(pread64, "config_describe: config space"),
 	ALLOW(eventfd2, "irq_setup: ERR and REQ"),
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "a duplicate for broker and core"),
-	ALLOW(read, "on_event: ERR and REQ"),
 };
 
 static const struct policy_row run[] = {
-	ROWS_WIRE,
-	ROW_KIND_ANON,
-	ALLOW(pread64, "config_read, region_read"),
-	ALLOW(pwrite64, "config_write, region_write"),
-	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "msix_enable, msix_arm, msix_disarm, msix_disable"),
-	ALLOW_IOCTL(VFIO_DEVICE_RESET, "reset"),
-	ALLOW(read, "on_event: ERR and REQ"),
+	ROWS_RUN,
 };
 
 const struct policy policy_vfio_setup = POLICY("vfio", "setup", setup);

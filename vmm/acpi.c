@@ -16,13 +16,8 @@
 enum {
 	TABLE_ALIGN = 64, /* what the FACS needs (5.2.10) */
 	RSDP_V1_LEN = 20,
-	FADT_REVISION = 6, FADT_MINOR = 5,
-	PM_PROFILE_SERVER = 4,
-	NO_C2 = 101, NO_C3 = 1001, /* latencies too long to be used (5.2.9) */
-	BOOT_ARCH_NO_VGA = 1 << 2, BOOT_ARCH_NO_RTC = 1 << 5,
-	FADT_WBINVD = 1 << 0, FADT_C1 = 1 << 2, FADT_NO_SLEEP_BUTTON = 1 << 5,
-	FADT_NO_FIXED_RTC = 1 << 6, FADT_RESET_REG = 1 << 10, FADT_HEADLESS = 1 << 12,
-	GAS_IO = 1, GAS_BYTE = 1, GAS_WORD = 2,
+	FADT_REVISION = 6, FADT_LEN = 276,
+	FACS_LEN = 64,
 	MADT_REVISION = 5, MADT_PCAT = 1,
 	MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_NMI = 4,
 	MADT_ENABLED = 1, MADT_ACTIVE_HIGH = 0x1, MADT_LEVEL = 0xc, MADT_ALL = 0xff,
@@ -50,45 +45,34 @@ struct PACKED header {
 	uint32_t creator_revision;
 };
 
-struct PACKED gas {
-	uint8_t space, width, offset, access;
-	uint64_t addr;
-};
+/* The first dword of a generic address structure in port space (5.2.3.2); the port comes next. */
+#define IO_REGISTER(bits, access) (1u | (bits) << 8 | (access) << 24)
 
-struct PACKED fadt { /* 5.2.9, behind the header */
-	uint32_t facs, dsdt;
-	uint8_t reserved, pm_profile;
-	uint16_t sci;
-	uint32_t smi_cmd;
-	uint8_t acpi_enable, acpi_disable, s4bios, pstate;
-	uint32_t pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
-	uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_len, gpe1_len, gpe1_base;
-	uint8_t cst;
-	uint16_t c2_latency, c3_latency, flush_size, flush_stride;
-	uint8_t duty_offset, duty_width, day_alarm, month_alarm, century;
-	uint16_t boot_arch;
-	uint8_t reserved2;
-	uint32_t flags;
-	struct gas reset;
-	uint8_t reset_value;
-	uint16_t arm_boot_arch;
-	uint8_t minor;
-	uint64_t x_facs, x_dsdt;
-	struct gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0;
-	struct gas x_gpe1, sleep_control, sleep_status;
-	char hypervisor[8];
-};
-
-struct PACKED facs {
-	char signature[4];
-	uint32_t length, hardware_signature, waking_vector, global_lock, flags;
-	uint64_t x_waking_vector;
-	uint8_t version, reserved[31];
+/* What is not zero in the FADT (5.2.9), but for the tables it points to. */
+enum { FADT_FACS = 36, FADT_DSDT = 40, FADT_X_DSDT = 140 };
+static const struct {
+	uint16_t offset, size;
+	uint32_t value;
+} fadt_fields[] = {
+	{45, 1, 4},                         /* preferred profile: enterprise server */
+	{46, 2, SCI_IRQ},
+	{56, 4, PM1A_EVT_PORT},
+	{64, 4, PM1A_CNT_PORT},
+	{88, 1, 4},                         /* PM1_EVT_LEN */
+	{89, 1, 2},                         /* PM1_CNT_LEN */
+	{96, 2, 101}, {98, 2, 1001},        /* C2 and C3 latencies too long to be used */
+	{109, 2, 1 << 2 | 1 << 5},          /* no VGA, no CMOS RTC; no 8042 either */
+	{112, 4, 1 << 0 | 1 << 2 |          /* WBINVD, C1 */
+		1 << 5 | 1 << 6 |           /* neither sleep button nor RTC wake in PM1 */
+		1 << 10 | 1 << 12},         /* RESET_REG, headless */
+	{116, 4, IO_REGISTER(8, 1)}, {120, 4, RESET_PORT},
+	{128, 1, RESET_VALUE},
+	{131, 1, 5},                        /* ACPI 6.5 */
+	{148, 4, IO_REGISTER(32, 2)}, {152, 4, PM1A_EVT_PORT}, /* X_PM1a_EVT_BLK */
+	{172, 4, IO_REGISTER(16, 2)}, {176, 4, PM1A_CNT_PORT}, /* X_PM1a_CNT_BLK */
 };
 
 _Static_assert(sizeof(struct rsdp) == 36 && sizeof(struct header) == 36, "5.2.5, 5.2.6");
-_Static_assert(sizeof(struct header) + sizeof(struct fadt) == 276, "5.2.9");
-_Static_assert(sizeof(struct facs) == 64, "5.2.10");
 
 static uint8_t checksum(const void *bytes, size_t len)
 {
@@ -103,8 +87,9 @@ static uint8_t checksum(const void *bytes, size_t len)
 /* The address in the guest of what comes next. */
 static uint32_t align_table(struct aml *out)
 {
-	while (!aml_overflowed(out) && out->len % TABLE_ALIGN)
-		aml_byte(out, 0);
+	static const uint8_t zeros[TABLE_ALIGN];
+
+	aml_bytes(out, zeros, (TABLE_ALIGN - out->len % TABLE_ALIGN) % TABLE_ALIGN);
 	return (uint32_t)(ACPI_BASE + out->len);
 }
 
@@ -147,40 +132,26 @@ static uint32_t write_dsdt(struct aml *out, const struct layout *layout, unsigne
 
 static uint32_t write_facs(struct aml *out)
 {
-	const struct facs facs = {
-		.signature = {'F', 'A', 'C', 'S'}, .length = sizeof(facs), .version = 2};
+	const uint8_t facs[FACS_LEN] = {'F', 'A', 'C', 'S', FACS_LEN, [32] = 2 /* version */};
 	uint32_t addr = align_table(out);
 
-	aml_bytes(out, &facs, sizeof(facs));
+	aml_bytes(out, facs, sizeof(facs));
 	return addr;
-}
-
-static struct gas io_register(uint8_t width, uint8_t access, uint16_t port)
-{
-	return (struct gas){.space = GAS_IO, .width = width, .access = access, .addr = port};
 }
 
 static uint32_t write_fadt(struct aml *out, uint32_t dsdt, uint32_t facs)
 {
-	const struct fadt fadt = {
-		.facs = facs, .dsdt = dsdt, .x_dsdt = dsdt, /* one FACS field only: 5.2.9 */
-		.pm_profile = PM_PROFILE_SERVER, .sci = SCI_IRQ,
-		.pm1a_evt = PM1A_EVT_PORT, .pm1_evt_len = 4,
-		.x_pm1a_evt = io_register(32, GAS_WORD, PM1A_EVT_PORT),
-		.pm1a_cnt = PM1A_CNT_PORT, .pm1_cnt_len = 2,
-		.x_pm1a_cnt = io_register(16, GAS_WORD, PM1A_CNT_PORT),
-		.c2_latency = NO_C2, .c3_latency = NO_C3,
-		.boot_arch = BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_RTC,
-		.flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_FIXED_RTC |
-			FADT_RESET_REG | FADT_HEADLESS,
-		.reset = io_register(8, GAS_BYTE, RESET_PORT), .reset_value = RESET_VALUE,
-		.minor = FADT_MINOR,
-		.hypervisor = {'B', 'U', 'L', 'K', 'H', 'E', 'A', 'D'},
-	};
+	uint8_t fadt[FADT_LEN] = {0};
 	uint32_t addr;
 	size_t mark = begin_table(out, "FACP", FADT_REVISION, &addr);
 
-	aml_bytes(out, &fadt, sizeof(fadt));
+	for (size_t i = 0; i < sizeof(fadt_fields) / sizeof(fadt_fields[0]); i++)
+		memcpy(fadt + fadt_fields[i].offset, &fadt_fields[i].value, fadt_fields[i].size);
+	memcpy(fadt + FADT_FACS, &facs, sizeof(facs)); /* one FACS field only: 5.2.9 */
+	memcpy(fadt + FADT_DSDT, &dsdt, sizeof(dsdt));
+	memcpy(fadt + FADT_X_DSDT, &dsdt, sizeof(dsdt));
+	memcpy(fadt + FADT_LEN - 8, "BULKHEAD", 8); /* hypervisor vendor */
+	aml_bytes(out, fadt + sizeof(struct header), FADT_LEN - sizeof(struct header));
 	end_table(out, mark);
 	return addr;
 }

@@ -54,8 +54,8 @@ int kernel_too_large(uint64_t end, uint64_t low_ram, struct err *err)
 			"needs RAM up to %llu MiB, and what boots must lie below 3 GiB; give a "
 			"smaller kernel", (unsigned long long)need);
 	return err_set(err, -E2BIG, BLAME_HOST,
-		"needs %llu MiB of RAM to start, the guest has %llu MiB; give --memory size=%lluM or "
-		"more", (unsigned long long)need, (unsigned long long)(low_ram / MiB),
+		"needs %llu MiB of RAM to start, the guest has %llu MiB; give --memory size=%lluM "
+		"or more", (unsigned long long)need, (unsigned long long)(low_ram / MiB),
 		(unsigned long long)need);
 }
 
@@ -112,8 +112,8 @@ static int plan_initramfs(struct plan *plan, int fd, uint64_t low_ram, struct er
 	if (top < kernel->end ||
 		plan->initramfs.size > ((top - kernel->end) & ~(PAGE_SIZE - 1)))
 		return err_set(err, -E2BIG, BLAME_HOST,
-			"%llu MiB do not fit between the kernel, which ends at %llu MiB, and %llu MiB, "
-			"where %s; give %s",
+			"%llu MiB do not fit between the kernel, which ends at %llu MiB, and "
+			"%llu MiB, where %s; give %s",
 			(unsigned long long)(plan->initramfs.size / MiB),
 			(unsigned long long)(kernel->end / MiB), (unsigned long long)(top / MiB),
 			top < low_ram ? "this kernel's reach ends" : "RAM below 3 GiB ends",

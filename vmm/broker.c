@@ -273,6 +273,16 @@ void broker_on_event(struct broker *broker)
 	msg_done(&msg);
 }
 
+bool broker_bar_fault(void *opaque)
+{
+	struct broker *broker = opaque;
+	bool any = false;
+
+	for (unsigned i = 0; i < broker->n; i++)
+		any |= remote_bar_fault(&broker->remotes[i]);
+	return any;
+}
+
 /* The devices are free when the broker has answered; it ends by itself after that. */
 void broker_stop(struct broker *broker)
 {

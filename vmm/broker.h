@@ -41,5 +41,8 @@ int broker_seal(struct broker *broker, struct err *err);
 /* The event channel is readable. */
 void broker_on_event(struct broker *broker);
 
+/* For vm.bar_fault; any vCPU thread. */
+bool broker_bar_fault(void *broker);
+
 /* vCPUs stopped: gives every device back, waits for the broker to end. Works at any stage. */
 void broker_stop(struct broker *broker);

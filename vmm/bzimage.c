@@ -55,7 +55,7 @@ static int check_header(const struct setup_header *hdr, unsigned setup_end, stru
 static int place(const struct setup_header *hdr, uint64_t payload, uint64_t low_ram,
 	uint64_t *ret_start, uint64_t *ret_end, struct err *err)
 {
-	uint64_t start = hdr->pref_address;
+	uint64_t start = hdr->pref_address, align = hdr->kernel_alignment;
 	uint64_t need = hdr->init_size > payload ? hdr->init_size : payload;
 
 	if (start > UINT32_MAX || (start < HIMEM_START && !hdr->relocatable_kernel))
@@ -65,7 +65,7 @@ static int place(const struct setup_header *hdr, uint64_t payload, uint64_t low_
 	if (start < HIMEM_START)
 		start = HIMEM_START;
 	if (hdr->relocatable_kernel)
-		start = (start + hdr->kernel_alignment - 1) & ~((uint64_t)hdr->kernel_alignment - 1);
+		start = (start + align - 1) & ~(align - 1);
 	if (start > low_ram || need > low_ram - start)
 		return kernel_too_large(start + need, low_ram, err);
 	*ret_start = start;
@@ -91,7 +91,7 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 	code = check_header(&hdr, setup_end, err);
 	if (code)
 		return code;
-	/* "For backwards compatibility, if the setup_sects field contains 0, the real value is 4." */
+	/* "If the setup_sects field contains 0, the real value is 4." */
 	offset = (1 + (hdr.setup_sects ? hdr.setup_sects : 4)) * (uint64_t)SECTOR;
 	payload = hdr.syssize * (uint64_t)PARAGRAPH;
 	if (offset > kernel->image.size || payload > kernel->image.size - offset)

@@ -35,7 +35,7 @@ int image_read(const struct image *image, uint64_t offset, void *buf, size_t len
 
 	if (offset > image->size || len > image->size - offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: it has %llu bytes and speaks of %llu more at byte %llu" AGAIN,
+			"is truncated: it has %llu bytes and means %llu more at byte %llu" AGAIN,
 			(unsigned long long)image->size, (unsigned long long)len,
 			(unsigned long long)offset);
 	while (len) {

@@ -147,6 +147,6 @@ int initramfs_check(const struct image *image, struct err *err)
 	if (code || (archives && at >= image->size))
 		return code;
 	return err_set(err, -ENOEXEC, BLAME_HOST,
-		"is no initramfs: byte %llu begins neither a cpio archive nor compressed data; give "
-		"what mkinitramfs, dracut or cpio -H newc made", (unsigned long long)at);
+		"is no initramfs: byte %llu begins neither a cpio archive nor compressed data; "
+		"give what mkinitramfs, dracut or cpio -H newc made", (unsigned long long)at);
 }

@@ -72,7 +72,7 @@ static int add_segment(struct kernel *kernel, const Elf64_Phdr *phdr, uint64_t l
 		return 0;
 	if (segment.offset > file_size || segment.filesz > file_size - segment.offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
-			"is truncated: a segment of %llu bytes at byte %llu, in a file of %llu" AGAIN,
+			"is truncated: %llu bytes to load at byte %llu, in a file of %llu" AGAIN,
 			(unsigned long long)segment.filesz, (unsigned long long)segment.offset,
 			(unsigned long long)file_size);
 	if (segment.filesz > segment.memsz || segment.addr < HIMEM_START ||
@@ -112,7 +112,7 @@ static int entry_of_note(const struct image *image, uint64_t at, const Elf64_Nhd
 	return code;
 }
 
-/* Walks one PT_NOTE; *budget notes are left to look at in all. Sets *ret where the note is found. */
+/* Walks one PT_NOTE; *budget notes are left to look at in all. Sets *ret when it is found. */
 static int find_entry(const struct image *image, const Elf64_Phdr *phdr, unsigned *budget,
 	uint64_t *ret, struct err *err)
 {
@@ -198,7 +198,7 @@ int pvh_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, uint64
 		code = read_phdrs(kernel, &ehdr, PT_NOTE, low_ram, err);
 	if (!code && !kernel->entry)
 		code = err_set(err, -ENOEXEC, BLAME_HOST,
-			"is an ELF without a PVH entry: no kernel, or one built without CONFIG_PVH; "
+			"is an ELF without a PVH entry: no kernel, or built without CONFIG_PVH; "
 			"give its bzImage, or build it with CONFIG_PVH=y");
 	if (!code)
 		code = read_phdrs(kernel, &ehdr, PT_LOAD, low_ram, err);

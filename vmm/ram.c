@@ -77,8 +77,8 @@ static int check_hugepages(const struct ram_options *options, struct err *err)
 	available -= reserved < available ? reserved : available;
 	if (need > available)
 		return err_set(err, -ENOMEM, BLAME_HOST,
-			"--memory hugepages=on: the guest needs %llu pages of %llu MiB, %llu are free; "
-			"add %llu to /sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
+			"--memory hugepages=on: the guest needs %llu pages of %llu MiB, %llu are "
+			"free; add %llu to /sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
 			need, kib / 1024, (unsigned long long)available,
 			need - (unsigned long long)available, kib);
 	return 0;

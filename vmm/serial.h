@@ -20,7 +20,8 @@ struct serial {
 	pthread_mutex_t lock;
 	struct irq *irq;
 	int out; /* borrowed, -1: drop */
-	uint8_t ier, iir, lcr, lsr, mcr, msr, scr, dll, dlm, fcr;
+	uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
+	bool stalled; /* nobody reads what we write: not waited for until somebody does */
 	bool thri_pending; /* transmitter-empty interrupt not yet seen through IIR */
 	int level;         /* of the interrupt line */
 	uint8_t in[SERIAL_FIFO];

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/log.h"
 #include "seccomp/policy.h"
 #include "vmm/vm.h"
 
@@ -31,7 +32,12 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	_Atomic int tid;
+	int pid;
 	struct vcpu_state *initial;
+	enum seccomp_mode seccomp;
+	struct err start_err;      /* code < 0: the thread never got to its loop */
+	unsigned lost_memory;      /* EFAULTs in a row that no BAR explained */
+	bool faulted;              /* the guest did what KVM cannot go on from */
 	struct exit_counts counts; /* written by its thread only */
 };
 
@@ -51,8 +57,19 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
  * vcpus_resume. Returns when all of them have. */
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err);
 void vcpus_resume(struct vm *vm);
-/* Main thread: returns when every vCPU is parked. */
+/* Main thread: returns when every vCPU is parked. At the end it is the last thing they do: threads
+ * that are parked end with the process, and need no system call for it. */
 void vcpus_park(struct vm *vm);
-/* Parks and ends the threads. */
-void vcpus_stop(struct vm *vm);
-void vcpus_log_counts(const struct vm *vm);
+/* One line a vCPU. */
+void vcpus_log_counts(const struct vm *vm, enum log_level level);
+/* Parked after VM_FATAL: registers of the vCPUs the guest broke. */
+void vcpus_log_faults(const struct vm *vm);
+
+/* vcpu_state.c. What KVM lets us get and set of a vCPU, as it is now; like: a vCPU of the same kind
+ * that knows already which MSRs those are, or NULL. */
+int vcpu_state_save(const struct vcpu *vcpu, const struct vcpu_state *like,
+	struct vcpu_state **ret, struct err *err);
+/* Puts it back, with the vCPU not running. entry: where it starts, NULL: where it was. */
+int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, struct err *err);
+/* The MSRs a BIOS would have set: memory types and fast string operations. */
+int vcpu_state_boot_msrs(const struct vcpu *vcpu, struct err *err);

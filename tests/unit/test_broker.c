@@ -61,12 +61,12 @@ static void start_broker(struct core *core, const char *const *devices)
 	char path[PATH_MAX], *argv[16] = {path, (char[]){"--level"}, (char[]){"1"},
 		(char[]){"--seccomp"}, (char[]){"true"}};
 	struct fd ask, ask_peer, event, event_peer;
-	char device_arg[] = "--device";
+	char device_arg[] = "--device", level[] = "3";
 	int n = 5;
 
 	broker_path(path);
 	if (getenv("BULKHEAD_VERBOSE"))
-		argv[2] = (char[]){"3"};
+		argv[2] = level;
 	for (; *devices; devices++) {
 		argv[n++] = device_arg;
 		argv[n++] = strdup(*devices);

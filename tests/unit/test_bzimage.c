@@ -3,7 +3,8 @@
  * The loader on hand-made bzImages and initramfs files: a sound one, then every header field at its
  * extremes, every wrong file, every truncation.
  *
- * links: vmm/layout.c vmm/ram.c vmm/boot.c vmm/image.c vmm/bzimage.c vmm/pvh.c vmm/initramfs.c vmm/memmap.c vmm/acpi.c vmm/aml.c vmm/dsdt.c
+ * links: vmm/layout.c vmm/ram.c vmm/boot.c vmm/image.c vmm/bzimage.c vmm/pvh.c
+ * links: vmm/initramfs.c vmm/memmap.c vmm/acpi.c vmm/aml.c vmm/dsdt.c
  */
 #include <asm/bootparam.h>
 #include <errno.h>

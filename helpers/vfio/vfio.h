@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The VFIO helper: one PCI device by its VFIO descriptor.
+ *
+ * VFIO helper process, one thread, one device for the life of the process.
+ */
+#pragma once
+
+#include "helpers/helper.h"
+#include "helpers/vfio/config.h"
+
+struct vfio {
+	struct fd device;
+	bool can_reset;
+	uint64_t config_at; /* where config space begins in the descriptor */
+	struct config_map config;
+	struct region_desc regions[PCI_BARS];
+	struct fd error, request; /* eventfds: ERR and REQ */
+	unsigned vectors;         /* MSI-X, as the kernel counts them */
+	bool no_resize;           /* all vectors are allocated when MSI-X is enabled */
+	bool msix_on;
+};
+
+/* open.c: from the group and a name to a device descriptor. The seam for cdev and iommufd. */
+int open_device(struct fd group, const char *name, struct fd *ret, struct err *err);
+
+/* regions.c: config space, BARs and what of them may be mapped. */
+int regions_read(struct vfio *vfio, struct err *err);
+int vfio_config_read(unsigned offset, unsigned size, uint32_t *ret, struct err *err);
+int vfio_config_write(unsigned offset, unsigned size, uint32_t value, struct err *err);
+int vfio_region_read(unsigned index, uint64_t offset, unsigned size, uint64_t *ret,
+	struct err *err);
+int vfio_region_write(unsigned index, uint64_t offset, unsigned size, uint64_t value,
+	struct err *err);
+
+/* irq.c */
+int irq_setup(struct vfio *vfio, struct err *err);
+int vfio_msix_enable(struct err *err);
+int vfio_msix_disable(struct err *err);
+int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err);
+int vfio_msix_disarm(unsigned vector, struct err *err);
+
+extern struct vfio vfio;

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the core may call: while it sets the VM up, then its main thread, then its vCPU threads.
+ *
+ * There is no VFIO, iommufd or vhost request in any of these, no path and no new socket. Filters
+ * add up: the vCPU threads are born under the set-up policy and narrow it down with theirs, so the
+ * set-up policy holds all rows of the other two.
+ */
+#include <asm/termbits.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+
+#include "seccomp/rows.h"
+
+/* Main thread and vCPU threads. */
+#define ROWS_THREADS                                                                               \
+	ROWS_WIRE, ALLOW(futex, "pthread locks and conditions"),                                   \
+		ALLOW(exit, "the end of a thread"),                                                \
+		ALLOW(madvise, "glibc gives a thread's stack back at its end"),                    \
+		ALLOW(rt_sigreturn, "the kick signal's handler returns"),                          \
+		ALLOW(rt_sigprocmask, "pthread_kill, the end of a thread"),                        \
+		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \
+		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
+		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route"),                                     \
+		ALLOW_IOCTL(KVM_IRQFD, "irqfd_on, irqfd_off"),                                     \
+		ALLOW_IOCTL(KVM_IRQ_LINE, "irq_line: COM1, SCI")
+
+#define ROWS_VCPU_ONLY                                                                             \
+	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop")
+
+#define ROWS_MAIN_ONLY                                                                             \
+	ALLOW(read, "signalfd, console input, eventfds"),                                          \
+		ALLOW(pread64, "reset in place: the kernel is loaded again"),                      \
+		ALLOW(munmap, "BAR mappings, stacks of ended threads"),                            \
+		ALLOW(tgkill, "kicking a vCPU out of KVM_RUN"),                                    \
+		ALLOW(getpid, "pthread_kill"), ALLOW(wait4, "the broker's end"),                   \
+		ALLOW(waitid, "the broker's end"),                                                 \
+		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
+		ALLOW_IOCTL(TCSETS, "the terminal is restored at the end"),                        \
+		ALLOW_IOCTL(KVM_SET_REGS, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"), \
+		ALLOW_IOCTL(KVM_SET_FPU, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"), \
+		ALLOW_IOCTL(KVM_SET_LAPIC, "vcpus_reset"),                                         \
+		ALLOW_IOCTL(KVM_SET_MP_STATE, "vcpus_reset"),                                      \
+		ALLOW_IOCTL(KVM_SET_VCPU_EVENTS, "vcpus_reset"),                                   \
+		ALLOW_IOCTL(KVM_SET_DEBUGREGS, "vcpus_reset"),                                     \
+		ALLOW_IOCTL(KVM_SET_XCRS, "vcpus_reset"),                                          \
+		ALLOW_IOCTL(KVM_SET_XSAVE, "vcpus_reset"),                                         \
+		ALLOW_IOCTL(KVM_SET_IRQCHIP, "reset in place: PIC and IOAPIC"),                    \
+		ALLOW_IOCTL(KVM_SET_PIT2, "reset in place: PIT")
+
+static const struct policy_row setup[] = {
+	ROWS_THREADS,
+	ROWS_VCPU_ONLY,
+	ROWS_MAIN_ONLY,
+	ALLOW(seccomp, "policy_enter: load the run policies"),
+	ALLOW(brk, "malloc"),
+	ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc, thread stacks, BARs, vCPU run pages"),
+	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0, "guard pages of thread stacks, malloc"),
+	ALLOW(mremap, "realloc"),
+	ROW_KIND_ANON,
+	ROW_KIND_CHARDEV,
+	ROW_KIND_CHANNEL,
+	ROW_KIND_RAM,
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "duplicating a descriptor"),
+	ALLOW_IF(fcntl, 1, F_GETFL, "console descriptors"),
+	ALLOW_IF(fcntl, 1, F_SETFL, "console descriptors: non-blocking"),
+	ALLOW(lseek, "reading the kernel image"),
+	ALLOW(signalfd4, "main loop"),
+	ALLOW(rt_sigaction, "the kick signal"),
+	ALLOW(clone, "pthread_create"),
+	DENY(clone3, 38 /* ENOSYS */, "pthread_create falls back to clone, whose flags we see"),
+	ALLOW(set_robust_list, "a thread's start"),
+	DENY(rseq, 38 /* ENOSYS */, "a thread's start does without"),
+	ALLOW(gettid, "vcpu.tid"),
+	ALLOW(getrandom, "malloc's secret"),
+	ALLOW_IF(prctl, 0, PR_SET_NAME, "vcpuN"),
+	ALLOW(sched_setaffinity, "--cpus affinity="),
+	ALLOW_IOCTL(TCGETS, "the terminal's state, to restore it"),
+	ALLOW_IOCTL(KVM_GET_API_VERSION, "vm_create"),
+	ALLOW_IOCTL(KVM_CHECK_EXTENSION, "vm_create"),
+	ALLOW_IOCTL(KVM_CREATE_VM, "vm_create"),
+	ALLOW_IOCTL(KVM_SET_TSS_ADDR, "vm_create"),
+	ALLOW_IOCTL(KVM_SET_IDENTITY_MAP_ADDR, "vm_create"),
+	ALLOW_IOCTL(KVM_CREATE_IRQCHIP, "vm_create"),
+	ALLOW_IOCTL(KVM_CREATE_PIT2, "vm_create"),
+	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids"),
+	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "vm_create"),
+	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "vm_phys_bits, vcpus_create"),
+	ALLOW_IOCTL(KVM_CREATE_DEVICE, "vm_vfio_add"),
+	ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "vm_vfio_add"),
+	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
+	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_REGS, "vcpus_create: the state a reset returns to"),
+	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_FPU, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_MSR_INDEX_LIST, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_LAPIC, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_MP_STATE, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_VCPU_EVENTS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_DEBUGREGS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_XCRS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_XSAVE, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_IRQCHIP, "vm_create: the state a reset returns to"),
+	ALLOW_IOCTL(KVM_GET_PIT2, "vm_create"),
+};
+
+static const struct policy_row run[] = {
+	ROWS_THREADS,
+	ROWS_MAIN_ONLY,
+};
+
+static const struct policy_row vcpu[] = {
+	ROWS_THREADS,
+	ROWS_VCPU_ONLY,
+};
+
+const struct policy policy_core_setup = POLICY("core", "setup", setup);
+const struct policy policy_core_run = POLICY("core", "run", run);
+const struct policy policy_vcpu_run = POLICY("vcpu", "run", vcpu);

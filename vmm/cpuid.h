@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What CPUID tells the guest: what this host's KVM supports, less what we do not, with the
+ * topology of one package of n single-threaded cores.
+ *
+ * Core process, main thread, at start. Pure but for cpuid_supported.
+ */
+#pragma once
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+
+#include "ipc/err.h"
+
+enum { CPUID_ENTRIES = 256 }; /* KVM takes no more */
+
+struct cpuid_vcpu {
+	unsigned index, n_vcpus; /* the APIC id is the index */
+	bool tsc_deadline;       /* KVM_CAP_TSC_DEADLINE_TIMER */
+};
+
+/* KVM_GET_SUPPORTED_CPUID; *ret has room for CPUID_ENTRIES and is the caller's to free. */
+int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
+
+/* Makes what one vCPU gets of what is supported, in place. cpuid has room for CPUID_ENTRIES; a leaf
+ * there is no room for is left out. */
+void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu);
+
+/* The width of a guest physical address: leaf 0x80000008, EAX[23:16] (what KVM can map) where
+ * given, else EAX[7:0]; 36 without the leaf. */
+unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid);

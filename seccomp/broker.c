@@ -11,12 +11,79 @@
 
 #include "seccomp/rows.h"
 
-static const struct policy_row run[] = {
-	ROWS_WIRE,
-	ALLOW(waitid, "helper_cause: how a helper ended"),
-	ALLOW(pidfd_send_signal, "helpers_stop"),
-	ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),
-	ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),
+#define ROWS_RUN                                                                                   \
+	ROWS_WIRE, ALLOW(waitid, "helper_reap: how a helper ended"),                               \
+		ALLOW(pidfd_send_signal, "helpers_stop"),                                          \
+		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
+		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release")
+
+/* What a new program's start takes: dynamic linker, C library. */
+#define ROWS_EXEC                                                                                  \
+	ALLOW(execve, "become_helper"), ALLOW(mmap, "dynamic linker"),                             \
+		ALLOW(mprotect, "dynamic linker: relro"), ALLOW(munmap, "dynamic linker, free"),   \
+		ALLOW(brk, "malloc"), ALLOW(mremap, "realloc"),                                    \
+		ALLOW(openat, "libraries, sysfs, /proc, /dev/vfio"), ALLOW(read, "libraries, sysfs"), \
+		ALLOW(pread64, "libraries, config space"), ALLOW(newfstatat, "libraries, stat"),   \
+		ALLOW(access, "dynamic linker: ld.so.preload"),                                    \
+		ALLOW(arch_prctl, "C library start: thread pointer"),                              \
+		ALLOW(set_tid_address, "C library start"),                                         \
+		ALLOW(set_robust_list, "C library start"), ALLOW(rseq, "C library start"),         \
+		ALLOW(prlimit64, "C library start: stack limit; wall_limits, check_memlock"),      \
+		ALLOW(getrandom, "malloc's secret"), ALLOW(futex, "C library start: call_once")
+
+/* seccomp/confine.c, ours and every helper's. */
+#define ROWS_WALLS                                                                                 \
+	ALLOW(unshare, "wall_namespaces"), ALLOW(mount, "wall_root"), ALLOW(chdir, "wall_root"),   \
+		ALLOW(pivot_root, "wall_root"), ALLOW(umount2, "wall_root"),                       \
+		ALLOW(capget, "wall_capabilities, check_memlock"),                                 \
+		ALLOW(capset, "wall_capabilities"), ALLOW(prctl, "most walls"),                    \
+		ALLOW(getpid, "wall_capabilities"), ALLOW(gettid, "libcap-ng"),                    \
+		ALLOW(getppid, "wall_parent"), ALLOW(geteuid, "confine_map_ids"),                  \
+		ALLOW(getegid, "confine_map_ids"), ALLOW(seccomp, "policy_enter"),                 \
+		ALLOW(landlock_create_ruleset, "wall_landlock"),                                   \
+		ALLOW(landlock_restrict_self, "wall_landlock")
+
+static const struct policy_row setup[] = {
+	ROWS_RUN,
+	ROWS_EXEC,
+	ROWS_WALLS,
+	ROW_KIND_RAM,
+	ROW_KIND_ANON,
+	ROW_KIND_CHARDEV,
+	ALLOW(readlink, "link_name, find_binary, realpath"),
+	ALLOW(getdents64, "check_group_members"),
+	ALLOW(socketpair, "frame_pair"),
+	ALLOW(pipe2, "start: the error pipe"),
+	ALLOW(clone, "start: a helper in namespaces of its own"),
+	ALLOW(close_range, "place_fds"),
+	ALLOW(dup2, "place_fds"),
+	ALLOW(dup3, "place_fds"),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "place_fds; helpers: duplicates of the device"),
+	ALLOW_IF(fcntl, 1, F_GETFD, "opendir"),
+	ALLOW_IF(fcntl, 1, F_GETFL, "opendir"),
+	ALLOW(rt_sigaction, "signals that are not ours are ignored"),
+	ALLOW(rt_sigprocmask, "C library"),
+	ALLOW_IOCTL(VFIO_GET_API_VERSION, "type1_open"),
+	ALLOW_IOCTL(VFIO_CHECK_EXTENSION, "type1_open"),
+	ALLOW_IOCTL(VFIO_GROUP_GET_STATUS, "type1_attach"),
+	ALLOW_IOCTL(VFIO_GROUP_SET_CONTAINER, "type1_attach"),
+	ALLOW_IOCTL(VFIO_SET_IOMMU, "type1_attach"),
+	ALLOW_IOCTL(VFIO_IOMMU_GET_INFO, "check_ranges; helpers: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"),
+	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA, "map_region"),
+	/* Inherited by the VFIO helper, which is sure to narrow it down. */
+	ALLOW_IOCTL(VFIO_GROUP_GET_DEVICE_FD, "helper: open_device"),
+	ALLOW_IOCTL(VFIO_DEVICE_GET_INFO, "helper: vfio_open"),
+	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "helper: regions_read"),
+	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "helper: irq_setup"),
+	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "helper: irq.c"),
+	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: vfio_reset"),
+	ALLOW(pwrite64, "helper: config space, trapped BAR writes"),
+	ALLOW(eventfd2, "helper: irq_setup"),
 };
 
+static const struct policy_row run[] = {
+	ROWS_RUN,
+};
+
+const struct policy policy_broker_setup = POLICY("broker", "setup", setup);
 const struct policy policy_broker_run = POLICY("broker", "run", run);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +129,6 @@ static int check_group_members(const struct device *device, int number, struct e
 static int explain_no_access(const struct device *device, const char *path, struct err *err)
 {
 	int code = -errno;
-	const struct passwd *owner;
 	struct stat st;
 
 	if (code == -EBUSY)
@@ -144,11 +142,10 @@ static int explain_no_access(const struct device *device, const char *path, stru
 	if (code != -EACCES || stat(path, &st) < 0)
 		return err_set(err, code, BLAME_HOST, "%s: %s: %s", device->name, path,
 			strerror(-code));
-	owner = getpwuid(st.st_uid);
 	return err_set(err, code, BLAME_HOST,
-		"%s: no right to open %s, which belongs to %s, mode %04o; run as root, or give it "
-		"to your user: `chown $USER %s`, for good by a udev rule", device->name, path,
-		owner ? owner->pw_name : "another user", st.st_mode & 07777, path);
+		"%s: no right to open %s, which belongs to uid %u, mode %04o; run as root, or give "
+		"it to your user: `chown $USER %s`, for good by a udev rule", device->name, path,
+		st.st_uid, st.st_mode & 07777, path);
 }
 
 static int check_group(struct broker *broker, struct device *device, struct err *err)

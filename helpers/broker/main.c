@@ -2,12 +2,12 @@
  *
  * The broker's life. Broker process, one thread.
  *
- *   1. argv             needs: descriptors 0 (core asks), 1 (events to core), 2 (operator)
- *   2. Start            checks every device; nothing is changed yet
- *   3. Attach, each     group, container, DMA mappings, helper
- *   4. Seal             memfd closed, own walls, run policy: can start and open nothing more
- *   5. serve            helpers' ends and log lines; the core's Stop
- *   6. the end          at Stop, or when the core is gone: helpers killed, devices given back
+ *   1. argv, set-up policy  needs: descriptors 0 (core asks), 1 (events to core), 2 (operator)
+ *   2. Start                checks every device; nothing is changed yet
+ *   3. Attach, each         group, container, DMA mappings, helper
+ *   4. Seal                 memfd closed, own walls, run policy: can start and open nothing more
+ *   5. serve                helpers' ends and log lines; the core's Stop
+ *   6. the end              at Stop, or when the core is gone: helpers killed, devices given back
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "helpers/broker/broker.h"
@@ -284,9 +285,14 @@ int main(int argc, char **argv)
 	 * helpers inherit this. */
 	for (unsigned i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
 		signal(not_ours[i], SIG_IGN);
+	r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_set(&err, -errno, BLAME_HOST,
+		"no_new_privs: %s", strerror(errno)) : 0;
+	if (r == 0)
+		r = policy_enter(&policy_broker_setup, broker.mode, false, &err);
 	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");
 	chan_init(&broker.events, (struct fd){FD_EVENTS}, ACTOR_BROKER, ACTOR_CORE, "core");
-	r = serve(&broker, &err);
+	if (r == 0)
+		r = serve(&broker, &err);
 	if (r < 0) {
 		release(&broker);
 		if (r != -EPIPE)

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Parsing the command line.
+ *
+ * Core process, main thread, first thing. Options are rows of a table, and so are the keys of those
+ * that take key=value lists; nothing is opened or looked up here. Strings point into argv.
+ */
+#include "vmm/opts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/vm.h"
+
+enum { TEXT_MAX = 4096, KEYS_MAX = 8 };
+
+struct option {
+	const char *name;
+	char letter;     /* the short form, 0: none */
+	bool repeatable;
+	const char *arg; /* what it takes, for messages and help; NULL: nothing */
+	const char *help;
+	int (*set)(struct opts *opts, const char *value, struct err *err);
+	bool optional;   /* its argument may be missing, if it comes without "=" */
+};
+
+static int refuse(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(struct err *err, const char *fmt, ...)
+{
+	char text[sizeof(err->msg)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return err_set(err, -EINVAL, BLAME_HOST, "%s", text);
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+/* Digits and one of K, M, G, T. */
+static int parse_size(const char *what, const char *value, uint64_t *ret, struct err *err)
+{
+	static const char suffixes[] = "KMGT";
+	const char *suffix;
+	unsigned shift = 0;
+	uint64_t n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (*end && (suffix = strchr(suffixes, *end)) != NULL) {
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+		end++;
+	}
+	if (value[0] < '0' || value[0] > '9' || *end || errno || n << shift >> shift != n)
+		return refuse(err, "%s: «%s» is no size; give bytes, or a number with K, M, G or T, "
+			"like 512M", what, value);
+	if (n == 0)
+		return refuse(err, "%s: 0 is no size to run with; give one like 512M", what);
+	*ret = n << shift;
+	return 0;
+}
+
+static int parse_count(const char *what, const char *value, unsigned max, unsigned *ret,
+	struct err *err)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || *end || errno || n < 1 || n > max)
+		return refuse(err, "%s: «%s» is not a number from 1 to %u", what, value, max);
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static int parse_switch(const char *what, const char *value, bool *ret, struct err *err)
+{
+	bool on = strcmp(value, "on") == 0 || strcmp(value, "true") == 0;
+
+	if (!on && strcmp(value, "off") != 0 && strcmp(value, "false") != 0)
+		return refuse(err, "%s: «%s» is neither on nor off", what, value);
+	*ret = on;
+	return 0;
+}
+
+static int parse_id(const char *what, const char *value, char ret[static ID_MAX], struct err *err)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len >= ID_MAX ||
+		strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:") !=
+			len)
+		return refuse(err, "%s: «%s» is no id; give 1 to %d letters, digits or _-.:", what,
+			value, ID_MAX - 1);
+	memcpy(ret, value, len + 1);
+	return 0;
+}
+
+/* ---- key=value lists ------------------------------------------------------------------------ */
+
+struct key {
+	const char *name;
+	bool needed;
+	char value[TEXT_MAX]; /* filled in; "" when it was not given */
+};
+
+static struct key *key_of(struct key *keys, const char *name, size_t len)
+{
+	for (; keys->name; keys++) {
+		if (strlen(keys->name) == len && memcmp(keys->name, name, len) == 0)
+			return keys;
+	}
+	return NULL;
+}
+
+static void list_keys(const struct key *keys, char *ret, size_t size)
+{
+	size_t len = 0;
+
+	ret[0] = '\0';
+	for (; keys->name && len < size; keys++)
+		len += (size_t)snprintf(ret + len, size - len, "%s%s=", len ? ", " : "", keys->name);
+}
+
+static int parse_pair(const char *option, const char *pair, size_t len, struct key *keys,
+	struct err *err)
+{
+	const char *equals = memchr(pair, '=', len);
+	size_t name_len = equals ? (size_t)(equals - pair) : len, value_len;
+	struct key *key = key_of(keys, pair, name_len);
+	char known[160];
+
+	if (!key) {
+		list_keys(keys, known, sizeof(known));
+		return refuse(err, "%s: it knows no key «%.*s»; it knows %s", option,
+			(int)(name_len < 60 ? name_len : 60), pair, known);
+	}
+	value_len = equals ? len - name_len - 1 : 0;
+	if (value_len == 0)
+		return refuse(err, "%s: %s= has no value", option, key->name);
+	if (key->value[0])
+		return refuse(err, "%s: %s= is given twice", option, key->name);
+	if (value_len >= sizeof(key->value))
+		return refuse(err, "%s: the value of %s= is too long", option, key->name);
+	memcpy(key->value, equals + 1, value_len);
+	key->value[value_len] = '\0';
+	return 0;
+}
+
+static int parse_keys(const char *option, const char *text, struct key *keys, struct err *err)
+{
+	for (const char *at = text;; at++) {
+		size_t len = strcspn(at, ",");
+		int r = parse_pair(option, at, len, keys, err);
+
+		if (r < 0)
+			return r;
+		at += len;
+		if (!*at)
+			break;
+	}
+	for (; keys->name; keys++) {
+		if (keys->needed && !keys->value[0])
+			return refuse(err, "%s: %s= is missing", option, keys->name);
+	}
+	return 0;
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+static int set_kernel(struct opts *opts, const char *value, struct err *err)
+{
+	(void)err;
+	opts->kernel = value;
+	return 0;
+}
+
+static int set_initramfs(struct opts *opts, const char *value, struct err *err)
+{
+	(void)err;
+	opts->initramfs = value;
+	return 0;
+}
+
+static int set_cmdline(struct opts *opts, const char *value, struct err *err)
+{
+	(void)err;
+	opts->cmdline = value;
+	return 0;
+}
+
+static int set_cpus(struct opts *opts, const char *value, struct err *err)
+{
+	static struct key keys[] = {{"boot", true, ""}, {"max", false, ""}, {NULL, false, ""}};
+	unsigned max;
+	int r = parse_keys("--cpus", value, keys, err);
+
+	if (r == 0)
+		r = parse_count("--cpus boot", keys[0].value, VCPUS_MAX, &opts->vcpus, err);
+	if (r < 0 || !keys[1].value[0])
+		return r;
+	r = parse_count("--cpus max", keys[1].value, VCPUS_MAX, &max, err);
+	if (r == 0 && max != opts->vcpus)
+		return refuse(err, "--cpus: max=%u with boot=%u: vCPUs cannot be added later; give "
+			"max=%u or leave it out", max, opts->vcpus, opts->vcpus);
+	return r;
+}
+
+static int set_memory(struct opts *opts, const char *value, struct err *err)
+{
+	static struct key keys[] = {{"size", true, ""}, {"hugepages", false, ""},
+		{"hugepage_size", false, ""}, {"prefault", false, ""}, {NULL, false, ""}};
+	struct ram_options *ram = &opts->ram;
+	int r = parse_keys("--memory", value, keys, err);
+
+	if (r == 0)
+		r = parse_size("--memory size", keys[0].value, &ram->size, err);
+	if (r == 0 && keys[1].value[0])
+		r = parse_switch("--memory hugepages", keys[1].value, &ram->hugepages, err);
+	if (r == 0 && keys[2].value[0])
+		r = parse_size("--memory hugepage_size", keys[2].value, &ram->hugepage_size, err);
+	if (r == 0 && keys[3].value[0])
+		r = parse_switch("--memory prefault", keys[3].value, &ram->prefault, err);
+	if (r < 0)
+		return r;
+	if (ram->hugepage_size != 2 * MiB && ram->hugepage_size != GiB)
+		return refuse(err, "--memory hugepage_size: «%s» is not a huge page's size; give 2M "
+			"or 1G", keys[2].value);
+	if (keys[2].value[0] && !ram->hugepages)
+		return refuse(err, "--memory: hugepage_size= without hugepages=on; add it");
+	return 0;
+}
+
+static int set_serial(struct opts *opts, const char *value, struct err *err)
+{
+	static const char file[] = "file=";
+
+	if (strncmp(value, file, strlen(file)) == 0 && value[strlen(file)]) {
+		opts->serial = SERIAL_FILE;
+		opts->serial_path = value + strlen(file);
+	} else if (strcmp(value, "tty") == 0) {
+		opts->serial = SERIAL_TTY;
+	} else if (strcmp(value, "null") == 0) {
+		opts->serial = SERIAL_NULL;
+	} else if (strcmp(value, "off") == 0) {
+		opts->serial = SERIAL_OFF;
+	} else {
+		return refuse(err, "--serial: «%s» is not one of tty, file=PATH, null, off", value);
+	}
+	return 0;
+}
+
+static int set_console(struct opts *opts, const char *value, struct err *err)
+{
+	(void)opts;
+	if (strcmp(value, "off") == 0)
+		return 0;
+	return refuse(err, "--console: «%s»: there is no virtio console (Cloud Hypervisor's default, "
+		"--console tty); give --console off and use --serial tty", value);
+}
+
+static int add_device(struct opts *opts, const char *kind, const struct key *path,
+	const struct key *id, struct err *err)
+{
+	struct device_opt *d = &opts->devices[opts->n_devices];
+	const char *given = id->value;
+	int r;
+
+	if (opts->n_devices == DEVICES_MAX)
+		return refuse(err, "--device: more than %d devices; there is no room on the guest's "
+			"bus", DEVICES_MAX);
+	d->kind = kind;
+	d->path = NULL;
+	if (path && !(d->path = strdup(path->value)))
+		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	if (given[0]) {
+		r = parse_id("id", given, d->id, err);
+		if (r < 0)
+			return r;
+	} else {
+		snprintf(d->id, sizeof(d->id), "%s%u", kind, opts->n_devices);
+	}
+	for (unsigned i = 0; i < opts->n_devices; i++) {
+		if (strcmp(opts->devices[i].id, d->id) == 0)
+			return refuse(err, "id=%s: two devices have it; give one of them another",
+				d->id);
+	}
+	opts->n_devices++;
+	return 0;
+}
+
+static int set_device(struct opts *opts, const char *value, struct err *err)
+{
+	struct key keys[] = {{"path", true, ""}, {"id", false, ""}, {NULL, false, ""}};
+	int r = parse_keys("--device", value, keys, err);
+
+	return r < 0 ? r : add_device(opts, "vfio", &keys[0], &keys[1], err);
+}
+
+static int set_null(struct opts *opts, const char *value, struct err *err)
+{
+	struct key keys[] = {{"id", false, ""}, {NULL, false, ""}};
+	int r = value ? parse_keys("--null", value, keys, err) : 0;
+
+	return r < 0 ? r : add_device(opts, "null", NULL, &keys[0], err);
+}
+
+static int set_platform(struct opts *opts, const char *value, struct err *err)
+{
+	static struct key keys[] = {{"iommufd", true, ""}, {NULL, false, ""}};
+	int r = parse_keys("--platform", value, keys, err);
+
+	(void)opts;
+	if (r < 0)
+		return r;
+	if (strcmp(keys[0].value, "on") == 0)
+		return refuse(err, "--platform iommufd=on: only VFIO groups (type1) are driven so "
+			"far; give iommufd=auto or off");
+	if (strcmp(keys[0].value, "off") != 0 && strcmp(keys[0].value, "auto") != 0)
+		return refuse(err, "--platform iommufd: «%s» is not one of off, auto, on",
+			keys[0].value);
+	return 0;
+}
+
+static int set_seccomp(struct opts *opts, const char *value, struct err *err)
+{
+	if (strcmp(value, "true") == 0)
+		opts->seccomp = SECCOMP_MODE_KILL;
+	else if (strcmp(value, "log") == 0)
+		opts->seccomp = SECCOMP_MODE_LOG;
+	else if (strcmp(value, "false") == 0)
+		opts->seccomp = SECCOMP_MODE_OFF;
+	else
+		return refuse(err, "--seccomp: «%s» is not one of true, log, false", value);
+	return 0;
+}
+
+static int set_log_file(struct opts *opts, const char *value, struct err *err)
+{
+	(void)err;
+	opts->log_file = value;
+	return 0;
+}
+
+static int set_verbose(struct opts *opts, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	opts->verbose++;
+	return 0;
+}
+
+static int set_version(struct opts *opts, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	opts->version = true;
+	return 0;
+}
+
+static int set_help(struct opts *opts, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	opts->help = true;
+	return 0;
+}
+
+static const struct option options[] = {
+	{"--kernel", 0, false, "FILE", "bzImage, or vmlinux with a PVH entry", set_kernel, false},
+	{"--initramfs", 0, false, "FILE", "initramfs", set_initramfs, false},
+	{"--cmdline", 0, false, "TEXT", "the kernel's command line", set_cmdline, false},
+	{"--cpus", 0, false, "boot=N", "vCPUs, 1 to 32 (default 1)", set_cpus, false},
+	{"--memory", 0, false, "size=N[,…]", "guest RAM, like 512M, 5G (default 512M); also\n"
+		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, false},
+	{"--device", 0, true, "path=P[,id=X] …", "pass a PCI device through, by its sysfs directory;\n"
+		"it must be bound to vfio-pci; several may follow", set_device, false},
+	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
+		set_serial, false},
+	{"--console", 0, false, "off", "there is no virtio console", set_console, false},
+	{"--platform", 0, false, "iommufd=off|auto", "how devices are reached", set_platform, false},
+	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, true},
+	{"--seccomp", 0, false, "true|log|false", "system call filters (default true)", set_seccomp,
+		false},
+	{"--log-file", 0, false, "FILE", "messages go there instead of standard error", set_log_file,
+		false},
+	{"-v", 'v', true, NULL, "say more; -vv for everything", set_verbose, false},
+	{"--version", 'V', true, NULL, "print the version (-V)", set_version, false},
+	{"--help", 'h', true, NULL, "print this (-h)", set_help, false},
+};
+
+enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+/* Matches "--name", "--name=value", "-x" and "-vv". Returns the row, or OPTIONS. */
+static unsigned match(const char *arg, const char **ret_value)
+{
+	size_t len = strcspn(arg, "=");
+
+	*ret_value = arg[len] ? arg + len + 1 : NULL;
+	for (unsigned i = 0; i < OPTIONS; i++) {
+		if (options[i].letter && arg[0] == '-' && arg[1] == options[i].letter &&
+			strspn(arg + 1, arg + 1) == strlen(arg + 1) && !arg[2])
+			return i;
+		if (strlen(options[i].name) == len && strncmp(options[i].name, arg, len) == 0)
+			return i;
+	}
+	return OPTIONS;
+}
+
+/* -vvv */
+static bool all_v(const char *arg, unsigned *ret_n)
+{
+	size_t n = arg[0] == '-' ? strspn(arg + 1, "v") : 0;
+
+	*ret_n = (unsigned)n;
+	return n > 1 && arg[1 + n] == '\0';
+}
+
+struct cursor {
+	int argc, at;
+	char **argv;
+	bool seen[OPTIONS];
+};
+
+/* The option's values: after "=", or the next words; a repeatable one takes all up to the next
+ * option, like Cloud Hypervisor's. */
+static int take_values(struct cursor *c, const struct option *o, const char *value,
+	struct opts *opts, struct err *err)
+{
+	bool more = true;
+
+	if (!o->arg) {
+		if (value)
+			return refuse(err, "%s: it takes no value", o->name);
+		return o->set(opts, NULL, err);
+	}
+	if (!value && c->at + 1 < c->argc && c->argv[c->at + 1][0] != '-')
+		value = c->argv[++c->at];
+	if (!value && o->optional)
+		return o->set(opts, NULL, err);
+	if (!value || !value[0])
+		return refuse(err, "%s: its value is missing: %s", o->name, o->arg);
+	while (more) {
+		int r = o->set(opts, value, err);
+
+		if (r < 0)
+			return r;
+		more = o->repeatable && c->at + 1 < c->argc && c->argv[c->at + 1][0] != '-';
+		if (more)
+			value = c->argv[++c->at];
+	}
+	return 0;
+}
+
+static int take_option(struct cursor *c, struct opts *opts, struct err *err)
+{
+	const char *arg = c->argv[c->at], *value;
+	unsigned i, n;
+
+	if (all_v(arg, &n)) {
+		opts->verbose += n;
+		return 0;
+	}
+	i = match(arg, &value);
+	if (i == OPTIONS)
+		return refuse(err, "«%.80s» is no option of bulkhead; see bulkhead --help", arg);
+	if (c->seen[i] && !options[i].repeatable)
+		return refuse(err, "%s is given twice", options[i].name);
+	c->seen[i] = true;
+	return take_values(c, &options[i], value, opts, err);
+}
+
+int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
+{
+	struct cursor c = {.argc = argc, .argv = argv};
+	struct opts opts = {
+		.vcpus = 1,
+		.ram = {.size = 512 * MiB, .hugepage_size = 2 * MiB},
+		.serial = SERIAL_TTY,
+		.seccomp = SECCOMP_MODE_KILL,
+	};
+
+	for (c.at = 1; c.at < argc; c.at++) {
+		int r = take_option(&c, &opts, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (!opts.kernel && !opts.help && !opts.version)
+		return refuse(err, "--kernel is missing; give a bzImage or a PVH vmlinux (bulkhead "
+			"--help says more)");
+	*ret = opts;
+	return 0;
+}
+
+void opts_help(void)
+{
+	printf("bulkhead v" BULKHEAD_VERSION ": runs a Linux guest with PCI devices of its own, each "
+	       "driven by a\nsandboxed process of its own.\n\n"
+	       "  bulkhead --kernel bzImage --initramfs initrd.img --cmdline console=ttyS0 \\\n"
+	       "      --cpus boot=2 --memory size=1G --device path=/sys/bus/pci/devices/0000:01:00.0\n"
+	       "\n");
+	for (unsigned i = 0; i < OPTIONS; i++) {
+		const struct option *o = &options[i];
+		const char *line = o->help;
+		int width = printf("  %s %s", o->name, o->arg ? o->arg : "");
+
+		/* printf counts bytes: an ellipsis is three of them and one column. */
+		if (o->arg && strstr(o->arg, "…"))
+			width -= 2;
+		for (; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+			printf("%*s%.*s\n", 32 - width, "", (int)strcspn(line, "\n"), line);
+			width = 0;
+		}
+	}
+	printf("\nSIGTERM, SIGINT: end the VM. SIGUSR1: print exits to user space, by reason.\n"
+	       "Ends with 0 when the guest powers off, 1 when it cannot be started, 2 when the guest\n"
+	       "did something it cannot go on from.\n");
+}

@@ -17,10 +17,7 @@
 /* Main thread and vCPU threads. */
 #define ROWS_THREADS                                                                               \
 	ROWS_WIRE, ALLOW(futex, "pthread locks and conditions"),                                   \
-		ALLOW(exit, "the end of a thread"),                                                \
-		ALLOW(madvise, "glibc gives a thread's stack back at its end"),                    \
 		ALLOW(rt_sigreturn, "the kick signal's handler returns"),                          \
-		ALLOW(rt_sigprocmask, "pthread_kill, the end of a thread"),                        \
 		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route"),                                     \
@@ -33,14 +30,14 @@
 #define ROWS_MAIN_ONLY                                                                             \
 	ALLOW(read, "signalfd, console input, eventfds"),                                          \
 		ALLOW(pread64, "reset in place: the kernel is loaded again"),                      \
-		ALLOW(munmap, "BAR mappings, stacks of ended threads"),                            \
+		ALLOW(fstat, "reset in place: image_init"),                                        \
+		ALLOW(munmap, "BAR mappings"),                                                     \
 		ALLOW(tgkill, "kicking a vCPU out of KVM_RUN"),                                    \
-		ALLOW(getpid, "pthread_kill"), ALLOW(wait4, "the broker's end"),                   \
-		ALLOW(waitid, "the broker's end"),                                                 \
+		ALLOW(wait4, "the broker's end"),                                                  \
 		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
 		ALLOW_IOCTL(TCSETS, "the terminal is restored at the end"),                        \
 		ALLOW_IOCTL(KVM_SET_REGS, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"), \
-		ALLOW_IOCTL(KVM_SET_FPU, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"), \
+		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_LAPIC, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MP_STATE, "vcpus_reset"),                                      \
 		ALLOW_IOCTL(KVM_SET_VCPU_EVENTS, "vcpus_reset"),                                   \
@@ -48,7 +45,9 @@
 		ALLOW_IOCTL(KVM_SET_XCRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_XSAVE, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_IRQCHIP, "reset in place: PIC and IOAPIC"),                    \
-		ALLOW_IOCTL(KVM_SET_PIT2, "reset in place: PIT")
+		ALLOW_IOCTL(KVM_SET_PIT2, "reset in place: PIT"),                                  \
+		ALLOW_IOCTL(KVM_GET_REGS, "vcpus_log_faults, vcpus_create"),                       \
+		ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_log_faults, vcpus_create")
 
 static const struct policy_row setup[] = {
 	ROWS_THREADS,
@@ -60,7 +59,6 @@ static const struct policy_row setup[] = {
 	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0, "guard pages of thread stacks, malloc"),
 	ALLOW(mremap, "realloc"),
 	ROW_KIND_ANON,
-	ROW_KIND_CHARDEV,
 	ROW_KIND_CHANNEL,
 	ROW_KIND_RAM,
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "duplicating a descriptor"),
@@ -71,11 +69,12 @@ static const struct policy_row setup[] = {
 	ALLOW(rt_sigaction, "the kick signal"),
 	ALLOW(clone, "pthread_create"),
 	DENY(clone3, 38 /* ENOSYS */, "pthread_create falls back to clone, whose flags we see"),
+	ALLOW(rt_sigprocmask, "pthread_create, a thread's start"),
 	ALLOW(set_robust_list, "a thread's start"),
-	DENY(rseq, 38 /* ENOSYS */, "a thread's start does without"),
-	ALLOW(gettid, "vcpu.tid"),
+	ALLOW(rseq, "a thread's start: glibc has it for all threads or none"),
+	ALLOW(getpid, "vcpus_start: whom to kick"), ALLOW(gettid, "vcpu.tid"),
 	ALLOW(getrandom, "malloc's secret"),
-	ALLOW_IF(prctl, 0, PR_SET_NAME, "vcpuN"),
+	ALLOW_IF(prctl, 0, PR_SET_NAME, "pthread_setname_np: vcpuN"),
 	ALLOW(sched_setaffinity, "--cpus affinity="),
 	ALLOW_IOCTL(TCGETS, "the terminal's state, to restore it"),
 	ALLOW_IOCTL(KVM_GET_API_VERSION, "vm_create"),
@@ -93,9 +92,6 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vcpus_create"),
-	ALLOW_IOCTL(KVM_GET_REGS, "vcpus_create: the state a reset returns to"),
-	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create"),
-	ALLOW_IOCTL(KVM_GET_FPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSR_INDEX_LIST, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_LAPIC, "vcpus_create"),

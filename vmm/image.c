@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vmm/kernel.h"
@@ -17,7 +18,8 @@ int image_init(struct image *image, int fd, const char *want, struct err *err)
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
+	/* Not fstat(3): that is newfstatat(2) in glibc 2.33-2.38, which takes paths. */
+	if (syscall(SYS_fstat, fd, &st))
 		return err_set(err, -errno, BLAME_HOST, "fstat: %s", strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, -EISDIR, BLAME_HOST, "is a directory; give %s", want);

@@ -16,7 +16,7 @@
 
 #include "vmm/vm.h"
 
-enum { TEXT_MAX = 4096, KEYS_MAX = 8 };
+enum { TEXT_MAX = 4096 };
 
 struct option {
 	const char *name;
@@ -28,17 +28,7 @@ struct option {
 	bool optional;   /* its argument may be missing, if it comes without "=" */
 };
 
-static int refuse(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(struct err *err, const char *fmt, ...)
-{
-	char text[sizeof(err->msg)];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	return err_set(err, -EINVAL, BLAME_HOST, "%s", text);
-}
+#define refuse(err, ...) err_set(err, -EINVAL, BLAME_HOST, __VA_ARGS__)
 
 /* ---- values --------------------------------------------------------------------------------- */
 
@@ -198,7 +188,7 @@ static int set_cmdline(struct opts *opts, const char *value, struct err *err)
 
 static int set_cpus(struct opts *opts, const char *value, struct err *err)
 {
-	static struct key keys[] = {{"boot", true, ""}, {"max", false, ""}, {NULL, false, ""}};
+	struct key keys[] = {{"boot", true, ""}, {"max", false, ""}, {NULL, false, ""}};
 	unsigned max;
 	int r = parse_keys("--cpus", value, keys, err);
 
@@ -215,7 +205,7 @@ static int set_cpus(struct opts *opts, const char *value, struct err *err)
 
 static int set_memory(struct opts *opts, const char *value, struct err *err)
 {
-	static struct key keys[] = {{"size", true, ""}, {"hugepages", false, ""},
+	struct key keys[] = {{"size", true, ""}, {"hugepages", false, ""},
 		{"hugepage_size", false, ""}, {"prefault", false, ""}, {NULL, false, ""}};
 	struct ram_options *ram = &opts->ram;
 	int r = parse_keys("--memory", value, keys, err);
@@ -314,7 +304,7 @@ static int set_null(struct opts *opts, const char *value, struct err *err)
 
 static int set_platform(struct opts *opts, const char *value, struct err *err)
 {
-	static struct key keys[] = {{"iommufd", true, ""}, {NULL, false, ""}};
+	struct key keys[] = {{"iommufd", true, ""}, {NULL, false, ""}};
 	int r = parse_keys("--platform", value, keys, err);
 
 	(void)opts;
@@ -395,15 +385,14 @@ static const struct option options[] = {
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
-/* Matches "--name", "--name=value", "-x" and "-vv". Returns the row, or OPTIONS. */
+/* Matches "--name", "--name=value" and "-x". Returns the row, or OPTIONS. */
 static unsigned match(const char *arg, const char **ret_value)
 {
 	size_t len = strcspn(arg, "=");
 
 	*ret_value = arg[len] ? arg + len + 1 : NULL;
 	for (unsigned i = 0; i < OPTIONS; i++) {
-		if (options[i].letter && arg[0] == '-' && arg[1] == options[i].letter &&
-			strspn(arg + 1, arg + 1) == strlen(arg + 1) && !arg[2])
+		if (options[i].letter && arg[0] == '-' && arg[1] == options[i].letter && !arg[2])
 			return i;
 		if (strlen(options[i].name) == len && strncmp(options[i].name, arg, len) == 0)
 			return i;
@@ -442,7 +431,7 @@ static int take_values(struct cursor *c, const struct option *o, const char *val
 		value = c->argv[++c->at];
 	if (!value && o->optional)
 		return o->set(opts, NULL, err);
-	if (!value || !value[0])
+	if (!value)
 		return refuse(err, "%s: its value is missing: %s", o->name, o->arg);
 	while (more) {
 		int r = o->set(opts, value, err);

@@ -401,8 +401,10 @@ Test(broker, processes_hold_what_they_should)
 	}
 	cr_assert(census_status(core.broker, "CapPrm", line, sizeof(line)));
 	cr_assert_str_eq(line, "0000000000000000");
-	cr_assert(census_own_namespaces(core.broker,
-		(const char *const[]){"user", "mnt", "net", "ipc", "uts", "cgroup", NULL}));
+	/* Only root may look: it is not dumpable, and its program was not loaded in its namespace. */
+	if (geteuid() == 0)
+		cr_assert(census_own_namespaces(core.broker,
+			(const char *const[]){"user", "mnt", "net", "ipc", "uts", "cgroup", NULL}));
 	stop(&core);
 }
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Terminal modes and the keyboard.
+ *
+ * Core process, main thread; the signal handlers in any. How the terminal was is kept in a static:
+ * a handler has no other place to find it. Ctrl-A is the escape key, as in QEMU: x ends the VM,
+ * Ctrl-A sends itself.
+ */
+#include "vmm/console.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+
+enum { KEY_PREFIX = 0x01 /* Ctrl-A */ };
+
+static struct termios before;
+static volatile sig_atomic_t is_raw;
+
+static void set_raw(void)
+{
+	struct termios raw = before;
+
+	raw.c_iflag &= ~(tcflag_t)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
+	raw.c_lflag &= ~(tcflag_t)(ECHO | ECHONL | ICANON | IEXTEN | ISIG);
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	is_raw = 1;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+void console_restore(void)
+{
+	if (is_raw)
+		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+	is_raw = 0;
+}
+
+/* A fault of our own. Installed with SA_RESETHAND: the instruction faults again after this, and
+ * that is the end of the process. */
+static void on_fatal(int signal)
+{
+	(void)signal;
+	console_restore();
+}
+
+static void watch_fatal_signals(void)
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
+
+	for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &action, NULL);
+	atexit(console_restore);
+}
+
+void console_init(struct console *console, struct vm *vm, struct serial *serial)
+{
+	*console = (struct console){.vm = vm, .serial = serial};
+	if (tcgetattr(STDIN_FILENO, &before) < 0)
+		return;
+	console->terminal = true;
+	watch_fatal_signals();
+	set_raw();
+}
+
+void console_continued(struct console *console)
+{
+	if (console->terminal)
+		set_raw();
+}
+
+int console_fd(void *opaque)
+{
+	struct console *console = opaque;
+
+	return console->ended || serial_room(console->serial) == 0 ? -1 : STDIN_FILENO;
+}
+
+/* True: the key goes to the guest. */
+static bool take_key(struct console *console, uint8_t key)
+{
+	bool prefixed = console->prefixed;
+
+	console->prefixed = !prefixed && key == KEY_PREFIX;
+	if (!prefixed)
+		return key != KEY_PREFIX;
+	if (key == 'x' || key == 'X') {
+		log_info("console: Ctrl-A x: the VM ends");
+		vm_ask(console->vm, VM_POWEROFF);
+	}
+	return key == KEY_PREFIX;
+}
+
+void console_ready(void *opaque)
+{
+	struct console *console = opaque;
+	size_t room = serial_room(console->serial);
+	uint8_t keys[SERIAL_FIFO];
+	ssize_t n = read(STDIN_FILENO, keys, room);
+
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+		console->ended = true;
+	for (ssize_t i = 0; i < n; i++) {
+		if (!console->terminal || take_key(console, keys[i]))
+			serial_input(console->serial, &keys[i], 1);
+	}
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bulkhead: the core process, from the operator's rights to those of a guest's monitor.
+ *
+ * This page is the order in which rights are used and given up. Each step says what it needs and
+ * what must not have happened yet. What can be refused is refused by step 4, before anything on the
+ * host has changed; from step 5 on no path can be opened, and from step 12 on the main thread can do
+ * no more than reset and end the VM.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "ipc/log.h"
+#include "seccomp/confine.h"
+#include "vmm/boot.h"
+#include "vmm/broker.h"
+#include "vmm/console.h"
+#include "vmm/events.h"
+#include "vmm/files.h"
+#include "vmm/opts.h"
+#include "vmm/pci.h"
+#include "vmm/platform.h"
+#include "vmm/serial.h"
+#include "vmm/signals.h"
+#include "vmm/vcpu.h"
+
+enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
+
+struct core {
+	struct opts opts;
+	struct files files;
+	struct boot_source source;
+	struct vcpu_entry entry;
+	unsigned phys_bits;
+	struct vm vm;
+	struct pci pci;
+	struct platform platform;
+	struct serial serial;
+	struct broker broker;
+	struct console console;
+	struct signals signals;
+	struct events events;
+	int64_t began_us, step_us;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* ---- 1 to 4: with the operator's rights ------------------------------------------------------ */
+
+static int open_files(struct core *core, struct err *err)
+{
+	int r = files_open(&core->files, &core->opts, err);
+
+	if (r < 0)
+		return r;
+	if (core->files.log.n >= 0)
+		log_init("bulkhead", (enum log_level)(LOG_WARN + core->opts.verbose),
+			core->files.log.n);
+	core->source = (struct boot_source){
+		.kernel = core->files.kernel.n,
+		.initramfs = core->files.initramfs.n,
+		.kernel_name = core->opts.kernel,
+		.initramfs_name = core->opts.initramfs,
+		.cmdline = core->opts.cmdline,
+		.n_vcpus = core->opts.vcpus,
+	};
+	return 0;
+}
+
+static int check_input(struct core *core, struct err *err)
+{
+	int r = boot_check(&core->source, core->opts.ram.size, err);
+
+	if (r == 0)
+		r = vm_check_host(core->files.kvm.n, core->opts.vcpus, err);
+	if (r == 0)
+		r = vm_phys_bits(core->files.kvm.n, &core->phys_bits, err);
+	return r;
+}
+
+static int make_ram(struct core *core, struct err *err)
+{
+	return ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
+}
+
+static int start_broker(struct core *core, struct err *err)
+{
+	return broker_start(&core->broker, &core->opts, &core->vm.ram, err);
+}
+
+/* ---- 5: confined ---------------------------------------------------------------------------- */
+
+/* As many descriptors as the devices could ever come to need, an eventfd a vector, within what the
+ * operator's limit allows. */
+static unsigned max_fds(const struct core *core)
+{
+	uint64_t wanted = 64 + core->opts.vcpus + core->opts.n_devices * (2ull + MSIX_MAX);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
+		wanted = limit.rlim_max;
+	return (unsigned)wanted;
+}
+
+static int confine(struct core *core, struct err *err)
+{
+	const struct confine walls = {
+		.unshare = true,
+		.max_fds = max_fds(core),
+		/* vCPU threads, and KVM's own thread that recovers huge pages (one a VM). */
+		.max_procs = core->opts.vcpus + 1,
+		.file_size = files_grow(&core->files) ? RLIM_INFINITY : 0,
+	};
+	int r = signals_init(&core->signals, &core->vm, &core->console, err);
+
+	if (r == 0)
+		r = confine_process(&walls, err);
+	if (r == 0)
+		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
+	return r;
+}
+
+/* ---- 6 to 10: the machine ------------------------------------------------------------------- */
+
+static bool bar_fault(void *opaque)
+{
+	struct broker *broker = opaque;
+	bool any = false;
+
+	for (unsigned i = 0; i < broker->n; i++)
+		any = remote_bar_fault(&broker->remotes[i]) || any;
+	return any;
+}
+
+static int make_machine(struct core *core, struct err *err)
+{
+	struct vm *vm = &core->vm;
+	int r = vm_create(vm, fd_take(&core->files.kvm), err);
+
+	vm->bar_fault = bar_fault;
+	vm->bar_fault_opaque = &core->broker;
+	if (r == 0)
+		r = vm_map_ram(vm, err);
+	if (r == 0)
+		r = pci_init(&core->pci, vm, err);
+	if (r < 0)
+		return r;
+	r = platform_init(&core->platform, vm);
+	if (r == 0 && core->opts.serial != SERIAL_OFF)
+		r = serial_init(&core->serial, &vm->pio, &vm->irq, core->files.serial_out.n);
+	if (r < 0)
+		return err_set(err, r, BLAME_BUG, "platform: %s", strerror(-r));
+	return 0;
+}
+
+static int attach_devices(struct core *core, struct err *err)
+{
+	return broker_attach_all(&core->broker, &core->vm, &core->pci, err);
+}
+
+static int load_kernel(struct core *core, struct err *err)
+{
+	return boot_load(&core->vm.ram, &core->source, &core->entry, err);
+}
+
+static int make_vcpus(struct core *core, struct err *err)
+{
+	int r = vcpus_create(&core->vm, core->opts.vcpus, err);
+
+	if (r == 0)
+		r = vcpus_reset(&core->vm, &core->entry, err);
+	return r;
+}
+
+static int start_vcpus(struct core *core, struct err *err)
+{
+	return vcpus_start(&core->vm, core->opts.seccomp, err);
+}
+
+/* ---- 11 and 12: sealed ---------------------------------------------------------------------- */
+
+static int seal_helpers(struct core *core, struct err *err)
+{
+	int r = broker_seal(&core->broker, err);
+
+	fd_close(&core->vm.kvm);
+	fd_close(&core->vm.ram.memfd);
+	fd_close(&core->vm.vfio_dev);
+	return r;
+}
+
+static int request_fd(void *opaque)
+{
+	return ((struct vm *)opaque)->request_fd.n;
+}
+
+/* That it woke us is all; the main loop looks at vm->request. */
+static void request_ready(void *opaque)
+{
+	struct vm *vm = opaque;
+	uint64_t count;
+
+	if (read(vm->request_fd.n, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_error("request eventfd: %s", strerror(errno));
+}
+
+static int room_fd(void *opaque)
+{
+	return ((struct serial *)opaque)->room_fd;
+}
+
+/* The next wait asks console_fd again. */
+static void room_ready(void *opaque)
+{
+	struct serial *serial = opaque;
+	uint64_t count;
+
+	if (read(serial->room_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_error("serial eventfd: %s", strerror(errno));
+}
+
+static int broker_fd(void *opaque)
+{
+	return ((struct broker *)opaque)->event.sock.n;
+}
+
+static void broker_ready(void *opaque)
+{
+	broker_on_event(opaque);
+}
+
+static int remote_fd(void *opaque)
+{
+	return ((struct remote *)opaque)->peer.event.sock.n;
+}
+
+static void remote_ready(void *opaque)
+{
+	remote_on_event(opaque);
+}
+
+static int name_events(struct core *core, struct err *err)
+{
+	struct events *events = &core->events;
+	int r = events_add(events, request_fd, request_ready, &core->vm);
+
+	if (r == 0)
+		r = events_add(events, signals_fd, signals_ready, &core->signals);
+	if (r == 0)
+		r = events_add(events, broker_fd, broker_ready, &core->broker);
+	for (unsigned i = 0; i < core->broker.n && r == 0; i++)
+		r = events_add(events, remote_fd, remote_ready, &core->broker.remotes[i]);
+	if (r == 0 && core->opts.serial == SERIAL_TTY)
+		r = events_add(events, console_fd, console_ready, &core->console);
+	if (r == 0 && core->opts.serial == SERIAL_TTY)
+		r = events_add(events, room_fd, room_ready, &core->serial);
+	return r < 0 ? err_set(err, r, BLAME_BUG, "events: %s", strerror(-r)) : 0;
+}
+
+static int seal(struct core *core, struct err *err)
+{
+	int r = name_events(core, err);
+
+	if (r < 0)
+		return r;
+	if (core->opts.serial == SERIAL_TTY)
+		console_init(&core->console, &core->vm, &core->serial);
+	return policy_enter(&policy_core_run, core->opts.seccomp, false, err);
+}
+
+/* ---- the steps ------------------------------------------------------------------------------ */
+
+static const struct step {
+	const char *done;
+	int (*run)(struct core *core, struct err *err);
+} steps[] = {
+	/* 1. Needs: the operator's right to read and write what was named. */
+	{"files open", open_files},
+	/* 2. Must not yet: anything a refusal would have to undo. A kernel image is read here with
+	 * the operator's rights, as far as its headers. */
+	{"kernel, initramfs and KVM checked", check_input},
+	/* 3. Needs: the broker still to come, as the RAM is what it maps for devices. */
+	{"guest RAM made", make_ram},
+	/* 4. Needs: fork, exec. Must not yet: threads, a VM (KVM is bound to one address space).
+	 * The broker opens and checks the devices, and changes nothing. */
+	{"broker started, devices checked", start_broker},
+	/* 5. Needs: one thread (unshare), no further path. Before a byte of a device's or a helper's
+	 * is read, and before the kernel image is. */
+	{"confined", confine},
+	/* 6. */
+	{"machine made", make_machine},
+	/* 7. Needs: the VM. The first step that changes the host: helpers start, devices open. */
+	{"devices attached", attach_devices},
+	/* 8. */
+	{"kernel loaded", load_kernel},
+	/* 9. */
+	{"vCPUs made", make_vcpus},
+	/* 10. Must not yet: the run policy, which makes no threads. They enter theirs and wait. */
+	{"vCPU threads confined and waiting", start_vcpus},
+	/* 11. Needs: everything attached. No helper, nor the broker, does set-up work after this. */
+	{"helpers sealed", seal_helpers},
+	/* 12. Must not yet: a guest instruction. */
+	{"core sealed", seal},
+};
+
+static int start(struct core *core, struct err *err)
+{
+	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int r = steps[i].run(core, err);
+		int64_t now = now_us();
+
+		if (r < 0)
+			return r;
+		log_info("start: %s, %.2f ms (at %.2f ms)", steps[i].done,
+			(double)(now - core->step_us) / 1000,
+			(double)(now - core->began_us) / 1000);
+		core->step_us = now;
+	}
+	log_info("start: the guest runs at %.2f ms", (double)(now_us() - core->began_us) / 1000);
+	return 0;
+}
+
+/* Everything as after power-on; helpers are kept, their devices reset. */
+static int reset(struct core *core, struct err *err)
+{
+	int r;
+
+	pci_reset(&core->pci);
+	platform_reset(&core->platform);
+	if (core->opts.serial != SERIAL_OFF)
+		serial_reset(&core->serial);
+	r = vm_reset(&core->vm, err);
+	if (r == 0)
+		r = boot_load(&core->vm.ram, &core->source, &core->entry, err);
+	if (r == 0)
+		r = vcpus_reset(&core->vm, &core->entry, err);
+	return r;
+}
+
+/* Returns the exit status. */
+static int run_guest(struct core *core)
+{
+	struct vm *vm = &core->vm;
+	struct err err = {0};
+
+	for (;;) {
+		vcpus_resume(vm);
+		while (vm->request == VM_RUN)
+			events_wait(&core->events);
+		vcpus_park(vm);
+		if (vm->request == VM_POWEROFF)
+			return STATUS_OK;
+		if (vm->request == VM_FATAL) {
+			vcpus_log_faults(vm);
+			return STATUS_FAULT;
+		}
+		log_info("reset: the guest boots again");
+		if (reset(core, &err) < 0) {
+			log_error("reset: %s", err.msg);
+			return STATUS_FAULT;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct core core; /* half a megabyte; zeroed is a state every part can end from */
+	struct err err = {0};
+	int status = STATUS_REFUSED;
+
+	core.began_us = core.step_us = now_us();
+	log_init("bulkhead", LOG_WARN, STDERR_FILENO);
+	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
+	if (opts_parse(argc, argv, &core.opts, &err) < 0) {
+		log_error("%s", err.msg);
+		return STATUS_REFUSED;
+	}
+	if (core.opts.help || core.opts.version) {
+		if (core.opts.help)
+			opts_help();
+		else
+			printf("bulkhead v" BULKHEAD_VERSION "\n");
+		return STATUS_OK;
+	}
+	log_init("bulkhead", (enum log_level)(LOG_WARN + core.opts.verbose), STDERR_FILENO);
+	if (start(&core, &err) < 0) {
+		console_restore();
+		log_error("%s", err.msg);
+	} else {
+		status = run_guest(&core);
+		vcpus_log_counts(&core.vm, LOG_INFO);
+	}
+	broker_stop(&core.broker);
+	return status;
+}

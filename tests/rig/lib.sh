@@ -38,7 +38,14 @@ expect() {
 show_evidence() {
     [ -n "${VM_DIR:-}" ] || return 0
     echo "  ---- stderr of the last VM"; tail -n 25 "$ERR" | sed 's/^/  | /'
+    refused_syscalls
     echo "  ---- end of its console"; tail -n 15 "$CONSOLE" 2>/dev/null | sed 's/^/  | /'
+}
+
+# refused_syscalls: what seccomp killed or logged for, from the kernel's log.
+refused_syscalls() {
+    dmesg | sed -n 's/.*type=1326.*comm="\([^"]*\)".* sig=\([0-9]*\) .*syscall=\([0-9]*\) .*/  | seccomp: \1, syscall \3, signal \2/p' |
+        sort | uniq -c
 }
 
 # ---- PCI devices
@@ -122,6 +129,9 @@ run_guest() {
 bulkhead_arguments() {
     args=("$BULKHEAD" -v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$1"
         --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
+    local more
+    read -r -a more </rig/arguments
+    args+=("${more[@]}")
 }
 
 bulkhead_device() { args+=(--device "path=/sys/bus/pci/devices/$1/"); }

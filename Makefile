@@ -36,6 +36,9 @@ vfio_SRC   := helpers/helper.c $(wildcard helpers/vfio/*.c) seccomp/vfio.c
 null_SRC   := helpers/helper.c $(wildcard helpers/null/*.c) seccomp/null.c
 
 PROCESSES := core broker vfio null
+ifneq ($(SAN),)
+$(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
+endif
 HELPERS   := broker vfio null
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%)
 

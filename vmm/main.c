@@ -121,11 +121,11 @@ static int confine(struct core *core, struct err *err)
 		/* vCPU threads, and KVM's own thread that recovers huge pages (one a VM). */
 		.max_procs = core->opts.vcpus + 1,
 		.file_size = files_grow(&core->files) ? RLIM_INFINITY : 0,
+		/* Until the broker is sealed and sure to notice our end by itself. */
+		.kills = true,
 	};
-	int r = signals_init(&core->signals, &core->vm, &core->console, err);
+	int r = confine_process(&walls, err);
 
-	if (r == 0)
-		r = confine_process(&walls, err);
 	if (r == 0)
 		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
 	return r;
@@ -133,22 +133,12 @@ static int confine(struct core *core, struct err *err)
 
 /* ---- 6 to 10: the machine ------------------------------------------------------------------- */
 
-static bool bar_fault(void *opaque)
-{
-	struct broker *broker = opaque;
-	bool any = false;
-
-	for (unsigned i = 0; i < broker->n; i++)
-		any = remote_bar_fault(&broker->remotes[i]) || any;
-	return any;
-}
-
 static int make_machine(struct core *core, struct err *err)
 {
 	struct vm *vm = &core->vm;
 	int r = vm_create(vm, fd_take(&core->files.kvm), err);
 
-	vm->bar_fault = bar_fault;
+	vm->bar_fault = broker_bar_fault;
 	vm->bar_fault_opaque = &core->broker;
 	if (r == 0)
 		r = vm_map_ram(vm, err);
@@ -185,7 +175,12 @@ static int make_vcpus(struct core *core, struct err *err)
 
 static int start_vcpus(struct core *core, struct err *err)
 {
-	return vcpus_start(&core->vm, core->opts.seccomp, err);
+	int r = confine_signals(err);
+
+	/* Up to here SIGTERM and Ctrl-C simply end us, however long a step takes. */
+	if (r == 0)
+		r = signals_init(&core->signals, &core->vm, &core->console, err);
+	return r < 0 ? r : vcpus_start(&core->vm, core->opts.seccomp, err);
 }
 
 /* ---- 11 and 12: sealed ---------------------------------------------------------------------- */
@@ -306,10 +301,10 @@ static const struct step {
 	{"kernel loaded", load_kernel},
 	/* 9. */
 	{"vCPUs made", make_vcpus},
-	/* 10. Must not yet: the run policy, which makes no threads. They enter theirs and wait. */
-	{"vCPU threads confined and waiting", start_vcpus},
-	/* 11. Needs: everything attached. No helper, nor the broker, does set-up work after this. */
+	/* 10. Needs: everything attached. No helper, nor the broker, does set-up work after this. */
 	{"helpers sealed", seal_helpers},
+	/* 11. Must not yet: the run policy, which makes no threads. They enter theirs and wait. */
+	{"vCPU threads confined and waiting", start_vcpus},
 	/* 12. Must not yet: a guest instruction. */
 	{"core sealed", seal},
 };

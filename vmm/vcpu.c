@@ -89,6 +89,8 @@ static void handle_mmio(struct vcpu *vcpu)
 static void guest_fault(struct vcpu *vcpu, const char *what, uint64_t detail)
 {
 	vcpu->faulted = true;
+	/* The KVM_RUN before it parks brings them along. */
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	log_error("vcpu%u: the guest cannot go on: %s (0x%llx)", vcpu->index, what,
 		(unsigned long long)detail);
 	vm_ask(vcpu->vm, VM_FATAL);

@@ -19,11 +19,18 @@ for pid in $(tree_of "$VM"); do
     expect "$name: no new privileges in any thread" [ "$(thread_values "$pid" NoNewPrivs)" = 1 ]
     expect "$name: no capability in any set of any thread" [ "$(capabilities "$pid")" = none ]
 done
-for pid in $broker $helper; do
-    for ns in user mnt pid net ipc; do
-        expect "$(program_of "$pid"): its own $ns namespace" grep -qw $ns <<<"$(own_namespaces "$pid")"
+# has_own PID NAMESPACES…
+has_own() {
+    local pid=$1 ns own
+    shift
+    own=$(own_namespaces "$pid")
+    for ns in "$@"; do
+        expect "$(program_of "$pid"): its own $ns namespace" grep -qw "$ns" <<<"$own"
     done
-done
+}
+# The broker starts the helpers inside pid namespaces and so stays outside them.
+has_own "$broker" user mnt net ipc
+has_own "$helper" user mnt net ipc pid
 
 held=$(fds "$VM")
 expect "the core holds no VFIO or IOMMU descriptor" [ -z "$(grep -oiE 'vfio|iommu' <<<"$held")" ]

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "ipc/log.h"
+#include "vmm/events.h"
 
 enum { KEY_PREFIX = 0x01 /* Ctrl-A */ };
 
@@ -64,7 +65,7 @@ static void watch_fatal_signals(void)
 
 void console_init(struct console *console, struct vm *vm, struct serial *serial)
 {
-	*console = (struct console){.vm = vm, .serial = serial};
+	*console = (struct console){.vm = vm, .serial = serial, .fd = STDIN_FILENO};
 	if (ioctl(STDIN_FILENO, TCGETS, &before) < 0)
 		return;
 	console->terminal = true;
@@ -77,13 +78,6 @@ void console_continued(struct console *console)
 {
 	if (console->terminal)
 		set_raw();
-}
-
-int console_fd(void *opaque)
-{
-	struct console *console = opaque;
-
-	return console->ended || serial_room(console->serial) == 0 ? -1 : STDIN_FILENO;
 }
 
 /* True: the key goes to the guest. */
@@ -114,4 +108,15 @@ void console_ready(void *opaque)
 		if (!console->terminal || take_key(console, keys[i]))
 			serial_input(console->serial, &keys[i], 1);
 	}
+	/* Room made since then has been signalled, and is found by the next wait. */
+	if (console->ended || serial_room(console->serial) == 0)
+		console->fd = -1;
+}
+
+void console_has_room(void *opaque)
+{
+	struct console *console = opaque;
+
+	event_clear(console->serial->room_fd);
+	console->fd = console->ended ? -1 : STDIN_FILENO;
 }

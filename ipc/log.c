@@ -2,9 +2,11 @@
  *
  * Log lines. Every process, every thread: the state is set once, before there are threads. A line
  * is built on the stack and leaves in one write(2), so lines of several threads never mix. What
- * cannot be written is lost: nothing here waits, fails or allocates.
+ * cannot be written is lost: nothing here waits, fails or allocates. A reader that has stopped
+ * reading must not stop us: a broker that sleeps in write(2) does not see the core hang up.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,12 +35,24 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
+void log_put(const char *line, size_t len)
+{
+	struct pollfd p = {.fd = state.fd, .events = POLLOUT};
+	const struct timespec now = {0};
+	int saved = errno;
+
+	/* A writable pipe or socket takes a line whole; O_NONBLOCK would be set for all who share
+	 * the operator's descriptor. */
+	if (ppoll(&p, 1, &now, NULL) == 1 && write(state.fd, line, len) < 0)
+		errno = saved; /* nobody to tell */
+	errno = saved;
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char *const tags[] = {"", "error: ", "warning: ", "", ""};
 	const char *colon = state.prefix[0] ? ": " : "";
 	char line[LINE_MAX_BYTES];
-	int saved = errno;
 	va_list args;
 	size_t len;
 	int n;
@@ -53,9 +67,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(args);
 	len = strlen(line);
 	line[len++] = '\n';
-	if (write(state.fd, line, len) < 0)
-		errno = saved; /* nobody to tell */
-	errno = saved;
+	log_put(line, len);
 }
 
 bool log_allowed(struct log_budget *budget)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* LOG_SAY: what the operator has just asked to be told. */
 enum log_level { LOG_SAY, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -17,6 +18,9 @@ enum log_level { LOG_SAY, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 void log_init(const char *prefix, enum log_level level, int fd);
 bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes a finished line, or drops it when the reader is not ready. */
+void log_put(const char *line, size_t len);
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)

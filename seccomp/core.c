@@ -9,6 +9,7 @@
 #include <asm/termbits.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,7 +34,7 @@
 		ALLOW(pread64, "reset in place: the kernel is loaded again"),                      \
 		ALLOW(fstat, "reset in place: image_init"),                                        \
 		ALLOW(munmap, "BAR mappings"),                                                     \
-		ALLOW(tgkill, "kicking a vCPU out of KVM_RUN"),                                    \
+		ALLOW_OWN_PID(tgkill, 0, "kicking a vCPU out of KVM_RUN"),                                    \
 		ALLOW(wait4, "the broker's end"),                                                  \
 		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
 		ALLOW_IOCTL(TCSETS, "the terminal: given back at the end"),                        \
@@ -69,7 +70,7 @@ static const struct policy_row setup[] = {
 	ALLOW(lseek, "reading the kernel image"),
 	ALLOW(signalfd4, "main loop"),
 	ALLOW(rt_sigaction, "the kick signal"),
-	ALLOW(clone, "pthread_create"),
+	ALLOW_MASKED(clone, 0, CLONE_THREAD, CLONE_THREAD, "pthread_create: threads only"),
 	DENY(clone3, 38 /* ENOSYS */, "pthread_create falls back to clone, whose flags we see"),
 	ALLOW(rt_sigprocmask, "pthread_create, a thread's start"),
 	ALLOW(set_robust_list, "a thread's start"),

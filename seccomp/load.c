@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipc/log.h"
 #include "seccomp/policy.h"
@@ -31,6 +32,11 @@ const char *policy_mode_name(enum seccomp_mode mode)
 	return mode_names[mode];
 }
 
+uint64_t policy_row_value(const struct policy_row *row)
+{
+	return row->own_pid ? (uint64_t)getpid() : row->value;
+}
+
 static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 {
 	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;
@@ -40,7 +46,7 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 		return seccomp_rule_add_exact(ctx, action, row->nr, 0);
 	if (row->mask == ~0ull) {
 		cmp.op = SCMP_CMP_EQ;
-		cmp.datum_a = row->value;
+		cmp.datum_a = policy_row_value(row);
 	} else {
 		cmp.op = SCMP_CMP_MASKED_EQ;
 		cmp.datum_a = row->mask;

@@ -21,6 +21,7 @@ struct policy_row {
 	int arg;            /* which argument is compared, -1: none */
 	uint64_t mask;      /* ~0: EQ, else MASKED_EQ */
 	uint64_t value;
+	bool own_pid;       /* the value is the pid of the process that loads the policy */
 	const char *value_name; /* how the listing shows it: "VFIO_DEVICE_SET_IRQS" */
 	const char *why;    /* names the function that needs it */
 };
@@ -40,6 +41,9 @@ struct policy {
 #define ALLOW_MASKED(call, n, m, v, reason)                                                        \
 	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = (m), .value = (v),                   \
 		.value_name = "&" #m "==" #v, .why = "" reason}
+#define ALLOW_OWN_PID(call, n, reason)                                                             \
+	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = ~0ull, .own_pid = true,              \
+		.value_name = "own pid", .why = "" reason}
 /* ioctl by exact number. The kernel looks at the low 32 bits of the request only. */
 #define ALLOW_IOCTL(request, reason)                                                               \
 	{.nr = SYS_ioctl, .name = "ioctl", .arg = 1, .mask = 0xffffffffull,                        \
@@ -68,6 +72,9 @@ int policy_export(const struct policy *policy, int fd);
  * is out of reach. 0 or -errno. */
 int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
 	struct err *err);
+
+/* What the row's argument is compared with, in this process. */
+uint64_t policy_row_value(const struct policy_row *row);
 
 /* Every policy of every process, for listings and tests; ends with NULL. */
 extern const struct policy *const policies[];

@@ -93,13 +93,13 @@ static void build_args(struct args *args, const struct opts *opts, char *binary)
 /* The child: exactly four descriptors, then the broker. A failed exec is told through the fourth,
  * which exec closes. */
 static void __attribute__((noreturn)) become_broker(const struct args *args, int ask, int event,
-	int error)
+	int log, int error)
 {
 	/* Out of the way of the numbers they go to. */
 	ask = fcntl(ask, F_DUPFD_CLOEXEC, 16);
 	event = fcntl(event, F_DUPFD_CLOEXEC, 16);
 	error = fcntl(error, F_DUPFD_CLOEXEC, 16);
-	if (dup2(ask, BROKER_FD_ASK) >= 0 && dup2(event, BROKER_FD_EVENT) >= 0 &&
+	if ((log < 0 || dup2(log, BROKER_FD_LOG) >= 0) && dup2(ask, BROKER_FD_ASK) >= 0 && dup2(event, BROKER_FD_EVENT) >= 0 &&
 		dup3(error, BROKER_FD_ERROR, O_CLOEXEC) >= 0 &&
 		syscall(SYS_close_range, BROKER_FD_ERROR + 1, ~0u, 0) == 0)
 		execv(args->v[0], args->v);
@@ -109,7 +109,7 @@ static void __attribute__((noreturn)) become_broker(const struct args *args, int
 	_exit(127);
 }
 
-static int spawn(struct broker *broker, const struct args *args, struct err *err)
+static int spawn(struct broker *broker, const struct args *args, int log_fd, struct err *err)
 {
 	fd_owned ask = FD_NONE_INIT, ask_peer = FD_NONE_INIT;
 	fd_owned event = FD_NONE_INIT, event_peer = FD_NONE_INIT;
@@ -125,7 +125,7 @@ static int spawn(struct broker *broker, const struct args *args, struct err *err
 			strerror(-r));
 	broker->pid = fork();
 	if (broker->pid == 0)
-		become_broker(args, ask_peer.n, event_peer.n, error[1]);
+		become_broker(args, ask_peer.n, event_peer.n, log_fd, error[1]);
 	close(error[1]);
 	code = broker->pid < 0 ? errno : 0;
 	if (broker->pid > 0 && read(error[0], &code, sizeof(code)) == (ssize_t)sizeof(code))
@@ -161,7 +161,7 @@ static int ask_start(struct broker *broker, const struct ram *ram, struct err *e
 	return chan_ask(&broker->ask, &packet, &ram->memfd.n, 1, NULL, err);
 }
 
-int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram,
+int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram, int log_fd,
 	struct err *err)
 {
 	char binary[PATH_MAX];
@@ -176,7 +176,7 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct ra
 	if (!args)
 		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	build_args(args, opts, binary);
-	r = spawn(broker, args, err);
+	r = spawn(broker, args, log_fd, err);
 	free(args);
 	return r < 0 ? r : ask_start(broker, ram, err);
 }
@@ -271,6 +271,21 @@ void broker_on_event(struct broker *broker)
 		remote_gone(&broker->remotes[msg.packet->helper_gone->index],
 			msg.packet->helper_gone->cause);
 	msg_done(&msg);
+}
+
+void broker_detach_failed(struct broker *broker)
+{
+	Bulkhead__Detach body = BULKHEAD__DETACH__INIT;
+	Bulkhead__Packet packet = PACKET(DETACH, detach, &body);
+	struct err err = {0};
+
+	for (unsigned i = 0; i < broker->n && !broker->gone; i++) {
+		if (!remote_wants_detach(&broker->remotes[i]))
+			continue;
+		body.index = i;
+		if (chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
+			log_warn("broker: %s", err.msg);
+	}
 }
 
 bool broker_bar_fault(void *opaque)

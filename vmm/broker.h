@@ -25,8 +25,9 @@ struct broker {
 };
 
 /* Forks and execs the broker, before the core holds anything a child must not have, and lets it
- * check every device. Nothing is changed on the host by then. */
-int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram,
+ * check every device. Nothing is changed on the host by then. log_fd: where the broker's and the
+ * helpers' lines go, -1: standard error. */
+int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram, int log_fd,
 	struct err *err);
 
 /* Attaches every device: helper, DMA, KVM, BARs, a place on bus 0. */
@@ -40,6 +41,9 @@ int broker_seal(struct broker *broker, struct err *err);
 
 /* The event channel is readable. */
 void broker_on_event(struct broker *broker);
+
+/* Helpers that were cut off are ended: the broker is asked to. */
+void broker_detach_failed(struct broker *broker);
 
 /* For vm.bar_fault; any vCPU thread. */
 bool broker_bar_fault(void *broker);

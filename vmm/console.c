@@ -97,18 +97,20 @@ static bool take_key(struct console *console, uint8_t key)
 void console_ready(void *opaque)
 {
 	struct console *console = opaque;
-	size_t room = serial_room(console->serial);
 	uint8_t keys[SERIAL_FIFO];
-	ssize_t n = read(STDIN_FILENO, keys, room);
+	/* Keys are always read, and dropped when there is no room, so that Ctrl-A x works with a guest
+	 * that reads none; a pipe waits. */
+	size_t room = console->terminal ? sizeof(keys) : serial_room(console->serial);
+	ssize_t n = room > 0 ? read(STDIN_FILENO, keys, room) : -1;
 
-	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+	if (n == 0 || (n < 0 && room > 0 && errno != EINTR && errno != EAGAIN))
 		console->ended = true;
 	for (ssize_t i = 0; i < n; i++) {
 		if (!console->terminal || take_key(console, keys[i]))
 			serial_input(console->serial, &keys[i], 1);
 	}
 	/* Room made since then has been signalled, and is found by the next wait. */
-	if (console->ended || serial_room(console->serial) == 0)
+	if (console->ended || (!console->terminal && serial_room(console->serial) == 0))
 		console->fd = -1;
 }
 

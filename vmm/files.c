@@ -12,6 +12,8 @@
 #include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <sys/syscall.h>
 
 #define KVM_PATH "/dev/kvm"
 
@@ -118,6 +120,41 @@ int files_open(struct files *files, const struct opts *opts, struct err *err)
 	if (r == 0 && opts->serial == SERIAL_TTY)
 		r = open_stdout(&files->serial_out, err);
 	return r;
+}
+
+int files_fill_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+void files_close_others(const struct files *files)
+{
+	const int ours[] = {files->kvm.n, files->kernel.n, files->initramfs.n, files->log.n,
+		files->serial_out.n};
+	unsigned from = STDERR_FILENO + 1;
+
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+			if (ours[i] >= 0 && (unsigned)ours[i] >= from && (unsigned)ours[i] < next)
+				next = (unsigned)ours[i];
+		}
+		if (next == ~0u)
+			break;
+		if (next > from)
+			syscall(SYS_close_range, from, next - 1, 0);
+		from = next + 1;
+	}
+	syscall(SYS_close_range, from, ~0u, 0);
 }
 
 static bool is_file(int fd)

@@ -16,5 +16,13 @@ struct files {
 
 int files_open(struct files *files, const struct opts *opts, struct err *err);
 
+/* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
+ * number. 0 or -errno. */
+int files_fill_standard(void);
+
+/* Closes whatever we inherited and nobody named: a launcher's socket or directory is no business of
+ * ours, and a directory would outlive our root. */
+void files_close_others(const struct files *files);
+
 /* Is any of the descriptors we write to a regular file? (RLIMIT_FSIZE would end us.) */
 bool files_grow(const struct files *files);

@@ -64,6 +64,7 @@ static int open_files(struct core *core, struct err *err)
 
 	if (r < 0)
 		return r;
+	files_close_others(&core->files);
 	if (core->files.log.n >= 0)
 		log_init("bulkhead", (enum log_level)(LOG_WARN + core->opts.verbose),
 			core->files.log.n);
@@ -161,7 +162,8 @@ static int seal_helpers(struct core *core, struct err *err)
 
 	fd_close(&core->vm.kvm);
 	fd_close(&core->vm.ram.memfd);
-	fd_close(&core->vm.vfio_dev);
+	/* Not vfio_dev, KVM's list of VFIO files: closing it would empty the list, and KVM would
+	 * forget about devices whose DMA does not snoop. No run-time row can use it. */
 	return r;
 }
 
@@ -238,7 +240,7 @@ static bool start(struct core *core, struct err *err)
 			"guest RAM made") &&
 		/* 4. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
 		 * space). The broker opens and checks the devices, and changes nothing. */
-		step(core, broker_start(&core->broker, opts, &vm->ram, err),
+		step(core, broker_start(&core->broker, opts, &vm->ram, core->files.log.n, err),
 			"broker started, devices checked") &&
 		/* 5. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
 		 * helper's, a device's, or of the kernel's inside. */
@@ -286,8 +288,10 @@ static int run_guest(struct core *core)
 
 	for (;;) {
 		vcpus_resume(vm);
-		while (vm->request == VM_RUN)
+		while (vm->request == VM_RUN) {
 			events_wait(&core->events);
+			broker_detach_failed(&core->broker);
+		}
 		vcpus_park(vm);
 		if (vm->request == VM_POWEROFF)
 			return STATUS_OK;
@@ -310,6 +314,8 @@ int main(int argc, char **argv)
 	int status = STATUS_REFUSED;
 
 	core.began_us = core.step_us = now_us();
+	if (files_fill_standard() < 0)
+		return STATUS_REFUSED; /* and nowhere to say so */
 	log_init("bulkhead", LOG_WARN, STDERR_FILENO);
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
 	if (opts_parse(argc, argv, &core.opts, &err) < 0) {

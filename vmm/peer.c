@@ -37,6 +37,11 @@ void peer_fail(struct peer *peer, const char *why)
 		  "goes on", peer->name, why);
 }
 
+void peer_begin(struct peer *peer)
+{
+	peer->until = now_ms() + PEER_ACCESS_MS;
+}
+
 /* Sends an ask. A refusal is the helper's right and only logged; anything else that goes wrong is
  * a breach or the end of the helper. */
 static int ask(struct peer *peer, Bulkhead__Packet *packet, const int *fds, unsigned n_fds,
@@ -45,6 +50,8 @@ static int ask(struct peer *peer, Bulkhead__Packet *packet, const int *fds, unsi
 	struct err err = {0};
 	int r;
 
+	if (!peer->failed && now_ms() > peer->until)
+		peer_fail(peer, "its helper took too long over one access of the guest's");
 	if (peer->failed)
 		return -EPIPE;
 	r = chan_ask(&peer->ask, packet, fds, n_fds, ret, &err);
@@ -193,10 +200,12 @@ void peer_on_event(struct peer *peer)
 		peer_fail(peer, err.msg);
 		return;
 	}
-	if (msg.packet->body_case == BULKHEAD__PACKET__BODY_DEVICE_ERROR)
+	if (!log_allowed(&peer->refusals))
+		;
+	else if (msg.packet->body_case == BULKHEAD__PACKET__BODY_DEVICE_ERROR)
 		log_error("%s: the device reported an error it cannot recover from (AER); the guest "
 			  "has to reset it", peer->name);
-	else if (log_allowed(&peer->refusals))
+	else
 		log_warn("%s: the host wants the device back; shut the guest down to release it",
 			peer->name);
 	msg_done(&msg);

@@ -21,6 +21,9 @@ struct peer {
 	struct chan ask, event;
 	bool failed;   /* cut off or gone */
 	bool reported; /* and the log has said so */
+	bool announced; /* and the main thread has been woken for it */
+	bool detached; /* and the broker has been asked to end it */
+	int64_t until; /* when the access being served has taken long enough, now_ms() */
 	struct log_budget refusals; /* lines a guest can provoke: what the helper refused to do */
 };
 
@@ -37,7 +40,13 @@ int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_de
 	struct err *err);
 int ask_run(struct peer *peer, struct err *err);
 
-/* Run time. 0 or -errno; a read that fails leaves *ret as all-ones. */
+/* Run time. One trapped access may take several asks, and thousands of MSI-X vectors one each: what
+ * an access began with peer_begin may take in all is bounded, and a helper that uses that up is cut
+ * off like one that is late. */
+enum { PEER_ACCESS_MS = 3000 };
+void peer_begin(struct peer *peer);
+
+/* 0 or -errno; a read that fails leaves *ret as all-ones. */
 int ask_config_read(struct peer *peer, unsigned offset, unsigned size, uint32_t *ret);
 int ask_config_write(struct peer *peer, unsigned offset, unsigned size, uint32_t value);
 int ask_region_read(struct peer *peer, unsigned index, uint64_t offset, unsigned size,

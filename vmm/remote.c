@@ -26,6 +26,33 @@ enum { /* PCI 6.1, 6.7; PM 3.2; PCIe 7.5.3.4; Advanced Features 3 */
 	CAPS_MAX = 48, /* what fits between 0x40 and 0x100: a list that is longer loops */
 };
 
+void remote_lock(struct remote *fn)
+{
+	pthread_mutex_lock(&fn->lock);
+	peer_begin(&fn->peer);
+}
+
+void remote_unlock(struct remote *fn)
+{
+	bool wake = fn->peer.failed && !fn->peer.detached && !fn->peer.announced;
+
+	fn->peer.announced = fn->peer.announced || wake;
+	pthread_mutex_unlock(&fn->lock);
+	if (wake)
+		vm_ask(fn->vm, VM_RUN);
+}
+
+bool remote_wants_detach(struct remote *fn)
+{
+	bool wants;
+
+	pthread_mutex_lock(&fn->lock);
+	wants = fn->peer.failed && !fn->peer.detached;
+	fn->peer.detached = fn->peer.detached || wants;
+	pthread_mutex_unlock(&fn->lock);
+	return wants;
+}
+
 static bool overlaps(unsigned offset, unsigned size, unsigned start, unsigned len)
 {
 	return offset < start + len && start < offset + size;
@@ -68,7 +95,7 @@ static uint32_t config_read(void *opaque, unsigned offset, unsigned size)
 	struct remote *fn = opaque;
 	uint32_t value = ~0u;
 
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	if (offset + size <= fn->desc.config_size) {
 		ask_config_read(&fn->peer, offset, size, &value);
 		if (!fn->peer.failed)
@@ -76,7 +103,7 @@ static uint32_t config_read(void *opaque, unsigned offset, unsigned size)
 	} else if (!fn->peer.failed) {
 		value = 0; /* a conventional function has no extended space: an empty list */
 	}
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 	return value;
 }
 
@@ -167,7 +194,7 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 {
 	struct remote *fn = opaque;
 
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	if (fn->peer.failed || offset + size > fn->desc.config_size)
 		;
 	else if (offset >= REG_BARS && offset < REG_BARS_END)
@@ -184,23 +211,28 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 		on_flr(fn, offset, size, value);
 	else
 		ask_config_write(&fn->peer, offset, size, value);
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 static void reset(void *opaque)
 {
 	struct remote *fn = opaque;
 
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
-	if (!fn->peer.failed) {
+	if (fn->peer.failed) {
+		/* Its last mapping: the device is closed, which resets it and ends its DMA before
+		 * another kernel is loaded under it. */
+		bars_unmap_device(fn);
+	} else {
 		if (fn->desc.can_reset)
 			ask_reset(&fn->peer);
+		peer_begin(&fn->peer); /* a reset has a deadline of its own */
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
 	}
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 static const struct pci_function_ops remote_ops = {
@@ -237,7 +269,7 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 		r = make_vectors(fn, err);
 	if (r == 0)
 		r = bars_place(fn, err);
-	if (r == 0 && device.n >= 0)
+	if (r == 0)
 		r = bars_map_device(fn, device.n, err);
 	if (r < 0)
 		return r;
@@ -257,11 +289,14 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
  * MEM set does not write it, and the core would never learn. */
 int remote_run(struct remote *fn, struct err *err)
 {
-	int r = ask_run(&fn->peer, err);
+	int r;
 
+	remote_lock(fn);
+	r = ask_run(&fn->peer, err);
 	if (r == 0 && ask_config_write(&fn->peer, REG_COMMAND, 2, 0) < 0)
 		r = err_set(err, -EIO, BLAME_PEER, "%s: its COMMAND register cannot be written",
 			fn->peer.name);
+	remote_unlock(fn);
 	return r;
 }
 
@@ -270,29 +305,29 @@ void remote_gone(struct remote *fn, const char *cause)
 	char why[200];
 
 	snprintf(why, sizeof(why), "its helper ended: %s", cause);
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	peer_fail(&fn->peer, why);
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 void remote_on_event(struct remote *fn)
 {
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	peer_on_event(&fn->peer);
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 void remote_drop(struct remote *fn)
 {
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
+	peer_close(&fn->peer); /* first: nothing is asked of a helper that is about to end */
+	fn->peer.reported = fn->peer.detached = true;
 	forget(fn);
-	peer_close(&fn->peer);
-	fn->peer.reported = true;
 	bars_unmap_device(fn);
 	free(fn->vectors);
 	free(fn->irqs);
 	fn->vectors = NULL;
 	fn->irqs = NULL;
 	fn->msix.n = 0;
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }

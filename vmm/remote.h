@@ -72,6 +72,14 @@ bool remote_bar_fault(struct remote *fn);
 /* vCPUs stopped: memslots, irqfds and mappings go, and the channel with them. */
 void remote_drop(struct remote *fn);
 
+/* Main thread: the function's helper was cut off and the broker has not been asked to end it. */
+bool remote_wants_detach(struct remote *fn);
+
+/* Every entry from a vCPU or the main thread. remote_unlock wakes the main thread when the helper
+ * was cut off meanwhile. */
+void remote_lock(struct remote *fn);
+void remote_unlock(struct remote *fn);
+
 /* remote_bar.c. With the lock held. */
 int bars_place(struct remote *fn, struct err *err);
 int bars_map_device(struct remote *fn, int device_fd, struct err *err);

@@ -74,8 +74,12 @@ int bars_map_device(struct remote *fn, int device_fd, struct err *err)
 
 		for (unsigned k = 0; k < d->n_ranges; k++) {
 			const struct region_range *range = &d->ranges[k];
-			void *host = map_range(device_fd, d->fd_offset, range->offset, range->size);
+			void *host = MAP_FAILED;
 
+			errno = EBADF; /* mappable, it says, and sends nothing to map from */
+			if (device_fd >= 0)
+				host = map_range(device_fd, d->fd_offset, range->offset,
+					range->size);
 			if (host == MAP_FAILED)
 				return err_set(err, -errno, BLAME_PEER,
 					"%s: BAR %u cannot be mapped at 0x%llx: %s", fn->peer.name,
@@ -175,8 +179,9 @@ static void slots_add(struct remote *fn, struct bar *bar)
 	if (bar->slots_in)
 		return;
 	for (unsigned k = 0; k < d->n_ranges; k++)
-		bar->slots[k] = vm_slot_add(fn->vm, bar->decoded_at + d->ranges[k].offset,
-			d->ranges[k].size, bar->host[k]);
+		bar->slots[k] = bar->host[k] == NULL ? -1
+			: vm_slot_add(fn->vm, bar->decoded_at + d->ranges[k].offset,
+				d->ranges[k].size, bar->host[k]);
 	bar->slots_in = d->n_ranges > 0;
 }
 
@@ -205,7 +210,7 @@ static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size
 	struct remote *fn = bar->fn;
 	uint64_t value = ~0ull;
 
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	if (!bar->decoding || offset % size != 0) {
 		memcpy(data, &value, size);
 	} else if (fn->peer.failed) {
@@ -219,7 +224,7 @@ static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size
 			served(fn, bar);
 		memcpy(data, &value, size);
 	}
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
@@ -229,7 +234,7 @@ static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsign
 	uint64_t value = 0;
 
 	memcpy(&value, data, size);
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	if (bar->decoding && offset % size == 0 && !fn->peer.failed) {
 		if (in_table(fn, bar, offset, size))
 			msix_table_write(&fn->msix, offset - fn->desc.msix.table_offset, data, size);
@@ -237,7 +242,7 @@ static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsign
 			ask_region_write(&fn->peer, bar->index, offset, size, value) == 0)
 			served(fn, bar);
 	}
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 }
 
 static const struct bus_ops bar_ops = {.read = bar_read, .write = bar_write};
@@ -311,11 +316,11 @@ bool remote_bar_fault(struct remote *fn)
 {
 	bool any = false;
 
-	pthread_mutex_lock(&fn->lock);
+	remote_lock(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		any = any || fn->bars[i].slots_in;
 		slots_del(fn, &fn->bars[i]);
 	}
-	pthread_mutex_unlock(&fn->lock);
+	remote_unlock(fn);
 	return any;
 }

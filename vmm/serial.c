@@ -81,16 +81,16 @@ static uint8_t pop(struct serial *serial)
  * the guest that moment once. */
 static void send_byte(struct serial *serial, uint8_t byte)
 {
-	const struct timespec patience = {.tv_nsec = PATIENCE_MS * 1000000L};
+	const struct timespec patience = {
+		.tv_nsec = serial->stalled ? 0 : PATIENCE_MS * 1000000L};
 	struct pollfd p = {.fd = serial->out, .events = POLLOUT};
-	ssize_t n;
 
 	if (serial->out < 0)
 		return;
-	n = write(serial->out, &byte, 1);
-	if (n < 0 && errno == EAGAIN && !serial->stalled && ppoll(&p, 1, &patience, NULL) > 0)
-		n = write(serial->out, &byte, 1);
-	serial->stalled = n < 0 && errno == EAGAIN;
+	/* Asked first, as not every descriptor could be made non-blocking. */
+	serial->stalled = ppoll(&p, 1, &patience, NULL) == 0;
+	if (!serial->stalled && write(serial->out, &byte, 1) < 0)
+		serial->stalled = errno == EAGAIN;
 }
 
 static uint8_t modem_status(const struct serial *serial)

@@ -18,12 +18,17 @@
 int signals_init(struct signals *signals, struct vm *vm, struct console *console, struct err *err)
 {
 	static const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGCONT};
+	struct sigaction now;
 	sigset_t set;
 
 	*signals = (struct signals){.vm = vm, .console = console};
 	sigemptyset(&set);
-	for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+	/* What our parent has us ignore (nohup) stays ignored. */
+	for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (sigaction(taken[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			continue;
 		sigaddset(&set, taken[i]);
+	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);

@@ -299,8 +299,13 @@ static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
 {
 	struct sigaction action = {.sa_handler = on_kick};
+	sigset_t kick;
 	int r;
 
+	/* Whoever started us may have blocked it, and threads inherit that. */
+	sigemptyset(&kick);
+	sigaddset(&kick, KICK_SIGNAL);
+	sigprocmask(SIG_UNBLOCK, &kick, NULL);
 	sigaction(KICK_SIGNAL, &action, NULL);
 	r = start_threads(vm, mode, err);
 	if (r < 0)

@@ -76,6 +76,6 @@ void vm_slot_del(struct vm *vm, int slot);
  * type1, a device descriptor with iommufd. */
 int vm_vfio_add(struct vm *vm, int file_fd, struct err *err);
 
-/* Any thread, also a handler: asks the main thread to reset or power off. The vCPU that asks does
- * not run on; the main thread parks the others. */
+/* Any thread, also a handler: asks the main thread to reset or power off; VM_RUN only wakes it. The
+ * vCPU that asks does not run on; the main thread parks the others. */
 void vm_ask(struct vm *vm, enum vm_request request);

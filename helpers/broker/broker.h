@@ -68,6 +68,8 @@ int spawn_helper(const struct broker *broker, struct device *device, struct fd *
 	struct fd *ret_event, struct err *err);
 /* The pidfd is readable within timeout_ms: reaps the helper and says how it ended. 0, -ETIMEDOUT. */
 int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t size);
+/* The helper, should it still run, ends. */
+void helper_kill(const struct device *device);
 /* Kills what still runs and waits until it is gone, at most timeout_ms. */
 void helpers_stop(struct broker *broker, int timeout_ms);
 

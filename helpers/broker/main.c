@@ -150,6 +150,19 @@ static int on_stop(struct broker *broker, struct msg *msg)
 	return r < 0 ? r : 1;
 }
 
+/* A helper the core no longer talks to has no business with a device. That it ended is told by
+ * HelperGone like any other end. */
+static int on_detach(struct broker *broker, struct msg *msg, struct err *err)
+{
+	uint32_t index = msg->packet->detach->index;
+
+	if (index >= broker->n_devices)
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: Detach of no device");
+	helper_kill(&broker->devices[index]);
+	fd_close(&broker->devices[index].store);
+	return chan_done(&broker->core, msg);
+}
+
 static int on_core(struct broker *broker, struct err *err)
 {
 	static struct msg msg;
@@ -161,6 +174,7 @@ static int on_core(struct broker *broker, struct err *err)
 	case BULKHEAD__PACKET__BODY_START: r = on_start(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_ATTACH: r = on_attach(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_SEAL: r = on_seal(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_DETACH: r = on_detach(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_STOP: r = on_stop(broker, &msg); break;
 	default: r = err_set(err, -EBADMSG, BLAME_BUG, "core: %s", msg.rule->name); break;
 	}
@@ -168,7 +182,7 @@ static int on_core(struct broker *broker, struct err *err)
 	return r;
 }
 
-/* The device stays open in our store: what its guest has mapped keeps working. */
+/* What its guest has mapped keeps the device open and working. */
 static void on_helper_end(struct broker *broker, unsigned index)
 {
 	struct device *device = &broker->devices[index];

@@ -195,14 +195,18 @@ int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t s
 	return 0;
 }
 
+void helper_kill(const struct device *device)
+{
+	if (device->pid)
+		syscall(SYS_pidfd_send_signal, device->pidfd.n, SIGKILL, NULL, 0);
+}
+
 void helpers_stop(struct broker *broker, int timeout_ms)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 
 	for (unsigned i = 0; i < broker->n_devices; i++)
-		if (broker->devices[i].pid)
-			syscall(SYS_pidfd_send_signal, broker->devices[i].pidfd.n, SIGKILL, NULL,
-				0);
+		helper_kill(&broker->devices[i]);
 	for (unsigned i = 0; i < broker->n_devices; i++) {
 		struct device *device = &broker->devices[i];
 		int64_t left = deadline - now_ms();

@@ -28,6 +28,7 @@ static void setup(void)
 	peer_init(&peer, "0000:00:03.0", ask, event);
 	chan_init(&helper, ask_helper, ACTOR_HELPER, ACTOR_CORE, "core");
 	peer.ask.phase = helper.phase = PHASE_RUN;
+	peer_begin(&peer);
 	cr_assert_eq(pipe2(log_pipe, O_NONBLOCK), 0);
 	log_init("", LOG_WARN, log_pipe[1]);
 }
@@ -168,4 +169,13 @@ Test(peer, death_is_left_to_the_broker_to_tell)
 	peer_fail(&peer, "again");
 	cr_assert_str_eq(logged(), "");
 	pthread_join(thread, NULL);
+}
+
+/* A helper that answers each of many asks just in time must not hold the vCPU for all of them. */
+Test(peer, one_access_is_bounded_however_many_asks_it_takes)
+{
+	peer.until = now_ms() - 1;
+	cr_assert_eq(ask_msix_mode(&peer, true), -EPIPE);
+	cr_assert(peer.failed);
+	cr_assert(strstr(logged(), "too long"));
 }

@@ -112,7 +112,7 @@ static uint32_t intent(const struct policy *policy, const struct seccomp_data *d
 			continue;
 		if (row->deny_errno)
 			return SECCOMP_RET_ERRNO | (uint32_t)row->deny_errno;
-		if (row->arg < 0 || (data->args[row->arg] & row->mask) == row->value)
+		if (row->arg < 0 || (data->args[row->arg] & row->mask) == policy_row_value(row))
 			return SECCOMP_RET_ALLOW;
 	}
 	return SECCOMP_RET_KILL_PROCESS;
@@ -157,11 +157,11 @@ static void compare_all(const struct policy *policy)
 		memset(data.args, 0x5a, sizeof(data.args));
 		data.nr = row->nr;
 		for (unsigned bit = 0; bit <= 64; bit++) {
-			data.args[arg] = row->value ^ (bit < 64 ? 1ull << bit : 0);
+			data.args[arg] = policy_row_value(row) ^ (bit < 64 ? 1ull << bit : 0);
 			compare(policy, &program, &data);
 		}
 		for (unsigned n = 0; n < 2000; n++) {
-			data.args[arg] = row->value + n - 1000;
+			data.args[arg] = policy_row_value(row) + n - 1000;
 			compare(policy, &program, &data);
 		}
 	}
@@ -196,7 +196,7 @@ static void expect_inside(const struct policy *inner, const struct policy *outer
 		struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = row->nr};
 
 		if (row->arg >= 0)
-			data.args[row->arg] = row->value;
+			data.args[row->arg] = policy_row_value(row);
 		if (!row->deny_errno)
 			cr_assert_eq(intent(outer, &data), SECCOMP_RET_ALLOW,
 				"%s %s has %s %s, %s %s below it does not", inner->process,
@@ -265,12 +265,15 @@ Test(policy, core_has_no_device_requests)
 }
 
 /* A child under the policy makes one call, then ends well. Returns its wait status. */
+#define OWN_PID 0x6f776e2d706964ull /* stands for the pid of the process that makes the call */
+
 static int try_call(const struct policy *policy, long nr, const uint64_t args[6])
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
+		uint64_t self = (uint64_t)getpid();
 		struct err err;
 
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -278,7 +281,8 @@ static int try_call(const struct policy *policy, long nr, const uint64_t args[6]
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 			policy_enter(policy, SECCOMP_MODE_KILL, false, &err) < 0)
 			_exit(99);
-		syscall(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+		syscall(nr, args[0] == OWN_PID ? self : args[0], args[1], args[2],
+			args[3], args[4], args[5]);
 		_exit(0);
 	}
 	cr_assert_gt(pid, 0);
@@ -299,6 +303,8 @@ Test(policy, forbidden_calls_kill, .timeout = 120)
 		long nr;
 		uint64_t args[6];
 	} calls[] = {
+		{SYS_tgkill, {1, 1, 0}}, /* another process, whoever's */
+		{SYS_clone, {SIGCHLD, 0, 0}}, /* a process, no thread */
 		{SYS_open, {0}}, {SYS_openat, {-1ull}}, {SYS_openat2, {0}}, {SYS_socket, {1, 5}},
 		{SYS_connect, {-1ull}}, {SYS_execve, {0}}, {SYS_execveat, {-1ull}}, {SYS_fork, {0}},
 		{SYS_clone3, {0}}, {SYS_ptrace, {-1ull}}, {SYS_process_vm_readv, {-1ull}},
@@ -366,7 +372,7 @@ Test(policy, allowed_calls_pass, .timeout = 120)
 			if (row->nr == SYS_exit_group)
 				args[0] = 0;
 			if (row->arg >= 0)
-				args[row->arg] = row->value;
+				args[row->arg] = row->own_pid ? OWN_PID : row->value;
 			status = try_call(*p, row->nr, args);
 			cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0,
 				"%s %s: %s ended with 0x%x", (*p)->process, (*p)->stage, row->name,

@@ -23,3 +23,9 @@ become_qemu() {
     fi
     exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@"
 }
+
+# The full kernel built from the kernel.config of this checkout, if there is one.
+config_hash() { sha256sum "$RIG_DIR/kernel.config" | cut -c 1-12; }
+full_kernel() {
+    find "$RIG_CACHE/full" -maxdepth 1 -name "*-$(config_hash)" 2>/dev/null | sort -V | tail -n 1
+}

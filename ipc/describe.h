@@ -19,7 +19,7 @@ enum {
 	PCI_BARS = 6,
 	REGION_RANGES = 4,
 	MSIX_MAX = 2048,
-	DOORBELLS_MAX = 256,
+	DOORBELLS_MAX = 512,
 };
 
 struct region_range {

@@ -4,7 +4,7 @@
  * own, against the rows; calls that must be fatal, made by a child that must die of SIGSYS; calls
  * that must pass, made with arguments that do nothing.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/null.c
+ * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "seccomp/rows.h"
@@ -58,6 +59,7 @@ static const struct policy_row setup[] = {
 	ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc, thread stacks, BARs, vCPU run pages"),
 	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0, "guard pages of thread stacks, malloc"),
 	ALLOW(mremap, "realloc"),
+	ALLOW_IF(madvise, 2, MADV_DONTFORK, "bars_map_device"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ROW_KIND_RAM,

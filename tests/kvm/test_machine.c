@@ -91,11 +91,13 @@ static void expect_reset(const uint8_t *way, size_t len)
 	struct kvm_debugregs debug;
 	struct kvm_sregs sregs;
 	uint8_t code[256] = {0};
+	enum vm_request request;
 	int vcpu;
 
 	memcpy(code, boots, sizeof(boots));
 	memcpy(code + 0x80, way, len);
-	cr_expect(machine_run(m, code, sizeof(code)) == VM_RESET);
+	request = machine_run(m, code, sizeof(code));
+	cr_expect(request == VM_RESET, "request %d", request);
 	cr_expect(*guest_word(m, DATA) == 1);
 	machine_reset(m, code, sizeof(code));
 	cr_expect(machine_wait(m) == VM_POWEROFF);
@@ -141,7 +143,7 @@ Test(machine, resets_by_triple_fault)
 {
 	static const uint8_t way[] = {
 		0x0f, 0x01, 0x1d, LE32(DATA + 0x100), /* lidt [DATA + 0x100]: limit 0 */
-		0xcc,				      /* int3 */
+		0x66, 0xb8, 0xf8, 0xff, 0x8e, 0xd8,   /* mov ax, 0xfff8; mov ds, ax: #GP */
 	};
 
 	expect_reset(way, sizeof(way));
@@ -272,6 +274,15 @@ static const uint8_t reads_bar[] = {
 	0xa1, LE32(0xd0000000), 0xa3, LE32(DATA), POWEROFF,
 };
 
+/* A KVM that emulates guest code takes an access it cannot carry out as MMIO, without EFAULT. */
+static void skip_if_emulated(const struct machine *m)
+{
+	const struct exit_counts *counts = &m->vm.vcpus[0].counts;
+
+	if (counts->bar_gone == 0 && counts->by_reason[KVM_EXIT_MMIO] > 0)
+		cr_skip_test("this KVM has no hardware virtualization, so no EFAULT");
+}
+
 /* A slot over memory that cannot be had: what a BAR of a device in reset is to KVM. */
 static struct machine *machine_with_lost_bar(void)
 {
@@ -291,14 +302,17 @@ Test(machine, a_bar_that_is_gone_reads_all_ones)
 	m->vm.bar_fault_opaque = &m->vm;
 	cr_expect(machine_run(m, reads_bar, sizeof(reads_bar)) == VM_POWEROFF);
 	cr_expect(*guest_word(m, DATA) == 0xffffffff);
+	skip_if_emulated(m);
 	cr_expect(bar_faults == 1 && m->vm.vcpus[0].counts.bar_gone == 1);
 }
 
 Test(machine, lost_memory_that_is_no_bar_ends_the_vm)
 {
 	struct machine *m = machine_with_lost_bar();
+	enum vm_request request = machine_run(m, reads_bar, sizeof(reads_bar));
 
-	cr_expect(machine_run(m, reads_bar, sizeof(reads_bar)) == VM_FATAL);
+	skip_if_emulated(m);
+	cr_expect(request == VM_FATAL);
 	cr_expect(m->vm.vcpus[0].faulted);
 }
 

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * links: vmm/opts.c
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/opts.h"
+
+static struct opts opts;
+static struct err err;
+
+/* One string, cut at spaces. */
+static int parse(const char *line)
+{
+	static char text[8192];
+	static char *argv[64];
+	int argc = 0;
+
+	snprintf(text, sizeof(text), "bulkhead %s", line);
+	for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	memset(&opts, 0xee, sizeof(opts));
+	err = (struct err){0};
+	return opts_parse(argc, argv, &opts, &err);
+}
+
+Test(opts, defaults)
+{
+	cr_assert(parse("--kernel k") == 0, "%s", err.msg);
+	cr_expect(strcmp(opts.kernel, "k") == 0 && !opts.initramfs && !opts.cmdline);
+	cr_expect(opts.vcpus == 1 && opts.ram.size == 512 * MiB && !opts.ram.hugepages);
+	cr_expect(opts.ram.hugepage_size == 2 * MiB && !opts.ram.prefault);
+	cr_expect(opts.serial == SERIAL_TTY && opts.seccomp == SECCOMP_MODE_KILL);
+	cr_expect(opts.n_devices == 0 && opts.verbose == 0 && !opts.log_file);
+}
+
+Test(opts, everything)
+{
+	cr_assert(parse("--kernel=k --initramfs i --cmdline=console=ttyS0,115200 "
+		"--cpus boot=4,max=4 --memory size=5G,hugepages=on,hugepage_size=1G,prefault=on "
+		"--serial file=/a,b --console off --platform iommufd=auto --seccomp log "
+		"--log-file l -v -vv --null --null id=n") == 0, "%s", err.msg);
+	cr_expect(strcmp(opts.cmdline, "console=ttyS0,115200") == 0);
+	cr_expect(opts.vcpus == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
+	cr_expect(opts.ram.hugepage_size == GiB && opts.ram.prefault);
+	cr_expect(opts.serial == SERIAL_FILE && strcmp(opts.serial_path, "/a,b") == 0);
+	cr_expect(opts.seccomp == SECCOMP_MODE_LOG && opts.verbose == 3);
+	cr_expect(opts.n_devices == 2 && strcmp(opts.devices[0].kind, "null") == 0);
+	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
+}
+
+Test(opts, several_devices_a_flag)
+{
+	cr_assert(parse("--device path=/a path=/b,id=b --kernel k --device path=/c") == 0, "%s",
+		err.msg);
+	cr_assert(opts.n_devices == 3);
+	cr_expect(strcmp(opts.devices[0].path, "/a") == 0);
+	cr_expect(strcmp(opts.devices[0].id, "vfio0") == 0);
+	cr_expect(strcmp(opts.devices[1].id, "b") == 0);
+	cr_expect(strcmp(opts.devices[2].path, "/c") == 0);
+	cr_expect(strcmp(opts.devices[2].kind, "vfio") == 0);
+}
+
+Test(opts, sizes)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+	} good[] = {{"16777216", 16 * MiB}, {"16384K", 16 * MiB}, {"64M", 64 * MiB},
+		{"1T", 1024 * GiB}};
+	char line[64];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(line, sizeof(line), "--kernel k --memory size=%s", good[i].text);
+		cr_expect(parse(line) == 0 && opts.ram.size == good[i].size, "%s", good[i].text);
+	}
+}
+
+Test(opts, help_and_version_need_no_kernel)
+{
+	cr_expect(parse("--help") == 0 && opts.help);
+	cr_expect(parse("-h") == 0 && opts.help);
+	cr_expect(parse("-V") == 0 && opts.version);
+	cr_expect(parse("--version") == 0 && opts.version);
+}
+
+Test(opts, refusals_name_the_option)
+{
+	static const struct {
+		const char *line, *says, *also;
+	} bad[] = {
+		{"", "--kernel is missing", "bzImage"},
+		{"--kernel", "--kernel", "missing"},
+		{"--kernel --cpus boot=1", "--kernel", "missing"},
+		{"--kernel a --kernel b", "--kernel", "twice"},
+		{"--kernl a", "--kernl", "--help"},
+		{"stray", "stray", "--help"},
+		{"--kernel k -x", "-x", "no option"},
+		{"--kernel k -v=1", "-v", "no value"},
+		{"--kernel k --cpus boot=0", "--cpus boot", "1 to 32"},
+		{"--kernel k --cpus boot=33", "--cpus boot", "1 to 32"},
+		{"--kernel k --cpus boot=-1", "--cpus boot", "-1"},
+		{"--kernel k --cpus boot=2x", "--cpus boot", "2x"},
+		{"--kernel k --cpus boot=99999999999999999999", "--cpus boot", "1 to 32"},
+		{"--kernel k --cpus boot=2,max=4", "--cpus", "max=2"},
+		{"--kernel k --cpus max=4", "--cpus", "boot= is missing"},
+		{"--kernel k --cpus 4", "--cpus", "boot="},
+		{"--kernel k --cpus boot=1,boot=1", "--cpus", "twice"},
+		{"--kernel k --cpus boot=1,", "--cpus", "no key"},
+		{"--kernel k --cpus boot=", "--cpus", "no value"},
+		{"--kernel k --cpus boot", "--cpus", "no value"},
+		{"--kernel k --cpus boot=1,affinity=3", "affinity", "boot=, max="},
+		{"--kernel k --memory size=0", "--memory size", "512M"},
+		{"--kernel k --memory size=0G", "--memory size", "512M"},
+		{"--kernel k --memory size=-1", "--memory size", "-1"},
+		{"--kernel k --memory size=1X", "--memory size", "1X"},
+		{"--kernel k --memory size=1MM", "--memory size", "1MM"},
+		{"--kernel k --memory size=M", "--memory size", "no size"},
+		{"--kernel k --memory size=99999999999T", "--memory size", "no size"},
+		{"--kernel k --memory 512M", "--memory", "size="},
+		{"--kernel k --memory size=1G,hugepages=maybe", "--memory hugepages", "maybe"},
+		{"--kernel k --memory size=1G,hugepages=on,hugepage_size=4K", "hugepage_size", "2M"},
+		{"--kernel k --memory size=1G,hugepage_size=2M", "hugepage_size", "hugepages=on"},
+		{"--kernel k --serial file=", "--serial", "tty, file=PATH, null, off"},
+		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH, null, off"},
+		{"--kernel k --console tty", "--console", "--console off"},
+		{"--kernel k --platform iommufd=on", "iommufd=on", "auto"},
+		{"--kernel k --platform iommufd=perhaps", "--platform iommufd", "off, auto, on"},
+		{"--kernel k --seccomp no", "--seccomp", "true, log, false"},
+		{"--kernel k --device", "--device", "missing"},
+		{"--kernel k --device id=x", "--device", "path= is missing"},
+		{"--kernel k --device path=/a,id=a/b", "id", "a/b"},
+		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
+		{"--kernel k --device /sys/bus/pci/devices/x", "--device", "path="},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_expect(parse(bad[i].line) == -EINVAL, "«%s» is taken", bad[i].line);
+		cr_expect(strstr(err.msg, bad[i].says) && strstr(err.msg, bad[i].also),
+			"«%s» says «%s»", bad[i].line, err.msg);
+		cr_expect(!strchr(err.msg, '\n') && err.blame == BLAME_HOST);
+	}
+}
+
+Test(opts, too_many_devices)
+{
+	char line[1024] = "--kernel k";
+
+	for (unsigned i = 0; i <= DEVICES_MAX; i++)
+		strcat(line, " --null");
+	cr_expect(parse(line) == -EINVAL && strstr(err.msg, "30"), "%s", err.msg);
+}
+
+Test(opts, long_values)
+{
+	static char line[8192];
+	size_t at = (size_t)snprintf(line, sizeof(line), "--kernel k --device path=");
+
+	memset(line + at, 'a', 5000);
+	cr_expect(parse(line) == -EINVAL && strstr(err.msg, "too long"));
+}

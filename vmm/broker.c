@@ -84,7 +84,8 @@ static void build_args(struct args *args, const struct opts *opts, char *binary)
 
 		args->v[args->n++] = device;
 		args->v[args->n++] = d->path
-			? arg_text(args, "kind=%s,id=%s,path=%s", d->kind, d->id, d->path)
+			? arg_text(args, "kind=%s,id=%s,num_queues=%u,path=%s", d->kind, d->id,
+				d->num_queues, d->path)
 			: arg_text(args, "kind=%s,id=%s", d->kind, d->id);
 	}
 	args->v[args->n] = NULL;
@@ -224,7 +225,8 @@ unsigned broker_fds(const struct broker *broker)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < broker->n; i++)
-		n += 2 + broker->remotes[i].desc.msix.vectors;
+		n += 4 + broker->remotes[i].desc.msix.vectors +
+			broker->remotes[i].desc.doorbells.count;
 	return n;
 }
 

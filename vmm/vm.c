@@ -43,6 +43,8 @@ static const struct {
 	{KVM_CAP_PIT_STATE2, "KVM_CAP_PIT_STATE2", "2.6.32"},
 	{KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING", "2.6.30"},
 	{KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "2.6.32"},
+	{KVM_CAP_IRQFD_RESAMPLE, "KVM_CAP_IRQFD_RESAMPLE", "3.7"},
+	{KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH", "4.4"},
 	{KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE", "2.6.26"},
 	{KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS", "2.6.33"},
 	{KVM_CAP_DEBUGREGS, "KVM_CAP_DEBUGREGS", "2.6.35"},
@@ -266,6 +268,24 @@ void vm_slot_del(struct vm *vm, int slot)
 	/* A slot KVM would not give up is never handed out again. */
 	if (slot_set(vm, slot, 0, 0, NULL) == 0)
 		slot_free(vm, slot);
+}
+
+/* Length 0 is any length (KVM_CAP_IOEVENTFD_ANY_LENGTH), and KVM's fast path. */
+static int ioeventfd(struct vm *vm, int eventfd, uint64_t gpa, uint32_t flags)
+{
+	struct kvm_ioeventfd args = {.addr = gpa, .fd = eventfd, .flags = flags};
+
+	return ioctl(vm->fd.n, KVM_IOEVENTFD, &args) < 0 ? -errno : 0;
+}
+
+int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	return ioeventfd(vm, eventfd, gpa, 0);
+}
+
+void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	ioeventfd(vm, eventfd, gpa, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 int vm_vfio_add(struct vm *vm, int file_fd, struct err *err)

@@ -37,6 +37,9 @@ vdpa_SRC   := helpers/helper.c $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) s
 null_SRC   := helpers/helper.c $(wildcard helpers/null/*.c) seccomp/null.c
 
 PROCESSES := core broker vfio vdpa null
+ifneq ($(SAN),)
+$(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
+endif
 HELPERS   := broker vfio vdpa null
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%)
 
@@ -106,11 +109,14 @@ $(foreach h,$(HELPERS),$(eval $(call helper_binary,$(h))))
 include tests/tests.mk
 
 # ---- looking at it ----------------------------------------------------------------------------
+# Lines as they are, and lines of code: without comments and blank lines.
+code = $$(for f in $(1); do $(CC) -fpreprocessed -dD -E -P $$f 2>/dev/null; done | wc -l)
 tcb: ## lines of our code linked into each process
-	@printf '%-8s %6s  %s\n' process lines 'of which shared (ipc, seccomp)'; \
-	shared=$$(cat $(IPC_SRC) $(SECCOMP_SRC) | wc -l); \
-	$(foreach p,$(PROCESSES),printf '%-8s %6d  %d\n' $(p) \
-		$$(( $$(cat $($(p)_SRC) | wc -l) + shared )) $$shared;)
+	@printf '%-8s %6s %6s   %s\n' process lines code 'of which shared by all (ipc, seccomp)'
+	@$(foreach p,$(PROCESSES),printf '%-8s %6d %6d   %d lines, %d code\n' $(p) \
+		$$(cat $($(p)_SRC) $(IPC_SRC) $(SECCOMP_SRC) | wc -l) \
+		$(call code,$($(p)_SRC) $(IPC_SRC) $(SECCOMP_SRC)) \
+		$$(cat $(IPC_SRC) $(SECCOMP_SRC) | wc -l) $(call code,$(IPC_SRC) $(SECCOMP_SRC));)
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 format: ## clang-format every C file in place

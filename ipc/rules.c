@@ -42,8 +42,8 @@ const struct rule rules[] = {
 	/* Checks only; nothing is changed. */
 	ASK(START, CORE, BROKER, EARLY, STARTED, 10000, .min_fds = 1, KINDS(FD_KIND_RAM)),
 	ANSWER(STARTED, BROKER, CORE, EARLY),
-	/* Pins all guest RAM and opens (resets) the device: seconds with a large guest. */
-	ASK(ATTACH, CORE, BROKER, EARLY, ATTACHED, 60000),
+	/* Pins all guest RAM, page by page: minutes with a large guest; opens (resets) the device. */
+	ASK(ATTACH, CORE, BROKER, EARLY, ATTACHED, 3600000),
 	/* Ask channel, event channel, group. */
 	ANSWER(ATTACHED, BROKER, CORE, EARLY, .min_fds = 2,
 		KINDS(FD_KIND_CHANNEL, FD_KIND_CHANNEL, FD_KIND_CHARDEV)),

@@ -39,7 +39,7 @@ struct rule {
 	uint8_t min_fds;   /* the kinds below; between min_fds and the number of kinds may come */
 	uint8_t kinds[RULE_FDS];             /* enum fd_kind */
 	Bulkhead__Packet__BodyCase answered; /* what answers it besides Refused; NOT_SET: an event */
-	uint16_t deadline_ms;                /* for the answer */
+	uint32_t deadline_ms;                /* for the answer */
 	uint8_t enters;                      /* enum phase the channel is in once it was answered,
 	                                      * other than by Refused; 0: stays */
 };

@@ -152,14 +152,31 @@ struct landlock_attr {
 	uint64_t fs, net, scoped;
 };
 
+enum {
+	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, GET_VERSION = 1,
+	BIND_CONNECT = 3, SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
+	ABI_SCOPES = 6,
+};
+
+static long landlock_abi(void)
+{
+	return syscall(SYS_LANDLOCK_CREATE, NULL, 0, GET_VERSION);
+}
+
+static int landlock_enter(const struct landlock_attr *attr, size_t size)
+{
+	fd_owned ruleset = {(int)syscall(SYS_LANDLOCK_CREATE, attr, size, 0)};
+
+	if (ruleset.n < 0 || syscall(SYS_LANDLOCK_RESTRICT, ruleset.n, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 static int wall_landlock(const struct confine *confine, struct err *err)
 {
-	enum { SYS_CREATE = 444, SYS_RESTRICT = 446, GET_VERSION = 1,
-		BIND_CONNECT = 3, SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2 };
-	long abi = syscall(SYS_CREATE, NULL, 0, GET_VERSION);
+	long abi = landlock_abi();
 	struct landlock_attr attr = {.fs = 0x1fff}; /* ABI 1 */
 	size_t size = sizeof(attr.fs);
-	fd_owned ruleset = FD_NONE_INIT;
 
 	if (abi < 1) {
 		log_warn("confine: Landlock: MISSING on this kernel (%s); build it in and name it "
@@ -171,14 +188,25 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 		attr.net = BIND_CONNECT;
 		size += sizeof(attr.net);
 	}
-	if (abi >= 6) {
+	if (abi >= ABI_SCOPES) {
 		attr.scoped = SCOPE_ABSTRACT_UNIX | (confine->kills ? 0 : SCOPE_SIGNAL);
 		size += sizeof(attr.scoped);
 	}
-	ruleset.n = (int)syscall(SYS_CREATE, &attr, size, 0);
-	if (ruleset.n < 0 || syscall(SYS_RESTRICT, ruleset.n, 0) < 0)
+	if (landlock_enter(&attr, size) < 0)
 		return failed(err, "Landlock", "denying all");
 	log_info("confine: Landlock: all denied, ABI %ld", abi);
+	return 0;
+}
+
+int confine_signals(struct err *err)
+{
+	const struct landlock_attr attr = {.scoped = SCOPE_SIGNAL};
+
+	if (landlock_abi() < ABI_SCOPES)
+		return 0; /* wall_landlock has said what this kernel has */
+	if (landlock_enter(&attr, sizeof(attr)) < 0)
+		return failed(err, "Landlock", "signal scope");
+	log_info("confine: Landlock: no signal leaves the process");
 	return 0;
 }
 
@@ -198,7 +226,7 @@ static int wall_mdwe(struct err *err)
 
 /* A parent that ended before the signal was asked for is noticed by who its child is now, or,
  * across pid namespaces, where there is nothing to see, by its channel, which has hung up. */
-static int wall_parent(pid_t parent, struct err *err)
+int confine_with_parent(int parent, struct err *err)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return failed(err, "parent", "prctl");
@@ -225,6 +253,6 @@ int confine_process(const struct confine *confine, struct err *err)
 	if (r == 0)
 		r = wall_mdwe(err);
 	if (r == 0 && confine->die_with_parent)
-		r = wall_parent(parent, err);
+		r = confine_with_parent(parent, err);
 	return r;
 }

@@ -21,7 +21,8 @@ struct confine {
 	unsigned max_procs;  /* RLIMIT_NPROC, 0: no further process or thread */
 	uint64_t file_size;  /* RLIMIT_FSIZE; 0 for helpers; RLIM_INFINITY with --serial file= */
 	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, race-free */
-	bool kills;           /* sends signals to processes it started before: no signal scope */
+	bool kills;           /* no signal scope in Landlock yet: it would also stop the death signal
+	                       * to a child, which the dying parent is taken to send */
 };
 
 /* user+mount+net+ipc+uts+cgroup namespaces if asked; empty read-only root by pivot_root;
@@ -33,3 +34,11 @@ int confine_process(const struct confine *confine, struct err *err);
 /* In a process just put into a user namespace of its own: its user and group outside become 0
  * inside, so that an exec keeps the capabilities there. Needs /proc. 0 or -errno. */
 int confine_map_ids(unsigned uid, unsigned gid);
+
+/* Asks for SIGKILL when `parent` ends (PR_SET_PDEATHSIG); -ESRCH when it has ended already. A
+ * change of credentials may clear it: confine_process asks again. */
+int confine_with_parent(int parent, struct err *err);
+
+/* Landlock's signal scope, of the calling thread and the threads it makes, for a process that began
+ * with `kills` and no longer needs it. */
+int confine_signals(struct err *err);

@@ -37,7 +37,7 @@
 		ALLOW(tgkill, "kicking a vCPU out of KVM_RUN"),                                    \
 		ALLOW(wait4, "the broker's end"),                                                  \
 		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
-		ALLOW_IOCTL(TCSETS, "the terminal is restored at the end"),                        \
+		ALLOW_IOCTL(TCSETS, "the terminal: given back at the end"),                        \
 		ALLOW_IOCTL(KVM_SET_REGS, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"), \
 		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_LAPIC, "vcpus_reset"),                                         \
@@ -47,15 +47,15 @@
 		ALLOW_IOCTL(KVM_SET_XCRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_XSAVE, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_IRQCHIP, "reset in place: PIC and IOAPIC"),                    \
-		ALLOW_IOCTL(KVM_SET_PIT2, "reset in place: PIT"),                                  \
-		ALLOW_IOCTL(KVM_GET_REGS, "vcpus_log_faults, vcpus_create"),                       \
-		ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_log_faults, vcpus_create")
+		ALLOW_IOCTL(KVM_SET_PIT2, "reset in place: PIT")
 
 static const struct policy_row setup[] = {
 	ROWS_THREADS,
 	ROWS_VCPU_ONLY,
 	ROWS_MAIN_ONLY,
 	ALLOW(seccomp, "policy_enter: load the run policies"),
+	ALLOW(landlock_create_ruleset, "confine_signals"),
+	ALLOW(landlock_restrict_self, "confine_signals"),
 	ALLOW(brk, "malloc"),
 	ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc, thread stacks, BARs, vCPU run pages"),
 	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0, "guard pages of thread stacks, malloc"),
@@ -95,6 +95,8 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_REGS, "vcpus_create: the state a reset returns to"),
+	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSR_INDEX_LIST, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_LAPIC, "vcpus_create"),

@@ -46,6 +46,21 @@ demo: ## a guest drives a passed-through NVMe, in the rig; installs what it need
 	@+$(MAKE) --no-print-directory all
 	@tests/rig/demo
 
+# ---- the policies, listed ---------------------------------------------------------------------
+POLICY_LIST := $(B)/tests/policy_list
+$(eval $(call test_binary,$(POLICY_LIST),tests/policy_list.c))
+
+policy: $(POLICY_LIST) ## write seccomp/POLICY.txt: what each process may ask of the kernel
+	@$(POLICY_LIST) >seccomp/POLICY.txt
+
+check-policy: $(POLICY_LIST)
+	@$(POLICY_LIST) | diff -u seccomp/POLICY.txt - && \
+	 echo "seccomp/POLICY.txt says what the policies say" && \
+	 echo "1 passed, 0 failed, 0 skipped" || \
+	 { echo "seccomp/POLICY.txt is stale: make policy"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+.PHONY: policy check-policy
+# -----------------------------------------------------------------------------------------------
+
 # What a compiler cannot say: the two sides do not know each other, and nothing is left to do.
 check-static:
 	@! grep -nE '#include "(\.\./|helpers/)' vmm/*.[ch] && \

@@ -2,24 +2,29 @@
  *
  * Terminal modes and the keyboard.
  *
- * Core process, main thread; the signal handlers in any. How the terminal was is kept in a static:
- * a handler has no other place to find it. Ctrl-A is the escape key, as in QEMU: x ends the VM,
+ * Core process, main thread; the signal handler in any. How the terminal was is kept in a static: a
+ * handler has no other place to find it. The ioctls are called as they are, since tcsetattr(3) is
+ * two of them, of which the run policy has one. Ctrl-A is the escape key, as in QEMU: x ends the VM,
  * Ctrl-A sends itself.
  */
 #include "vmm/console.h"
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <termios.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ipc/log.h"
+#include "vmm/events.h"
 
 enum { KEY_PREFIX = 0x01 /* Ctrl-A */ };
 
 static struct termios before;
 static volatile sig_atomic_t is_raw;
+static pid_t self;
 
 static void set_raw(void)
 {
@@ -30,22 +35,22 @@ static void set_raw(void)
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
 	is_raw = 1;
-	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	ioctl(STDIN_FILENO, TCSETS, &raw);
 }
 
 void console_restore(void)
 {
 	if (is_raw)
-		tcsetattr(STDIN_FILENO, TCSANOW, &before);
+		ioctl(STDIN_FILENO, TCSETS, &before);
 	is_raw = 0;
 }
 
-/* A fault of our own. Installed with SA_RESETHAND: the instruction faults again after this, and
- * that is the end of the process. */
+/* A fault of our own. Installed with SA_RESETHAND: the signal sent here is the end of the process
+ * as soon as this returns. */
 static void on_fatal(int signal)
 {
-	(void)signal;
 	console_restore();
+	syscall(SYS_tgkill, self, self, signal);
 }
 
 static void watch_fatal_signals(void)
@@ -60,10 +65,11 @@ static void watch_fatal_signals(void)
 
 void console_init(struct console *console, struct vm *vm, struct serial *serial)
 {
-	*console = (struct console){.vm = vm, .serial = serial};
-	if (tcgetattr(STDIN_FILENO, &before) < 0)
+	*console = (struct console){.vm = vm, .serial = serial, .fd = STDIN_FILENO};
+	if (ioctl(STDIN_FILENO, TCGETS, &before) < 0)
 		return;
 	console->terminal = true;
+	self = getpid();
 	watch_fatal_signals();
 	set_raw();
 }
@@ -72,13 +78,6 @@ void console_continued(struct console *console)
 {
 	if (console->terminal)
 		set_raw();
-}
-
-int console_fd(void *opaque)
-{
-	struct console *console = opaque;
-
-	return console->ended || serial_room(console->serial) == 0 ? -1 : STDIN_FILENO;
 }
 
 /* True: the key goes to the guest. */
@@ -109,4 +108,15 @@ void console_ready(void *opaque)
 		if (!console->terminal || take_key(console, keys[i]))
 			serial_input(console->serial, &keys[i], 1);
 	}
+	/* Room made since then has been signalled, and is found by the next wait. */
+	if (console->ended || serial_room(console->serial) == 0)
+		console->fd = -1;
+}
+
+void console_has_room(void *opaque)
+{
+	struct console *console = opaque;
+
+	event_clear(console->serial->room_fd);
+	console->fd = console->ended ? -1 : STDIN_FILENO;
 }

@@ -15,6 +15,7 @@ struct console {
 	bool terminal; /* input is one: it is raw, and Ctrl-A is ours */
 	bool prefixed; /* Ctrl-A was the last key */
 	bool ended;    /* no more input: end of file */
+	int fd;        /* for the event loop: -1 while the UART has no room */
 };
 
 /* Makes a terminal raw; one we are in the background of stops us, as it does any program that wants
@@ -23,9 +24,9 @@ struct console {
  * it to the shell. */
 void console_init(struct console *console, struct vm *vm, struct serial *serial);
 
-/* For the event loop. fd: -1 while the UART has no room. */
-int console_fd(void *opaque);
+/* Events: console.fd is readable; serial.room_fd is. */
 void console_ready(void *opaque);
+void console_has_room(void *opaque);
 
 /* SIGCONT: raw again, the shell had it in between. */
 void console_continued(struct console *console);

@@ -7,17 +7,18 @@
  */
 #include "vmm/events.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <unistd.h>
 
-int events_add(struct events *events, int (*fd)(void *opaque), void (*ready)(void *opaque),
-	void *opaque)
+#include "vmm/opts.h"
+
+_Static_assert(EVENTS_MAX >= DEVICES_MAX + 10, "a channel a device");
+
+void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque)
 {
-	if (events->n == EVENTS_MAX)
-		return -ENOSPC;
-	events->sources[events->n++] = (struct event_source){fd, ready, opaque};
-	return 0;
+	if (events->n < EVENTS_MAX)
+		events->sources[events->n++] = (struct event_source){fd, ready, opaque};
 }
 
 void events_wait(const struct events *events)
@@ -25,12 +26,19 @@ void events_wait(const struct events *events)
 	struct pollfd polled[EVENTS_MAX];
 
 	for (unsigned i = 0; i < events->n; i++)
-		polled[i] = (struct pollfd){.events = POLLIN,
-			.fd = events->sources[i].fd(events->sources[i].opaque)};
+		polled[i] = (struct pollfd){.fd = *events->sources[i].fd, .events = POLLIN};
 	if (ppoll(polled, events->n, NULL, NULL) <= 0)
 		return;
 	for (unsigned i = 0; i < events->n; i++) {
 		if (polled[i].revents)
 			events->sources[i].ready(events->sources[i].opaque);
 	}
+}
+
+void event_clear(int eventfd)
+{
+	uint64_t count;
+
+	while (read(eventfd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+		;
 }

@@ -2,16 +2,17 @@
  *
  * What the main thread waits for: descriptors, and what to do when one is readable.
  *
- * Core process, main thread. A source says anew before each wait which descriptor it has, or -1 for
- * none: a channel is closed by the thread that finds it broken, and input is only wanted while
- * there is room for it.
+ * Core process, main thread. A source points at its descriptor, which may be another, or -1 for
+ * none, at each wait: a channel is closed by whoever finds it broken.
  */
 #pragma once
+
+#include <stdint.h>
 
 enum { EVENTS_MAX = 40 };
 
 struct event_source {
-	int (*fd)(void *opaque);
+	const int *fd;
 	void (*ready)(void *opaque); /* readable, hung up or in error; may find nothing there */
 	void *opaque;
 };
@@ -21,9 +22,12 @@ struct events {
 	struct event_source sources[EVENTS_MAX];
 };
 
-/* Sources are named once, at start. 0 or -ENOSPC. */
-int events_add(struct events *events, int (*fd)(void *opaque), void (*ready)(void *opaque),
-	void *opaque);
+/* Sources are named once, at start; one too many is left out (EVENTS_MAX has room for a channel a
+ * device and ten more). */
+void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque);
 
 /* Waits until something is ready and handles it. */
 void events_wait(const struct events *events);
+
+/* Takes the count out of a non-blocking eventfd. */
+void event_clear(int eventfd);

@@ -89,16 +89,6 @@ static int check_input(struct core *core, struct err *err)
 	return r;
 }
 
-static int make_ram(struct core *core, struct err *err)
-{
-	return ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
-}
-
-static int start_broker(struct core *core, struct err *err)
-{
-	return broker_start(&core->broker, &core->opts, &core->vm.ram, err);
-}
-
 /* ---- 5: confined ---------------------------------------------------------------------------- */
 
 /* As many descriptors as the devices could ever come to need, an eventfd a vector, within what the
@@ -121,34 +111,24 @@ static int confine(struct core *core, struct err *err)
 		/* vCPU threads, and KVM's own thread that recovers huge pages (one a VM). */
 		.max_procs = core->opts.vcpus + 1,
 		.file_size = files_grow(&core->files) ? RLIM_INFINITY : 0,
+		/* Until the broker is sealed and sure to notice our end by itself. */
+		.kills = true,
 	};
-	int r = signals_init(&core->signals, &core->vm, &core->console, err);
+	int r = confine_process(&walls, err);
 
-	if (r == 0)
-		r = confine_process(&walls, err);
 	if (r == 0)
 		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
 	return r;
 }
 
-/* ---- 6 to 10: the machine ------------------------------------------------------------------- */
-
-static bool bar_fault(void *opaque)
-{
-	struct broker *broker = opaque;
-	bool any = false;
-
-	for (unsigned i = 0; i < broker->n; i++)
-		any = remote_bar_fault(&broker->remotes[i]) || any;
-	return any;
-}
+/* ---- 6 to 9: the machine -------------------------------------------------------------------- */
 
 static int make_machine(struct core *core, struct err *err)
 {
 	struct vm *vm = &core->vm;
 	int r = vm_create(vm, fd_take(&core->files.kvm), err);
 
-	vm->bar_fault = bar_fault;
+	vm->bar_fault = broker_bar_fault;
 	vm->bar_fault_opaque = &core->broker;
 	if (r == 0)
 		r = vm_map_ram(vm, err);
@@ -164,16 +144,6 @@ static int make_machine(struct core *core, struct err *err)
 	return 0;
 }
 
-static int attach_devices(struct core *core, struct err *err)
-{
-	return broker_attach_all(&core->broker, &core->vm, &core->pci, err);
-}
-
-static int load_kernel(struct core *core, struct err *err)
-{
-	return boot_load(&core->vm.ram, &core->source, &core->entry, err);
-}
-
 static int make_vcpus(struct core *core, struct err *err)
 {
 	int r = vcpus_create(&core->vm, core->opts.vcpus, err);
@@ -183,12 +153,7 @@ static int make_vcpus(struct core *core, struct err *err)
 	return r;
 }
 
-static int start_vcpus(struct core *core, struct err *err)
-{
-	return vcpus_start(&core->vm, core->opts.seccomp, err);
-}
-
-/* ---- 11 and 12: sealed ---------------------------------------------------------------------- */
+/* ---- 10 to 12: sealed ----------------------------------------------------------------------- */
 
 static int seal_helpers(struct core *core, struct err *err)
 {
@@ -200,135 +165,100 @@ static int seal_helpers(struct core *core, struct err *err)
 	return r;
 }
 
-static int request_fd(void *opaque)
+static int start_vcpus(struct core *core, struct err *err)
 {
-	return ((struct vm *)opaque)->request_fd.n;
+	int r = confine_signals(err);
+
+	/* Up to here SIGTERM and Ctrl-C simply end us, however long a step takes. */
+	if (r == 0)
+		r = signals_init(&core->signals, &core->vm, &core->console, err);
+	return r < 0 ? r : vcpus_start(&core->vm, core->opts.seccomp, err);
 }
 
 /* That it woke us is all; the main loop looks at vm->request. */
-static void request_ready(void *opaque)
+static void on_request(void *opaque)
 {
-	struct vm *vm = opaque;
-	uint64_t count;
-
-	if (read(vm->request_fd.n, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_error("request eventfd: %s", strerror(errno));
+	event_clear(((struct vm *)opaque)->request_fd.n);
 }
 
-static int room_fd(void *opaque)
-{
-	return ((struct serial *)opaque)->room_fd;
-}
-
-/* The next wait asks console_fd again. */
-static void room_ready(void *opaque)
-{
-	struct serial *serial = opaque;
-	uint64_t count;
-
-	if (read(serial->room_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_error("serial eventfd: %s", strerror(errno));
-}
-
-static int broker_fd(void *opaque)
-{
-	return ((struct broker *)opaque)->event.sock.n;
-}
-
-static void broker_ready(void *opaque)
+static void on_broker(void *opaque)
 {
 	broker_on_event(opaque);
 }
 
-static int remote_fd(void *opaque)
-{
-	return ((struct remote *)opaque)->peer.event.sock.n;
-}
-
-static void remote_ready(void *opaque)
+static void on_remote(void *opaque)
 {
 	remote_on_event(opaque);
 }
 
-static int name_events(struct core *core, struct err *err)
-{
-	struct events *events = &core->events;
-	int r = events_add(events, request_fd, request_ready, &core->vm);
-
-	if (r == 0)
-		r = events_add(events, signals_fd, signals_ready, &core->signals);
-	if (r == 0)
-		r = events_add(events, broker_fd, broker_ready, &core->broker);
-	for (unsigned i = 0; i < core->broker.n && r == 0; i++)
-		r = events_add(events, remote_fd, remote_ready, &core->broker.remotes[i]);
-	if (r == 0 && core->opts.serial == SERIAL_TTY)
-		r = events_add(events, console_fd, console_ready, &core->console);
-	if (r == 0 && core->opts.serial == SERIAL_TTY)
-		r = events_add(events, room_fd, room_ready, &core->serial);
-	return r < 0 ? err_set(err, r, BLAME_BUG, "events: %s", strerror(-r)) : 0;
-}
-
 static int seal(struct core *core, struct err *err)
 {
-	int r = name_events(core, err);
+	struct events *events = &core->events;
+	struct remote *remotes = core->broker.remotes;
 
-	if (r < 0)
-		return r;
-	if (core->opts.serial == SERIAL_TTY)
+	events_add(events, &core->vm.request_fd.n, on_request, &core->vm);
+	events_add(events, &core->signals.fd, signals_ready, &core->signals);
+	events_add(events, &core->broker.event.sock.n, on_broker, &core->broker);
+	for (unsigned i = 0; i < core->broker.n; i++)
+		events_add(events, &remotes[i].peer.event.sock.n, on_remote, &remotes[i]);
+	if (core->opts.serial == SERIAL_TTY) {
 		console_init(&core->console, &core->vm, &core->serial);
+		events_add(events, &core->console.fd, console_ready, &core->console);
+		events_add(events, &core->serial.room_fd, console_has_room, &core->console);
+	}
 	return policy_enter(&policy_core_run, core->opts.seccomp, false, err);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------ */
 
-static const struct step {
-	const char *done;
-	int (*run)(struct core *core, struct err *err);
-} steps[] = {
-	/* 1. Needs: the operator's right to read and write what was named. */
-	{"files open", open_files},
-	/* 2. Must not yet: anything a refusal would have to undo. A kernel image is read here with
-	 * the operator's rights, as far as its headers. */
-	{"kernel, initramfs and KVM checked", check_input},
-	/* 3. Needs: the broker still to come, as the RAM is what it maps for devices. */
-	{"guest RAM made", make_ram},
-	/* 4. Needs: fork, exec. Must not yet: threads, a VM (KVM is bound to one address space).
-	 * The broker opens and checks the devices, and changes nothing. */
-	{"broker started, devices checked", start_broker},
-	/* 5. Needs: one thread (unshare), no further path. Before a byte of a device's or a helper's
-	 * is read, and before the kernel image is. */
-	{"confined", confine},
-	/* 6. */
-	{"machine made", make_machine},
-	/* 7. Needs: the VM. The first step that changes the host: helpers start, devices open. */
-	{"devices attached", attach_devices},
-	/* 8. */
-	{"kernel loaded", load_kernel},
-	/* 9. */
-	{"vCPUs made", make_vcpus},
-	/* 10. Must not yet: the run policy, which makes no threads. They enter theirs and wait. */
-	{"vCPU threads confined and waiting", start_vcpus},
-	/* 11. Needs: everything attached. No helper, nor the broker, does set-up work after this. */
-	{"helpers sealed", seal_helpers},
-	/* 12. Must not yet: a guest instruction. */
-	{"core sealed", seal},
-};
-
-static int start(struct core *core, struct err *err)
+static bool step(struct core *core, int r, const char *done)
 {
-	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		int r = steps[i].run(core, err);
-		int64_t now = now_us();
+	int64_t now = now_us();
 
-		if (r < 0)
-			return r;
-		log_info("start: %s, %.2f ms (at %.2f ms)", steps[i].done,
-			(double)(now - core->step_us) / 1000,
-			(double)(now - core->began_us) / 1000);
-		core->step_us = now;
-	}
-	log_info("start: the guest runs at %.2f ms", (double)(now_us() - core->began_us) / 1000);
-	return 0;
+	if (r < 0)
+		return false;
+	log_info("start: %s, %.2f ms (at %.2f ms)", done, (double)(now - core->step_us) / 1000,
+		(double)(now - core->began_us) / 1000);
+	core->step_us = now;
+	return true;
+}
+
+static bool start(struct core *core, struct err *err)
+{
+	struct opts *opts = &core->opts;
+	struct vm *vm = &core->vm;
+
+	return /* 1. Needs: the operator's right to read and write what was named. */
+		step(core, open_files(core, err), "files open") &&
+		/* 2. Must not yet: anything a refusal would have to undo. A kernel is read here
+		 * with the operator's rights, as far as its headers. */
+		step(core, check_input(core, err), "kernel, initramfs and KVM checked") &&
+		/* 3. Must not yet: the broker, which maps it for devices. */
+		step(core, ram_create(&vm->ram, &opts->ram, core->phys_bits, err),
+			"guest RAM made") &&
+		/* 4. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
+		 * space). The broker opens and checks the devices, and changes nothing. */
+		step(core, broker_start(&core->broker, opts, &vm->ram, err),
+			"broker started, devices checked") &&
+		/* 5. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
+		 * helper's, a device's, or of the kernel's inside. */
+		step(core, confine(core, err), "confined") &&
+		/* 6. */
+		step(core, make_machine(core, err), "machine made") &&
+		/* 7. Needs: the VM. The first step that changes the host: helpers start. */
+		step(core, broker_attach_all(&core->broker, vm, &core->pci, err),
+			"devices attached") &&
+		/* 8. */
+		step(core, boot_load(&vm->ram, &core->source, &core->entry, err),
+			"kernel loaded") &&
+		/* 9. */
+		step(core, make_vcpus(core, err), "vCPUs made") &&
+		/* 10. Needs: all devices attached. No set-up work outside the core after this. */
+		step(core, seal_helpers(core, err), "helpers sealed") &&
+		/* 11. Must not yet: the run policy, which makes no thread. They enter theirs. */
+		step(core, start_vcpus(core, err), "vCPU threads sealed") &&
+		/* 12. Must not yet: a guest instruction. */
+		step(core, seal(core, err), "core sealed");
 }
 
 /* Everything as after power-on; helpers are kept, their devices reset. */
@@ -394,10 +324,12 @@ int main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	log_init("bulkhead", (enum log_level)(LOG_WARN + core.opts.verbose), STDERR_FILENO);
-	if (start(&core, &err) < 0) {
+	if (!start(&core, &err)) {
 		console_restore();
 		log_error("%s", err.msg);
 	} else {
+		log_info("start: the guest runs at %.2f ms",
+			(double)(core.step_us - core.began_us) / 1000);
 		status = run_guest(&core);
 		vcpus_log_counts(&core.vm, LOG_INFO);
 	}

@@ -25,7 +25,8 @@ struct option {
 	const char *arg; /* what it takes, for messages and help; NULL: nothing */
 	const char *help;
 	int (*set)(struct opts *opts, const char *value, struct err *err);
-	bool optional;   /* its argument may be missing, if it comes without "=" */
+	size_t text;     /* in place of set: the field that takes the value as it is */
+	bool optional;   /* its argument may be missing */
 };
 
 #define refuse(err, ...) err_set(err, -EINVAL, BLAME_HOST, __VA_ARGS__)
@@ -164,27 +165,6 @@ static int parse_keys(const char *option, const char *text, struct key *keys, st
 }
 
 /* ---- options -------------------------------------------------------------------------------- */
-
-static int set_kernel(struct opts *opts, const char *value, struct err *err)
-{
-	(void)err;
-	opts->kernel = value;
-	return 0;
-}
-
-static int set_initramfs(struct opts *opts, const char *value, struct err *err)
-{
-	(void)err;
-	opts->initramfs = value;
-	return 0;
-}
-
-static int set_cmdline(struct opts *opts, const char *value, struct err *err)
-{
-	(void)err;
-	opts->cmdline = value;
-	return 0;
-}
 
 static int set_cpus(struct opts *opts, const char *value, struct err *err)
 {
@@ -349,13 +329,6 @@ static int set_seccomp(struct opts *opts, const char *value, struct err *err)
 	return 0;
 }
 
-static int set_log_file(struct opts *opts, const char *value, struct err *err)
-{
-	(void)err;
-	opts->log_file = value;
-	return 0;
-}
-
 static int set_verbose(struct opts *opts, const char *value, struct err *err)
 {
 	(void)value, (void)err;
@@ -377,29 +350,31 @@ static int set_help(struct opts *opts, const char *value, struct err *err)
 	return 0;
 }
 
+#define TEXT(field) NULL, offsetof(struct opts, field), false
+
 static const struct option options[] = {
-	{"--kernel", 0, false, "FILE", "bzImage, or vmlinux with a PVH entry", set_kernel, false},
-	{"--initramfs", 0, false, "FILE", "initramfs", set_initramfs, false},
-	{"--cmdline", 0, false, "TEXT", "the kernel's command line", set_cmdline, false},
-	{"--cpus", 0, false, "boot=N", "vCPUs, 1 to 32 (default 1)", set_cpus, false},
+	{"--kernel", 0, false, "FILE", "bzImage, or vmlinux with a PVH entry", TEXT(kernel)},
+	{"--initramfs", 0, false, "FILE", "initramfs", TEXT(initramfs)},
+	{"--cmdline", 0, false, "TEXT", "the kernel's command line", TEXT(cmdline)},
+	{"--cpus", 0, false, "boot=N", "vCPUs, 1 to 32 (default 1)", set_cpus, 0, false},
 	{"--memory", 0, false, "size=N[,…]", "guest RAM, like 512M, 5G (default 512M); also\n"
-		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, false},
+		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, 0, false},
 	{"--device", 0, true, "path=P[,id=X] …", "pass a PCI device through, by its sysfs directory;\n"
-		"it must be bound to vfio-pci; several may follow", set_device, false},
+		"it must be bound to vfio-pci; several may follow", set_device, 0, false},
 	{"--vdpa", 0, true, "path=P[,…] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
-		"num_queues=N (default the device's own), id=X", set_vdpa, false},
+		"num_queues=N (default the device's own), id=X", set_vdpa, 0, false},
 	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
-		set_serial, false},
-	{"--console", 0, false, "off", "there is no virtio console", set_console, false},
-	{"--platform", 0, false, "iommufd=off|auto", "how devices are reached", set_platform, false},
-	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, true},
+		set_serial, 0, false},
+	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},
+	{"--platform", 0, false, "iommufd=off|auto", "how devices are reached", set_platform, 0, false},
+	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, 0, true},
 	{"--seccomp", 0, false, "true|log|false", "system call filters (default true)", set_seccomp,
-		false},
-	{"--log-file", 0, false, "FILE", "messages go there instead of standard error", set_log_file,
-		false},
-	{"-v", 'v', true, NULL, "say more; -vv for everything", set_verbose, false},
-	{"--version", 'V', true, NULL, "print the version (-V)", set_version, false},
-	{"--help", 'h', true, NULL, "print this (-h)", set_help, false},
+		0, false},
+	{"--log-file", 0, false, "FILE", "messages go there instead of standard error",
+		TEXT(log_file)},
+	{"-v", 'v', true, NULL, "say more; -vv for everything", set_verbose, 0, false},
+	{"--version", 'V', true, NULL, "print the version (-V)", set_version, 0, false},
+	{"--help", 'h', true, NULL, "print this (-h)", set_help, 0, false},
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -452,6 +427,10 @@ static int take_values(struct cursor *c, const struct option *o, const char *val
 		return o->set(opts, NULL, err);
 	if (!value)
 		return refuse(err, "%s: its value is missing: %s", o->name, o->arg);
+	if (!o->set) {
+		*(const char **)((char *)opts + o->text) = value;
+		return 0;
+	}
 	while (more) {
 		int r = o->set(opts, value, err);
 

@@ -33,11 +33,6 @@ int signals_init(struct signals *signals, struct vm *vm, struct console *console
 	return 0;
 }
 
-int signals_fd(void *opaque)
-{
-	return ((struct signals *)opaque)->fd;
-}
-
 void signals_ready(void *opaque)
 {
 	struct signals *signals = opaque;

@@ -19,6 +19,5 @@ struct signals {
  * write. */
 int signals_init(struct signals *signals, struct vm *vm, struct console *console, struct err *err);
 
-/* For the event loop. */
-int signals_fd(void *opaque);
+/* Event: signals.fd is readable. */
 void signals_ready(void *opaque);

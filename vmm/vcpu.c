@@ -89,6 +89,8 @@ static void handle_mmio(struct vcpu *vcpu)
 static void guest_fault(struct vcpu *vcpu, const char *what, uint64_t detail)
 {
 	vcpu->faulted = true;
+	/* The KVM_RUN before it parks brings them along. */
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	log_error("vcpu%u: the guest cannot go on: %s (0x%llx)", vcpu->index, what,
 		(unsigned long long)detail);
 	vm_ask(vcpu->vm, VM_FATAL);
@@ -114,7 +116,10 @@ static void handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_MMIO: handle_mmio(vcpu); break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN: break;
-	case KVM_EXIT_SHUTDOWN: vm_ask(vcpu->vm, VM_RESET); break; /* triple fault */
+	case KVM_EXIT_SHUTDOWN:
+		log_info("vcpu%u: triple fault", vcpu->index);
+		vm_ask(vcpu->vm, VM_RESET);
+		break;
 	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(vcpu); break;
 	case KVM_EXIT_FAIL_ENTRY:
 		guest_fault(vcpu, "the CPU refuses its state, hardware reason",

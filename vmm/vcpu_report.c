@@ -8,7 +8,6 @@
 
 #include <linux/kvm.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 
 /* KVM_EXIT_x, include/uapi/linux/kvm.h. */
 static const char *const reasons[EXIT_REASONS] = {
@@ -59,11 +58,10 @@ void vcpus_log_faults(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu *vcpu = &vm->vcpus[i];
-		struct kvm_sregs s;
-		struct kvm_regs r;
+		const struct kvm_sregs s = vcpu->run->s.regs.sregs;
+		const struct kvm_regs r = vcpu->run->s.regs.regs;
 
-		if (!vcpu->faulted || ioctl(vcpu->fd.n, KVM_GET_REGS, &r) < 0 ||
-			ioctl(vcpu->fd.n, KVM_GET_SREGS, &s) < 0)
+		if (!vcpu->faulted)
 			continue;
 		log_error("vcpu%u: rip %04x:%llx rsp %04x:%llx rflags %llx cr0 %llx cr2 %llx "
 			"cr3 %llx cr4 %llx efer %llx", i, s.cs.selector, r.rip, s.ss.selector,

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "helpers/broker/broker.h"
 #include "seccomp/confine.h"
@@ -316,6 +317,10 @@ int main(int argc, char **argv)
 		signal(not_ours[i], SIG_IGN);
 	r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_set(&err, -errno, BLAME_HOST,
 		"no_new_privs: %s", strerror(errno)) : 0;
+	/* From the first moment: pinning the RAM of a large guest takes long, and a core that is
+	 * killed meanwhile must not leave us at it. */
+	if (r == 0)
+		r = confine_with_parent(getppid(), &err);
 	if (r == 0)
 		r = policy_enter(&policy_broker_setup, broker.mode, false, &err);
 	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");

@@ -262,32 +262,46 @@ static unsigned ext_len(const uint8_t *raw, unsigned at)
 	return len <= room ? len : 0;
 }
 
-/* Extended capabilities (PCIe 5.0 §7.6): everything else up there is hidden. When the first one is
- * not shown, its place keeps a header with id 0 that leads on. */
-static void map_ext_caps(struct config_map *map, const uint8_t *raw)
+/* Finds where the extended capabilities that are shown are; a list that loops ends there. */
+static unsigned find_ext_caps(const uint8_t *raw, uint16_t found[EXT_CAPS_MAX])
 {
-	unsigned at = EXT_FIRST, link = EXT_FIRST, count = 0;
+	bool seen[PCI_CONFIG_MAX] = {false};
+	unsigned at = EXT_FIRST, n = 0;
 
-	hide(map, EXT_FIRST, PCI_CONFIG_MAX - EXT_FIRST);
-	while (at >= EXT_FIRST && at <= PCI_CONFIG_MAX - 4 && count++ < EXT_CAPS_MAX) {
+	while (at >= EXT_FIRST && !seen[at]) {
 		uint32_t header = get32(raw + at);
-		unsigned len = ext_len(raw, at);
 
 		if (header == 0 || header == 0xffffffff)
 			break;
-		/* Not one that was mapped already: its image would not be 0. */
-		if (len && get32(map->image + at) != 0)
-			break;
-		if (len) {
-			show(map, at, len, false);
-			fix32(map, at, header & 0x000fffff);
-			if (at != EXT_FIRST)
-				put16(map->image + link + 2, map->image[link + 2] | at << 4);
-			link = at;
-		}
-		if (len && (header & 0xffff) == EXT_AER)
-			memset(map->writable + at + 4, 0xff, 0x18);
+		seen[at] = true;
+		if (ext_len(raw, at))
+			found[n++] = (uint16_t)at;
 		at = header >> 20 & 0xffc;
+	}
+	return n;
+}
+
+/* Extended capabilities (PCIe 5.0 §7.6): everything else up there is hidden. When the first one is
+ * not shown, its place keeps a header with id 0 that leads on. Headers come last, so that none
+ * can be part of another capability's body. */
+static void map_ext_caps(struct config_map *map, const uint8_t *raw)
+{
+	unsigned link = EXT_FIRST, n;
+	uint16_t caps[EXT_CAPS_MAX];
+
+	hide(map, EXT_FIRST, PCI_CONFIG_MAX - EXT_FIRST);
+	n = find_ext_caps(raw, caps);
+	for (unsigned i = 0; i < n; i++) {
+		show(map, caps[i], ext_len(raw, caps[i]), false);
+		if (get16(raw + caps[i]) == EXT_AER)
+			memset(map->writable + caps[i] + 4, 0xff, 0x18);
+	}
+	fix32(map, EXT_FIRST, 0);
+	for (unsigned i = 0; i < n; i++) {
+		fix32(map, caps[i], get32(raw + caps[i]) & 0x000fffff);
+		if (caps[i] != EXT_FIRST)
+			put16(map->image + link + 2, map->image[link + 2] | caps[i] << 4);
+		link = caps[i];
 	}
 }
 

@@ -112,7 +112,10 @@ static inline enum vm_request machine_run(struct machine *m, const uint8_t *code
 static inline void machine_reset(struct machine *m, const uint8_t *code, size_t len)
 {
 	struct err err = {0};
+	uint64_t asked;
 
+	while (read(m->vm.request_fd.n, &asked, sizeof(asked)) > 0)
+		;
 	pci_reset(&m->pci);
 	platform_reset(&m->platform);
 	serial_reset(&m->serial);

@@ -344,8 +344,9 @@ Test(machine, parks_and_resumes)
 		vcpus_resume(&m->vm);
 	}
 	before = *guest_word(m, DATA);
-	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-	cr_expect(*guest_word(m, DATA) > before, "it does not run after resume");
+	for (unsigned i = 0; i < 2000 && *guest_word(m, DATA) == before; i++)
+		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+	cr_expect(*guest_word(m, DATA) != before, "it does not run after resume");
 	vcpus_park(&m->vm);
 }
 

@@ -7,6 +7,7 @@
 # shellcheck shell=bash disable=SC2034
 
 export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8
+CASE_SINCE=$(cut -d ' ' -f 1 /proc/uptime)
 CASE=${CASE:-$(basename "${BASH_SOURCE[-1]}" .sh)}
 BULKHEAD=/rig/bin/bulkhead
 RIG_VMM=${RIG_VMM:-$(cat /rig/vmm 2>/dev/null || echo bulkhead)}
@@ -44,7 +45,8 @@ show_evidence() {
 
 # refused_syscalls: what seccomp killed or logged for, from the kernel's log.
 refused_syscalls() {
-    dmesg | sed -n 's/.*type=1326.*comm="\([^"]*\)".* sig=\([0-9]*\) .*syscall=\([0-9]*\) .*/  | seccomp: \1, syscall \3, signal \2/p' |
+    dmesg | awk -v t="$CASE_SINCE" -F '[][ ]+' '$2 >= t' |
+        sed -n 's/.*type=1326.*comm="\([^"]*\)".* sig=\([0-9]*\) .*syscall=\([0-9]*\) .*/  | seccomp: \1, syscall \3, signal \2/p' |
         sort | uniq -c
 }
 

@@ -61,15 +61,17 @@ static void start_broker(struct core *core, const char *const *devices)
 	char path[PATH_MAX], *argv[16] = {path, (char[]){"--level"}, (char[]){"1"},
 		(char[]){"--seccomp"}, (char[]){"true"}};
 	struct fd ask, ask_peer, event, event_peer;
+	static char texts[4][80];
 	char device_arg[] = "--device", level[] = "3";
 	int n = 5;
 
 	broker_path(path);
 	if (getenv("BULKHEAD_VERBOSE"))
 		argv[2] = level;
-	for (; *devices; devices++) {
+	for (unsigned i = 0; i < 4 && devices[i]; i++) {
 		argv[n++] = device_arg;
-		argv[n++] = strdup(*devices);
+		snprintf(texts[i], sizeof(texts[i]), "%s", devices[i]);
+		argv[n++] = texts[i];
 	}
 	argv[n] = NULL;
 	cr_assert_eq(frame_pair(&ask, &ask_peer), 0);

@@ -185,7 +185,9 @@ Test(confine, signals_stay_inside)
 	inside(&walls, may_signal);
 }
 
-/* A grandchild must not outlive a child that is killed. */
+/* A grandchild must not outlive a child that is killed. Landlock's signal scope would keep the
+ * kernel from delivering the death signal of a confined parent (Linux 6.12 to 6.18 at least): a
+ * parent whose children count on it has kills set; the others' children watch their channel. */
 static void outlive(const struct confine *middle_walls)
 {
 	int pipe_fds[2];
@@ -200,6 +202,7 @@ static void outlive(const struct confine *middle_walls)
 
 		if (last == 0) {
 			close(pipe_fds[0]);
+			alarm(20);
 			if (confine_process(&plain, &err) < 0)
 				_exit(1);
 			if (write(pipe_fds[1], "r", 1) == 1)
@@ -231,8 +234,4 @@ Test(confine, dies_with_a_confined_parent_that_may_kill, .timeout = 20)
 
 	walls.kills = true;
 	outlive(&walls);
-}
-Test(confine, EXPERIMENT, .timeout = 20)
-{
-	outlive(&plain);
 }

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=120
+# rig: mem=2G devices=nvme,nvme limit=180
 # After set-up, by /proc: separate binaries in separate processes; seccomp in
 # every thread; no capability in any set; namespaces of their own; the core holds
 # no device; the helper exactly its device and its sockets.
@@ -6,8 +6,9 @@
 . /rig/confinement.sh
 bulkhead_only
 bind_vfio "$NVME0"
-run_guest info,io-forever "$NVME0"
-wait_for 'BH io starts' 60
+# The guest has used its disk and is idle: a busy one would slow the look at /proc.
+run_guest info,read,irq,pause120 "$NVME0"
+wait_for 'BH irq ' 60
 confinement_table "$VM"
 
 broker=$(process bulkhead-broker)
@@ -19,11 +20,18 @@ for pid in $(tree_of "$VM"); do
     expect "$name: no new privileges in any thread" [ "$(thread_values "$pid" NoNewPrivs)" = 1 ]
     expect "$name: no capability in any set of any thread" [ "$(capabilities "$pid")" = none ]
 done
-for pid in $broker $helper; do
-    for ns in user mnt pid net ipc; do
-        expect "$(program_of "$pid"): its own $ns namespace" grep -qw $ns <<<"$(own_namespaces "$pid")"
+# has_own PID NAMESPACES…
+has_own() {
+    local pid=$1 ns own
+    shift
+    own=$(own_namespaces "$pid")
+    for ns in "$@"; do
+        expect "$(program_of "$pid"): its own $ns namespace" grep -qw "$ns" <<<"$own"
     done
-done
+}
+# The broker starts the helpers inside pid namespaces and so stays outside them.
+has_own "$broker" user mnt net ipc
+has_own "$helper" user mnt net ipc pid
 
 held=$(fds "$VM")
 expect "the core holds no VFIO or IOMMU descriptor" [ -z "$(grep -oiE 'vfio|iommu' <<<"$held")" ]

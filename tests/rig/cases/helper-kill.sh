@@ -26,5 +26,5 @@ wait_exit 60
 expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
 gone_within 2 || fail "left behind: $(left_behind)"
 expect "the device binds back to nvme" bind_host "$NVME0"
-expect "and works" disk_of "$NVME0"
+disk_of "$NVME0" >/dev/null || fail "no disk after binding back"
 pass

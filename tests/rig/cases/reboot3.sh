@@ -6,7 +6,7 @@
 disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
 dd if=/dev/zero of="$disk" bs=1024 seek=15360 count=4 conv=fsync 2>/dev/null
 bind_vfio "$NVME0"
-run_guest "info,reboots bh.woff=15360" "$NVME0"
+run_guest "info,reboots,pause5 bh.woff=15360" "$NVME0"
 wait_for 'BH reboot by' 90
 before=$(tree_of "$VM" | tr '\n' ' ')
 for n in 1 2 3 4; do

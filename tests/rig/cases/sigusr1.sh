@@ -14,8 +14,8 @@ sed 's/^/  /' "$VM_DIR/counts"
 expect "a line names vcpu0" grep -q 'vcpu *0' "$VM_DIR/counts"
 expect "a line names vcpu1" grep -q 'vcpu *1' "$VM_DIR/counts"
 expect "there are counts" grep -qE '[a-z]+[ =:]+[1-9][0-9]*' "$VM_DIR/counts"
-wait_for 'BH config' 30
 at_signal=$(grep -cE 'vcpu *[0-9]' "$ERR")
+wait_for 'BH config' 30
 power_off_clean
 expect "and again at the end" [ "$(grep -cE 'vcpu *[0-9]' "$ERR")" -gt "$at_signal" ]
 pass

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The whole program: build/bulkhead with everything on, and PVH kernels of a few bytes made here.
+ *
+ * Whatever it is, the test ends with no process of ours left behind.
+ *
+ * links: vmm/opts.c
+ */
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { BASE = 0x100000, CODE_AT = 0x1000, ARGS_MAX = 24, DEADLINE_MS = 15000 };
+
+#define OUTB(port, value) 0x66, 0xba, (port) & 0xff, (port) >> 8, 0xb0, (value), 0xee
+#define POWEROFF 0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef, 0xf4, 0xeb, 0xfd
+#define LE32(v) (v) & 0xff, (v) >> 8 & 0xff, (v) >> 16 & 0xff, (v) >> 24 & 0xff
+
+static char kernel[] = "/tmp/bulkhead-kernel-XXXXXX";
+
+/* ELF with a PVH note (Xen: docs/misc/pvh.pandoc) and the code as its only segment. */
+static void make_kernel(const uint8_t *code, size_t len)
+{
+	struct {
+		Elf64_Ehdr head;
+		Elf64_Phdr load, note;
+		Elf64_Nhdr nhdr;
+		char name[4];
+		uint32_t entry;
+	} elf = {
+		.head = {
+			.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+				EV_CURRENT},
+			.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+			.e_entry = BASE, .e_phoff = sizeof(Elf64_Ehdr),
+			.e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 2,
+		},
+		.load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = CODE_AT,
+			.p_vaddr = BASE, .p_paddr = BASE, .p_filesz = len, .p_memsz = len,
+			.p_align = CODE_AT},
+		.note = {.p_type = PT_NOTE, .p_flags = PF_R, .p_align = 4,
+			.p_filesz = sizeof(Elf64_Nhdr) + 8,
+			.p_memsz = sizeof(Elf64_Nhdr) + 8},
+		.nhdr = {.n_namesz = 4, .n_descsz = 4, .n_type = 18},
+		.name = "Xen",
+		.entry = BASE,
+	};
+	int fd = mkstemp(kernel);
+
+	elf.note.p_offset = offsetof(__typeof__(elf), nhdr);
+	cr_assert(fd >= 0 && pwrite(fd, &elf, sizeof(elf), 0) == (ssize_t)sizeof(elf));
+	cr_assert(pwrite(fd, code, len, CODE_AT) == (ssize_t)len);
+	fchmod(fd, 0644);
+	close(fd);
+}
+
+struct run {
+	pid_t pid;
+	int in, out, err; /* our ends; -1: none */
+	char out_text[65536], err_text[65536];
+	size_t out_len, err_len;
+	int status;
+};
+
+static struct run run;
+
+static void binary(char ret[static PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 16);
+
+	cr_assert(n > 0);
+	ret[n] = '\0';
+	*strrchr(ret, '/') = '\0';
+	strcpy(strrchr(ret, '/'), "/bulkhead");
+}
+
+static void skip_without_kvm(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, 0xae00 /* KVM_GET_API_VERSION */, 0) != 12)
+		cr_skip_test("/dev/kvm: %s", fd < 0 ? strerror(errno) : "does not answer");
+	close(fd);
+}
+
+/* Options as one string, cut at spaces; after --kernel, --memory and -v. tty >= 0: its standard
+ * input and output. */
+static void start(const char *options, int tty, uid_t uid)
+{
+	char path[PATH_MAX], words[1024], memory[] = "size=32M";
+	char *argv[ARGS_MAX] = {path, (char[]){"--kernel"}, kernel, (char[]){"--memory"}, memory,
+		(char[]){"-v"}};
+	int n = 6, in[2], out[2], err[2];
+
+	binary(path);
+	snprintf(words, sizeof(words), "%s", options);
+	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
+		argv[n++] = w;
+	cr_assert(pipe(in) == 0 && pipe(out) == 0 && pipe(err) == 0);
+	run = (struct run){.in = in[1], .out = out[0], .err = err[0]};
+	run.pid = fork();
+	if (run.pid == 0) {
+		setsid();
+		if (tty >= 0)
+			ioctl(tty, TIOCSCTTY, 0);
+		dup2(tty >= 0 ? tty : in[0], 0);
+		dup2(tty >= 0 ? tty : out[1], 1);
+		dup2(err[1], 2);
+		for (int fd = 3; fd < 64; fd++)
+			close(fd);
+		if (uid && setuid(uid) < 0)
+			_exit(125);
+		execv(path, argv);
+		_exit(126);
+	}
+	close(in[0]);
+	close(out[1]);
+	close(err[1]);
+}
+
+/* Reads both until `want` is on `text`, or both are closed when want is NULL. */
+static void read_until(const char *text, const char *want)
+{
+	for (int waited = 0; !want || !strstr(text, want); waited++) {
+		struct pollfd p[2] = {{.fd = run.out, .events = POLLIN},
+			{.fd = run.err, .events = POLLIN}};
+		ssize_t n;
+
+		if (run.out < 0 && run.err < 0)
+			break;
+		cr_assert(poll(p, 2, DEADLINE_MS) > 0 && waited < 100000, "it hangs: «%s» «%s»",
+			run.out_text, run.err_text);
+		if (p[0].revents) {
+			n = read(run.out, run.out_text + run.out_len,
+				sizeof(run.out_text) - 1 - run.out_len);
+			run.out_len += n > 0 ? (size_t)n : 0;
+			if (n <= 0)
+				run.out = -1;
+		}
+		if (p[1].revents) {
+			n = read(run.err, run.err_text + run.err_len,
+				sizeof(run.err_text) - 1 - run.err_len);
+			run.err_len += n > 0 ? (size_t)n : 0;
+			if (n <= 0)
+				run.err = -1;
+		}
+	}
+	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»", want, run.out_text,
+		run.err_text);
+}
+
+/* Every process of the session it made: the broker and the helpers are in it. */
+static unsigned left_behind(void)
+{
+	DIR *proc = opendir("/proc");
+	unsigned n = 0;
+
+	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
+		char path[300], state = 0;
+		int session = 0;
+		FILE *stat;
+
+		if (!isdigit(d->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
+		stat = fopen(path, "r");
+		if (!stat)
+			continue;
+		if (fscanf(stat, "%*d (%*[^)]) %c %*d %*d %d", &state, &session) == 2 &&
+			session == run.pid && state != 'Z')
+			n++;
+		fclose(stat);
+	}
+	closedir(proc);
+	return n;
+}
+
+static void finish(int want)
+{
+	read_until(NULL, NULL);
+	cr_assert(waitpid(run.pid, &run.status, 0) == run.pid);
+	cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == want, "status 0x%x: %s",
+		run.status, run.err_text);
+	cr_expect(left_behind() == 0, "%u processes stay", left_behind());
+	unlink(kernel);
+}
+
+static const uint8_t says_hi[] = {OUTB(0x3f8, 'h'), OUTB(0x3f8, 'i'), POWEROFF};
+/* sti-less hlt: until somebody ends it */
+static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
+/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q' */
+static const uint8_t echoes[] = {
+	OUTB(0x3f8, '!'),
+	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
+	0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,		      /* mov dx, data; in; out */
+	0x3c, 'q', 0x75, 0xed,				      /* cmp al, 'q'; jne */
+	POWEROFF,
+};
+
+Test(process, boots_and_powers_off, .init = skip_without_kvm, .timeout = 60)
+{
+	make_kernel(says_hi, sizeof(says_hi));
+	start("--cpus boot=2", -1, 0);
+	finish(0);
+	cr_expect(strcmp(run.out_text, "hi") == 0, "%s", run.out_text);
+	cr_expect(strstr(run.err_text, "start: kernel loaded, "));
+	cr_expect(strstr(run.err_text, "start: the guest runs at "));
+	cr_expect(strstr(run.err_text, "vcpu0: 4 exits to user space: io 3, interrupted 1"), "%s",
+		run.err_text);
+}
+
+Test(process, finds_the_null_device, .init = skip_without_kvm, .timeout = 60)
+{
+	/* CF8/CFC: vendor and device of 00:00.0, then 00:01.0, as they are, four bytes each */
+	static const uint8_t code[] = {
+		0xbf, LE32(0x80000000),				/* mov edi, enable */
+		0x89, 0xf8, 0x66, 0xba, 0xf8, 0x0c, 0xef,	/* mov eax, edi; dx = cf8; out */
+		0x66, 0xba, 0xfc, 0x0c, 0xed,			/* dx = cfc; in eax */
+		0x66, 0xba, 0xf8, 0x03, 0xb9, LE32(4),		/* dx = COM1; ecx = 4 */
+		0xee, 0xc1, 0xe8, 0x08, 0xe2, 0xfa,		/* out; shr eax, 8; loop */
+		0x81, 0xc7, LE32(0x800),			/* next device */
+		0x81, 0xff, LE32(0x80001000), 0x75, 0xd7,	/* cmp edi; jne */
+		POWEROFF,
+	};
+	static const uint8_t bridge[] = {0x36, 0x1b, 0x08, 0x00};
+
+	make_kernel(code, sizeof(code));
+	start("--null id=dev", -1, 0);
+	finish(0);
+	cr_assert(run.out_len == 8, "%zu bytes", run.out_len);
+	cr_expect(memcmp(run.out_text, bridge, 4) == 0);
+	cr_expect(memcmp(run.out_text + 4, "\xff\xff\xff\xff", 4) != 0, "no device at 00:01.0");
+}
+
+Test(process, resets_in_place_three_times, .init = skip_without_kvm, .timeout = 60)
+{
+	static const uint8_t code[] = {
+		OUTB(0x3f8, 'b'),
+		0xff, 0x05, LE32(0x300000),			/* inc dword [3 MiB]: RAM stays */
+		0x83, 0x3d, LE32(0x300000), 0x04, 0x74, 16,	/* cmp; je: power off */
+		OUTB(0xcf9, 0x02), OUTB(0xcf9, 0x06), 0xeb, 0xfe,
+		POWEROFF,
+	};
+
+	make_kernel(code, sizeof(code));
+	start("--cpus boot=2 --null", -1, 0);
+	finish(0);
+	cr_expect(strcmp(run.out_text, "bbbb") == 0, "%s", run.out_text);
+}
+
+Test(process, input_has_back_pressure, .init = skip_without_kvm, .timeout = 60)
+{
+	char keys[2001];
+
+	memset(keys, 'k', sizeof(keys) - 1);
+	keys[sizeof(keys) - 1] = 'q';
+	make_kernel(echoes, sizeof(echoes));
+	start("", -1, 0);
+	cr_assert(write(run.in, keys, sizeof(keys)) == (ssize_t)sizeof(keys));
+	close(run.in);
+	finish(0);
+	cr_expect(run.out_len == 1 + sizeof(keys) && run.out_text[run.out_len - 1] == 'q',
+		"%zu bytes of %zu", run.out_len, sizeof(keys) + 1);
+}
+
+Test(process, serial_file_null_and_off, .init = skip_without_kvm, .timeout = 60)
+{
+	char path[] = "/tmp/bulkhead-serial-XXXXXX", options[128], got[8] = "";
+	int fd = mkstemp(path);
+
+	make_kernel(says_hi, sizeof(says_hi));
+	snprintf(options, sizeof(options), "--serial file=%s", path);
+	start(options, -1, 0);
+	finish(0);
+	cr_expect(read(fd, got, sizeof(got)) == 2 && strcmp(got, "hi") == 0 && run.out_len == 0);
+	unlink(path);
+	strcpy(strrchr(kernel, '-'), "-XXXXXX");
+	make_kernel(says_hi, sizeof(says_hi));
+	start("--serial null", -1, 0);
+	finish(0);
+	cr_expect(run.out_len == 0);
+	strcpy(strrchr(kernel, '-'), "-XXXXXX");
+	make_kernel(says_hi, sizeof(says_hi));
+	start("--serial off", -1, 0);
+	finish(0);
+	cr_expect(run.out_len == 0);
+}
+
+Test(process, sigterm_ends_it_in_order, .init = skip_without_kvm, .timeout = 60)
+{
+	make_kernel(sleeps, sizeof(sleeps));
+	start("--null --cpus boot=2", -1, 0);
+	read_until(run.out_text, "!");
+	kill(run.pid, SIGUSR1);
+	read_until(run.err_text, "vcpu1: ");
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+Test(process, sigkill_leaves_nobody, .init = skip_without_kvm, .timeout = 60)
+{
+	make_kernel(sleeps, sizeof(sleeps));
+	start("--null --null", -1, 0);
+	read_until(run.out_text, "!");
+	cr_expect(left_behind() >= 4, "core, broker, two helpers");
+	kill(run.pid, SIGKILL);
+	waitpid(run.pid, &run.status, 0);
+	for (unsigned ms = 0; ms < 2000 && left_behind() > 0; ms += 10)
+		usleep(10000);
+	cr_expect(left_behind() == 0);
+	unlink(kernel);
+}
+
+/* "Key:\tvalue" of a status file. */
+static void expect_status(const char *path, const char *line)
+{
+	char text[4096] = "";
+	FILE *f = fopen(path, "r");
+
+	cr_assert(f, "%s", path);
+	cr_assert(fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	cr_expect(strstr(text, line), "%s: no «%s»", path, line);
+}
+
+Test(process, every_thread_is_confined, .init = skip_without_kvm, .timeout = 60)
+{
+	char path[300], link[300];
+	DIR *dir;
+
+	make_kernel(sleeps, sizeof(sleeps));
+	start("--cpus boot=3 --null", -1, 0);
+	read_until(run.out_text, "!");
+	snprintf(path, sizeof(path), "/proc/%d/task", run.pid);
+	dir = opendir(path);
+	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+		if (!isdigit(d->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", run.pid, d->d_name);
+		expect_status(path, "Seccomp:\t2");
+		expect_status(path, "NoNewPrivs:\t1");
+		expect_status(path, "CapEff:\t0000000000000000");
+		expect_status(path, "CapBnd:\t0000000000000000");
+	}
+	closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/fd", run.pid);
+	dir = opendir(path);
+	if (!dir)
+		cr_skip_test("its descriptors: %s (only root may look)", strerror(errno));
+	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+		char target[PATH_MAX] = "";
+
+		snprintf(link, sizeof(link), "/proc/%d/fd/%.20s", run.pid, d->d_name);
+		if (readlink(link, target, sizeof(target) - 1) > 0)
+			cr_expect(!strstr(target, "vfio") && !strstr(target, "/dev/") &&
+				!strstr(target, "guest-ram"), "%s", target);
+	}
+	closedir(dir);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+static bool is_raw(int tty)
+{
+	struct termios t;
+
+	cr_assert(tcgetattr(tty, &t) == 0);
+	return !(t.c_lflag & (ICANON | ECHO | ISIG));
+}
+
+static void start_on_terminal(const uint8_t *code, size_t len, int *ret_master, int *ret_slave)
+{
+	char seen[16] = "";
+
+	cr_assert(openpty(ret_master, ret_slave, NULL, NULL, NULL) == 0);
+	make_kernel(code, len);
+	start("", *ret_slave, 0);
+	cr_assert(!is_raw(*ret_slave));
+	for (size_t n = 0; !strchr(seen, '!');)
+		n += (size_t)read(*ret_master, seen + n, sizeof(seen) - 1 - n);
+	cr_expect(is_raw(*ret_slave));
+}
+
+Test(process, terminal_is_given_back_after_poweroff, .init = skip_without_kvm, .timeout = 60)
+{
+	int master, slave;
+
+	start_on_terminal(echoes, sizeof(echoes), &master, &slave);
+	/* Ctrl-C and Ctrl-A Ctrl-A reach the guest. */
+	cr_assert(write(master, "\x03\x01\x01q", 4) == 4);
+	finish(0);
+	cr_expect(!is_raw(slave));
+}
+
+Test(process, terminal_is_given_back_after_ctrl_a_x, .init = skip_without_kvm, .timeout = 60)
+{
+	int master, slave;
+
+	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
+	cr_assert(write(master, "xx\x01x", 4) == 4);
+	finish(0);
+	cr_expect(!is_raw(slave));
+}
+
+Test(process, terminal_is_given_back_after_signals, .init = skip_without_kvm, .timeout = 60)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+	for (unsigned i = 0; i < 4; i++) {
+		int master, slave;
+
+		strcpy(strrchr(kernel, '-'), "-XXXXXX");
+		start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
+		kill(run.pid, signals[i]);
+		finish(0);
+		cr_expect(!is_raw(slave), "after signal %d", signals[i]);
+		close(master);
+		close(slave);
+	}
+}
+
+Test(process, terminal_is_given_back_after_a_fault, .init = skip_without_kvm, .timeout = 60)
+{
+	int master, slave;
+
+	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
+	kill(run.pid, SIGSEGV);
+	waitpid(run.pid, &run.status, 0);
+	cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGSEGV);
+	cr_expect(!is_raw(slave));
+	unlink(kernel);
+}
+
+Test(process, a_guest_that_breaks_itself_is_status_2, .init = skip_without_kvm, .timeout = 60)
+{
+	static const uint8_t code[] = {0xb8, LE32(0xd0000000), 0xff, 0xe0}; /* jmp into a hole */
+
+	make_kernel(code, sizeof(code));
+	start("--null", -1, 0);
+	finish(2);
+	cr_expect(strstr(run.err_text, "vcpu0: the guest cannot go on"));
+	cr_expect(strstr(run.err_text, "rip 0010:d0000000"), "%s", run.err_text);
+}
+
+Test(process, refusals_are_one_line_and_status_1)
+{
+	static const struct {
+		const char *options, *says;
+	} bad[] = {
+		{"--initramfs /nonexistent", "--initramfs /nonexistent: No such file"},
+		{"--initramfs /tmp", "is a directory"},
+		{"--serial file=/nonexistent/x", "--serial file= /nonexistent/x"},
+		{"--log-file /nonexistent/x", "--log-file /nonexistent/x"},
+		{"--cpus boot=99", "--cpus boot"},
+		{"--kernel again", "--kernel is given twice"},
+	};
+
+	make_kernel(says_hi, sizeof(says_hi));
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		start(bad[i].options, -1, 0);
+		read_until(NULL, NULL);
+		waitpid(run.pid, &run.status, 0);
+		if (strstr(run.err_text, "/dev/kvm"))
+			continue; /* refused for another good reason */
+		cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 1);
+		cr_expect(strstr(run.err_text, bad[i].says), "%s", run.err_text);
+		cr_expect(!strstr(run.err_text, "broker"), "something was started");
+	}
+	unlink(kernel);
+}
+
+Test(process, no_rights_on_kvm_name_the_group)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat("/dev/kvm", &st) < 0 || st.st_mode & S_IWOTH)
+		cr_skip_test("needs root and a /dev/kvm that is not everybody's");
+	make_kernel(says_hi, sizeof(says_hi));
+	start("", -1, 65534);
+	read_until(NULL, NULL);
+	waitpid(run.pid, &run.status, 0);
+	unlink(kernel);
+	if (WEXITSTATUS(run.status) == 126)
+		cr_skip_test("nobody may not run the build tree's binary");
+	cr_expect(WEXITSTATUS(run.status) == 1);
+	cr_expect(strstr(run.err_text, "/dev/kvm: you may not use it"), "%s", run.err_text);
+}

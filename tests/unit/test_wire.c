@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The generated code under our allocator: every message comes through a channel as it went in, and
+ * a packet built to eat memory gets an error, not memory.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "ipc/chan.h"
+
+static struct chan core, broker;
+static struct msg msg;
+static struct err err;
+
+static void begin(void)
+{
+	struct fd a, b;
+
+	cr_assert_eq(frame_pair(&a, &b), 0);
+	chan_init(&core, a, ACTOR_CORE, ACTOR_BROKER, "broker");
+	chan_init(&broker, b, ACTOR_BROKER, ACTOR_CORE, "core");
+}
+
+static void end(void)
+{
+	chan_close(&core);
+	chan_close(&broker);
+}
+
+TestSuite(wire, .init = begin, .fini = end);
+
+static void send_bytes(const uint8_t *data, size_t len)
+{
+	cr_assert_eq(frame_send(core.sock.n, data, len, NULL, 0, 100), 0);
+}
+
+/* An arm with an empty body encodes to its tag and a zero: enough to see each one decoded. */
+Test(wire, every_message_decodes)
+{
+	const ProtobufCMessageDescriptor *d = &bulkhead__packet__descriptor;
+
+	for (unsigned i = 0; i < d->n_fields; i++) {
+		uint32_t tag = d->fields[i].id << 3 | 2;
+		const uint8_t bytes[] = {0x08, 1, (uint8_t)(tag | 0x80), (uint8_t)(tag >> 7), 0};
+		const struct rule *rule = rule_of((Bulkhead__Packet__BodyCase)d->fields[i].id);
+		bool is_ask = rule && rule->deadline_ms && rule->min_fds == 0;
+
+		if (!rule || !is_ask || tag < 0x80)
+			continue;
+		for (unsigned actor = ACTOR_CORE; actor <= ACTOR_HELPER; actor <<= 1) {
+			if (!(rule->to & actor))
+				continue;
+			broker.self = (enum actor)actor;
+			broker.peer = (enum actor)rule->from;
+			broker.phase = rule->phases & PHASE_RUN ? PHASE_RUN : PHASE_SETUP;
+			broker.seq = 0;
+			send_bytes(bytes, sizeof(bytes));
+			cr_assert_eq(chan_recv(&broker, &msg, 100, &err), 0, "%s: %s", rule->name,
+				err.msg);
+			cr_assert_eq(msg.packet->body_case, rule->body);
+			msg_done(&msg);
+		}
+	}
+}
+
+Test(wire, strings_and_bytes_stay_in_the_arena)
+{
+	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	char cause[] = "killed by signal 9 (KILL)";
+
+	gone.index = 7;
+	gone.cause = cause;
+	cr_assert_eq(chan_tell(&broker, &PACKET(HELPER_GONE, helper_gone, &gone)), 0);
+	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->helper_gone->index, 7);
+	cr_assert_str_eq(msg.packet->helper_gone->cause, cause);
+	cr_assert((uint8_t *)msg.packet->helper_gone->cause >= msg.arena &&
+		(uint8_t *)msg.packet->helper_gone->cause < msg.arena + sizeof(msg.arena));
+	msg_done(&msg);
+}
+
+/* Start{ram: [{}, {}, ...]}: two bytes on the wire, 48 and more in memory, each. */
+Test(wire, a_packet_that_eats_memory)
+{
+	static uint8_t bytes[FRAME_MAX];
+	size_t n = 0, body = FRAME_MAX - 8;
+
+	bytes[n++] = 0x08;
+	bytes[n++] = 1;
+	bytes[n++] = 0xa2; /* field 20, length-delimited */
+	bytes[n++] = 0x01;
+	bytes[n++] = (uint8_t)((body & 0x7f) | 0x80);
+	bytes[n++] = (uint8_t)((body >> 7 & 0x7f) | 0x80);
+	bytes[n++] = (uint8_t)(body >> 14);
+	for (size_t i = 0; i + 1 < body; i += 2) {
+		bytes[n++] = 0x0a;
+		bytes[n++] = 0;
+	}
+	send_bytes(bytes, 7 + body);
+	cr_assert_eq(chan_recv(&broker, &msg, 100, &err), -EBADMSG);
+	cr_assert(broker.broken);
+	cr_assert_leq(msg.arena_used, sizeof(msg.arena));
+}
+
+Test(wire, an_answer_too_long_to_send)
+{
+	static char cause[FRAME_MAX + 1];
+	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+
+	memset(cause, 'x', sizeof(cause) - 1);
+	gone.cause = cause;
+	cr_assert_eq(chan_tell(&broker, &PACKET(HELPER_GONE, helper_gone, &gone)), -EMSGSIZE);
+	cr_assert_not(broker.broken);
+}
+
+Test(wire, truncated_anywhere)
+{
+	Bulkhead__RamRegion region = BULKHEAD__RAM_REGION__INIT, *list[] = {&region, &region};
+	Bulkhead__Start start = BULKHEAD__START__INIT;
+	Bulkhead__Packet packet = PACKET(START, start, &start);
+	uint8_t bytes[256];
+	size_t len;
+
+	region.gpa = 1ull << 40;
+	region.size = 1ull << 30;
+	start.ram = list;
+	start.n_ram = 2;
+	packet.seq = 1;
+	len = bulkhead__packet__pack(&packet, bytes);
+	for (size_t n = 1; n < len; n++) {
+		broker.broken = false;
+		broker.seq = 0;
+		send_bytes(bytes, n);
+		cr_assert_eq(chan_recv(&broker, &msg, 100, &err), -EBADMSG, "%zu of %zu", n, len);
+	}
+}

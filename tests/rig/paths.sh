@@ -5,7 +5,7 @@
 RIG_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$RIG_DIR/../.." && pwd)
 RIG_CACHE=${BULKHEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bulkhead}/rig
-RIG_BUILD=$REPO/build/rig
+RIG_BUILD=${RIG_BUILD:-$REPO/build/rig}
 PATH=$PATH:$RIG_CACHE/tools/usr/bin
 
 # qemu_libs TREE: the library path that lets an unpacked QEMU start.

@@ -174,6 +174,7 @@ count_between() {
     count_end
     MMIO=$(grep -c 'kvm_mmio:' "$VM_DIR/trace")
     note "$(said "$1 end")"
+    sed -n 's/.*kvm_pio: \(.*\) size.*/\1/p' "$VM_DIR/trace" | sort | uniq -c | sort -rn | head -n 8 | sed 's/^/  ports: /'
     note "exits to userspace: $EXITS, of them the console's: $CONSOLE_EXITS; accesses KVM emulated: $MMIO"
 }
 

@@ -14,6 +14,7 @@ wait_for 'BH together begin' 90
 note "$(said devices)"
 expect_written
 count_between together
+wait_for 'BH end' 60
 grep -a '^BH together .*=' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
 expect "2,000 good reads of the NVMe" [ "$(said 'together nvme0n1')" = "BH together nvme0n1 n=2000 failed=0" ]
 expect "2,000 good reads of the VDUSE disk" [ "$(said 'together vda')" = "BH together vda n=2000 failed=0" ]

@@ -13,7 +13,8 @@ expect "and the MTU" [ "$(field "$(said 'net ')" mtu)" = 1400 ]
 expect_packets
 wait_for 'BH packets counted' 30
 note "$(said 'packets counted')"
-expect "the guest's counters rose" [ "$(said 'packets counted')" = "BH packets counted tx=10000 rx=10000" ]
+expect "the guest's counters rose by as many" \
+    [ "$(field "$(said 'packets counted')" tx)" -ge 10000 -a "$(field "$(said 'packets counted')" rx)" -ge 10000 ]
 note "the simulator's: rx $(packets_of n0 0 rx_pkts) tx $(packets_of n0 1 tx_pkts)"
 expect "the simulator's counter rose as well" [ "$(packets_of n0 1 tx_pkts)" -ge 10000 ]
 wait_for 'BH mac ' 60

@@ -114,7 +114,7 @@ static int spawn(struct broker *broker, const struct args *args, struct err *err
 {
 	fd_owned ask = FD_NONE_INIT, ask_peer = FD_NONE_INIT;
 	fd_owned event = FD_NONE_INIT, event_peer = FD_NONE_INIT;
-	int error[2], code, r;
+	int error[2] = {-1, -1}, code, r;
 
 	r = frame_pair(&ask, &ask_peer);
 	if (r == 0)

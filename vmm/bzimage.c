@@ -97,7 +97,7 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 	if (offset > kernel->image.size || payload > kernel->image.size - offset)
 		return err_set(err, -ENODATA, BLAME_HOST,
 			"is truncated: its header speaks of %llu bytes, it has %llu" AGAIN,
-			(unsigned long long)(offset + payload),
+			(unsigned long long)offset + payload,
 			(unsigned long long)kernel->image.size);
 	code = place(&hdr, payload, low_ram, &start, &kernel->end, err);
 	if (code)

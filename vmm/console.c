@@ -2,10 +2,9 @@
  *
  * Terminal modes and the keyboard.
  *
- * Core process, main thread; the signal handler in any. How the terminal was is kept in a static: a
- * handler has no other place to find it. The ioctls are called as they are, since tcsetattr(3) is
- * two of them, of which the run policy has one. Ctrl-A is the escape key, as in QEMU: x ends the VM,
- * Ctrl-A sends itself.
+ * Core process, main thread. How the terminal was is kept in a static: a signal handler has no other
+ * place to find it. The ioctls are called as they are: tcsetattr(3) is two of them, of which the run
+ * policy has one. Ctrl-A is the escape key, as in QEMU: x ends the VM, Ctrl-A sends itself.
  */
 #include "vmm/console.h"
 

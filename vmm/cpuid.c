@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CPUID edits (Intel SDM 2A CPUID; AMD APM 3 appendix E; KVM: Documentation/virt/kvm/x86/cpuid.rst).
+ * CPUID edits (Intel SDM 2A, CPUID; AMD APM 3, appendix E; Linux virt/kvm/x86/cpuid.rst).
  *
  * Core process, main thread. KVM_GET_SUPPORTED_CPUID is the host CPU less what KVM cannot do, with
  * the topology of the host CPU it was asked on: everything that speaks of ids, counts and sharing

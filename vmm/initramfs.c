@@ -87,7 +87,7 @@ static int walk_cpio(const struct image *image, uint64_t *at, struct err *err)
 
 		if (code)
 			return code;
-		if ((memcmp(header, "070701", 6) && memcmp(header, "070702", 6)) ||
+		if ((memcmp(header, "070701", 6) != 0 && memcmp(header, "070702", 6) != 0) ||
 			!parse_hex(header + CPIO_NAMESIZE, &name_size) ||
 			!parse_hex(header + CPIO_FILESIZE, &file_size) || !name_size)
 			return damaged(*at, err);

@@ -2,10 +2,10 @@
  *
  * bulkhead: the core process, from the operator's rights to those of a guest's monitor.
  *
- * This page is the order in which rights are used and given up. Each step says what it needs and
- * what must not have happened yet. What can be refused is refused by step 4, before anything on the
- * host has changed; from step 5 on no path can be opened, and from step 12 on the main thread can do
- * no more than reset and end the VM.
+ * This page is the order in which rights are used and given up; start() is the place to begin. Each
+ * step says what it needs and what must not have happened yet. What can be refused is refused by
+ * step 4, before anything on the host has changed; from step 5 on no path can be opened, and after
+ * step 12 the main thread can do no more than reset and end the VM.
  */
 #include <errno.h>
 #include <malloc.h>

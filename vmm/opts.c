@@ -169,7 +169,7 @@ static int parse_keys(const char *option, const char *text, struct key *keys, st
 static int set_cpus(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {{"boot", true, ""}, {"max", false, ""}, {NULL, false, ""}};
-	unsigned max;
+	unsigned max = 0;
 	int r = parse_keys("--cpus", value, keys, err);
 
 	if (r == 0)

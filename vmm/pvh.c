@@ -104,7 +104,7 @@ static int entry_of_note(const struct image *image, uint64_t at, const Elf64_Nhd
 		(note->n_descsz != 4 && note->n_descsz != 8))
 		return 0;
 	code = image_read(image, at + sizeof(*note), name, sizeof(name), err);
-	if (code || memcmp(name, "Xen", sizeof(name)))
+	if (code || memcmp(name, "Xen", sizeof(name)) != 0)
 		return code;
 	code = image_read(image, desc, &entry, note->n_descsz, err);
 	if (!code)

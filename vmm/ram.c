@@ -38,7 +38,7 @@ static int read_number(const char *path, const char *key, uint64_t *ret)
 	if (!file)
 		return -errno;
 	while (status && fgets(line, sizeof(line), file)) {
-		if (skip && strncmp(line, key, skip))
+		if (skip && strncmp(line, key, skip) != 0)
 			continue;
 		if (sscanf(line + skip, "%llu", &value) == 1) {
 			*ret = value;
@@ -54,7 +54,7 @@ static int check_hugepages(const struct ram_options *options, struct err *err)
 	unsigned long long kib = options->hugepage_size / KiB;
 	unsigned long long need;
 	char path[96];
-	uint64_t available, reserved = 0;
+	uint64_t available = 0, reserved = 0;
 
 	if (options->hugepage_size != 2 * MiB && options->hugepage_size != GiB)
 		return err_set(err, -EINVAL, BLAME_HOST,
@@ -86,7 +86,7 @@ static int check_hugepages(const struct ram_options *options, struct err *err)
 
 static int check_memory(const struct ram_options *options, struct err *err)
 {
-	uint64_t available;
+	uint64_t available = 0;
 
 	if (options->hugepages)
 		return check_hugepages(options, err);

@@ -242,10 +242,10 @@ int vcpus_create(struct vm *vm, unsigned n, struct err *err)
 	if (r < 0)
 		return r;
 	vm->vcpus = calloc(n, sizeof(vm->vcpus[0]));
+	vm->n_vcpus = vm->vcpus ? n : 0;
 	if (!vm->vcpus)
 		r = err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
-	vm->n_vcpus = n;
-	for (unsigned i = 0; i < n && r == 0; i++) {
+	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++) {
 		vm->vcpus[i] = (struct vcpu){.vm = vm, .index = i, .fd = FD_NONE_INIT};
 		r = create(&vm->vcpus[i], supported, tsc_deadline, err);
 	}

@@ -10,6 +10,9 @@ export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8
 CASE_SINCE=$(cut -d ' ' -f 1 /proc/uptime)
 CASE=${CASE:-$(basename "${BASH_SOURCE[-1]}" .sh)}
 BULKHEAD=/rig/bin/bulkhead
+# How much longer than on an idle machine of four processors a guest may take to get somewhere.
+# Only waiting is stretched by it; what a case promises within seconds is not.
+PATIENCE=3
 RIG_VMM=${RIG_VMM:-$(cat /rig/vmm 2>/dev/null || echo bulkhead)}
 BZIMAGE=/cache/kernel/bzImage
 VMLINUX=/cache/kernel/vmlinux
@@ -153,10 +156,10 @@ vm_alive() { kill -0 "$VM" 2>/dev/null; }
 
 # wait_for MARKER SECONDS: until the console has a line with it.
 wait_for() {
-    local end=$((SECONDS + $2))
+    local end=$((SECONDS + $2 * PATIENCE))
     until grep -aqs -- "$1" "$CONSOLE"; do
         vm_alive || { grep -aqs -- "$1" "$CONSOLE" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
-        ((SECONDS < end)) || fail "the guest did not say «$1» within $2 s"
+        ((SECONDS < end)) || fail "the guest did not say «$1» within $(($2 * PATIENCE)) s"
         sleep 0.1
     done
 }
@@ -170,9 +173,9 @@ wait_status() { wait "$VM"; echo $?; }
 
 # wait_exit SECONDS: the VM's process is to end within them; STATUS is how.
 wait_exit() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1 * PATIENCE))
     while vm_alive; do
-        ((SECONDS < end)) || fail "the VMM did not end within $1 s"
+        ((SECONDS < end)) || fail "the VMM did not end within $(($1 * PATIENCE)) s"
         sleep 0.05
     done
     wait "$VM"

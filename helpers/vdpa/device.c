@@ -98,7 +98,7 @@ void device_config_write(unsigned offset, unsigned size, const uint8_t *data)
 static int fit_queues(struct vdpa *v, unsigned wanted, struct err *err)
 {
 	struct virtio_pci *vp = &v->virtio;
-	uint32_t has;
+	uint32_t has = 0;
 	int r = VDPA_ASK(v, VHOST_VDPA_GET_VQS_COUNT, &has, err);
 
 	if (r < 0)
@@ -131,7 +131,7 @@ static int fit_queues(struct vdpa *v, unsigned wanted, struct err *err)
 static int learn_type(struct vdpa *v, struct err *err)
 {
 	struct virtio_pci *vp = &v->virtio;
-	uint32_t type, size;
+	uint32_t type = 0, size = 0;
 	int r = VDPA_ASK(v, VHOST_VDPA_GET_DEVICE_ID, &type, err);
 
 	if (r == 0)
@@ -167,7 +167,7 @@ static int own(struct vdpa *v, struct err *err)
  * all queues, and some devices too. */
 static int size_queues(struct vdpa *v, struct err *err)
 {
-	uint16_t most;
+	uint16_t most = 0;
 	int r = VDPA_ASK(v, VHOST_VDPA_GET_VRING_NUM, &most, err);
 
 	for (unsigned i = 0; i < v->virtio.n_queues && r == 0; i++) {

@@ -82,7 +82,7 @@ static int map_all(struct vdpa *v, bool anew, struct err *err)
 /* The device's DMA addresses are the guest's, so RAM must lie where it has any. */
 static int check_range(struct vdpa *v, struct err *err)
 {
-	struct vhost_vdpa_iova_range range;
+	struct vhost_vdpa_iova_range range = {0};
 	int r = VDPA_ASK(v, VHOST_VDPA_GET_IOVA_RANGE, &range, err);
 
 	for (unsigned i = 0; i < v->n_ram && r == 0; i++)

@@ -239,7 +239,7 @@ static void write_accepted(struct virtio_pci *vp, uint32_t value)
 		vp->accepted = (vp->accepted & ~(0xffffffffull << shift)) | (uint64_t)value << shift;
 }
 
-/* A vector that is not there reads back as none: the driver sees that it did not take (§4.1.5.1.2). */
+/* A vector that is not there reads back as none: the driver sees it did not take (§4.1.5.1.2). */
 static uint16_t check_vector(const struct virtio_pci *vp, uint32_t value)
 {
 	return value <= vp->n_queues ? (uint16_t)value : VIRTIO_NO_VECTOR;

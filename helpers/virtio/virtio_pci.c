@@ -289,10 +289,11 @@ static void write_geometry(const struct virtio_pci *vp, struct virtio_queue *q, 
 
 static void queue_write(struct virtio_pci *vp, unsigned offset, uint32_t value)
 {
-	struct virtio_queue *q = &vp->queues[vp->queue_select];
+	struct virtio_queue *q;
 
 	if (vp->queue_select >= vp->n_queues)
 		return;
+	q = &vp->queues[vp->queue_select];
 	if (offset == QUEUE_VECTOR) {
 		q->vector = check_vector(vp, value);
 		vp->ops->rewire(vp->queue_select);

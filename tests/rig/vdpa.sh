@@ -108,8 +108,8 @@ vdpa_clear() {
 
 # config_of NAME KEY: what `vdpa dev config show` says.
 config_of() { vdpa_tool -j dev config show "$1" | tr ',{}' '\n\n\n' | sed -n "s/^ *\"$2\": *\"\\{0,1\\}\\([^\"]*\\).*/\\1/p" | head -n 1; }
-# packets_of NAME QUEUE KEY: a simulator's own counter.
-packets_of() { vdpa_tool dev vstats show "$1" qidx "$2" | tr ' ' '\n' | grep -A 1 "^$3\$" | tail -n 1; }
+# stat_of NAME QUEUE WORDS: a simulator's own counter, «rx packets», «cvq successes».
+stat_of() { vdpa_tool dev vstats show "$1" qidx "$2" 2>&1 | tr '\n' ' ' | sed -n "s/.*$3 \([0-9]*\).*/\1/p"; }
 
 # hugepages MIB: set them aside for the next guest; a device that pins maps each
 # physically contiguous run, and small pages are too many of those.

@@ -15,13 +15,14 @@ wait_for 'BH packets counted' 30
 note "$(said 'packets counted')"
 expect "the guest's counters rose by as many" \
     [ "$(field "$(said 'packets counted')" tx)" -ge 10000 -a "$(field "$(said 'packets counted')" rx)" -ge 10000 ]
-note "the simulator's: rx $(packets_of n0 0 rx_pkts) tx $(packets_of n0 1 tx_pkts)"
-expect "the simulator's counter rose as well" [ "$(packets_of n0 1 tx_pkts)" -ge 10000 ]
+vdpa_tool dev vstats show n0 qidx 1 | sed 's/^/  /'
+expect "the simulator's counter rose as well" [ "$(stat_of n0 1 'tx packets')" -ge 10000 ]
 wait_for 'BH mac ' 60
 line=$(said 'mac ')
 note "$line"
 expect "frames to the new MAC come back" [ "$(field "$line" received)" = 200 ]
 expect "frames to the old one do not" [ "$(field "$line" old_received)" = 0 ]
-expect "the device has the new MAC" [ "$(config_of n0 mac)" = 52:54:00:be:ef:02 ]
+expect "the device has the new MAC" [ "$(config_of n0 mac)" = 56:be:ef:01:02:03 ]
+expect "and it came by the control queue" [ "$(stat_of n0 2 'cvq successes')" -ge 1 ]
 power_off_clean
 pass

@@ -142,10 +142,11 @@ bulkhead_arguments() {
 bulkhead_device() { args+=(--device "path=/sys/bus/pci/devices/$1/"); }
 
 qemu_arguments() {
-    local tree=/cache/qemu libs
-    libs=$(find $tree/usr/lib $tree/lib -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :)
-    args=(env LD_LIBRARY_PATH="$libs" "$tree/usr/bin/qemu-system-x86_64"
-        -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" -M q35 -accel kvm -cpu host
+    local tree=/cache/qemu-11 libs
+    libs=$(find $tree/usr/lib -name '*.so.*' -printf '%h\n' | sort -u | paste -s -d :)
+    args=($tree/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path "$libs"
+        $tree/usr/bin/qemu-system-x86_64
+        -L $tree/usr/share/seabios -L $tree/usr/share/qemu -M q35 -accel kvm -cpu host
         -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
         -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
 }

@@ -8,20 +8,16 @@ RIG_CACHE=${BULKHEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bulkhead}/rig
 RIG_BUILD=${RIG_BUILD:-$REPO/build/rig}
 PATH=$PATH:$RIG_CACHE/tools/usr/bin
 
-# qemu_libs TREE: the library path that lets an unpacked QEMU start.
-qemu_libs() {
-    find "$1/usr/lib" "$1/lib" -name '*.so.*' -printf '%h\n' 2>/dev/null | sort -u | paste -s -d :
-}
+# The cached QEMU comes with every library it links to, C library and dynamic linker included, so it
+# runs on any release.
+qemu_linker() { echo "$1/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"; }
+qemu_libs() { find "$1/usr/lib" -name '*.so.*' -printf '%h\n' | sort -u | paste -s -d :; }
 
-# become_qemu ARGS…: the cached QEMU when there is one, else the machine's; it
-# dies with the process that started it.
+# become_qemu ARGS…: the cached QEMU; it dies with the process that started it.
 become_qemu() {
-    local tree=$RIG_CACHE/qemu
-    if [ -x "$tree/usr/bin/qemu-system-x86_64" ]; then
-        exec setpriv --pdeathsig KILL env LD_LIBRARY_PATH="$(qemu_libs "$tree")" \
-            "$tree/usr/bin/qemu-system-x86_64" -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
-    fi
-    exec setpriv --pdeathsig KILL qemu-system-x86_64 "$@"
+    local tree=$RIG_CACHE/qemu-11
+    exec setpriv --pdeathsig KILL "$(qemu_linker "$tree")" --library-path "$(qemu_libs "$tree")" \
+        "$tree/usr/bin/qemu-system-x86_64" -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
 }
 
 # The full kernel built from the kernel.config of this checkout, if there is one.

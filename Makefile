@@ -33,13 +33,14 @@ SECCOMP_SRC := seccomp/load.c seccomp/confine.c
 core_SRC   := $(wildcard vmm/*.c) seccomp/core.c
 broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
 vfio_SRC   := helpers/helper.c $(wildcard helpers/vfio/*.c) seccomp/vfio.c
+vdpa_SRC   := helpers/helper.c $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
 null_SRC   := helpers/helper.c $(wildcard helpers/null/*.c) seccomp/null.c
 
-PROCESSES := core broker vfio null
+PROCESSES := core broker vfio vdpa null
 ifneq ($(SAN),)
 $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
-HELPERS   := broker vfio null
+HELPERS   := broker vfio vdpa null
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c

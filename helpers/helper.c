@@ -22,7 +22,7 @@
 #include "ipc/log.h"
 #include "seccomp/confine.h"
 
-enum { HELPER_FDS_MAX = 16 }; /* five, the device, ERR, REQ, and what a message brings */
+enum { HELPER_FDS_MIN = 16 }; /* five, the device, ERR, REQ, and what a message brings */
 
 static struct {
 	const struct helper_ops *ops;
@@ -59,15 +59,43 @@ static int give_value(const struct msg *msg, int r, uint64_t value, const struct
 	return chan_answer(&self.core, msg, &PACKET(VALUE, value, &body), NULL, 0);
 }
 
+/* The broker is as trusted as the operator; a wrong region is a bug, not an attack. */
+static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *err)
+{
+	const Bulkhead__Open *in = msg->packet->open;
+	struct helper_open out = {.name = in->name, .num_queues = in->num_queues};
+
+	if (in->n_ram > GUEST_RAM_MAX)
+		return err_set(err, -EBADMSG, BLAME_PEER, "broker: too many RAM regions");
+	for (size_t i = 0; i < in->n_ram; i++) {
+		const Bulkhead__RamRegion *ram = in->ram[i];
+
+		if (!ram->size || (ram->gpa | ram->size | ram->offset) % 4096 ||
+			ram->gpa + ram->size < ram->gpa || ram->offset + ram->size < ram->offset)
+			return err_set(err, -EBADMSG, BLAME_PEER, "broker: RAM region");
+		out.ram[out.n_ram++] = (struct guest_ram){ram->gpa, ram->size, ram->offset};
+	}
+	out.device = msg_fd(msg, 0);
+	out.memfd = msg_fd(msg, 1);
+	*ret = out;
+	return 0;
+}
+
 static int on_open(struct msg *msg, struct err *err)
 {
 	Bulkhead__Opened body = BULKHEAD__OPENED__INIT;
 	fd_owned store = FD_NONE_INIT;
+	struct helper_open open;
 	int r;
 
 	if (self.open)
 		return breach(err, "a second Open");
-	r = self.ops->open(msg->packet->open->name, msg_fd(msg, 0), &store, err);
+	r = open_from_wire(msg, &open, err);
+	if (r < 0)
+		return r;
+	r = self.ops->open(&open, &store, err);
+	fd_close(&open.device);
+	fd_close(&open.memfd);
 	if (r < 0)
 		return chan_refuse(&self.broker, msg, err);
 	self.open = true;
@@ -216,6 +244,41 @@ static int on_msix_disarm(struct msg *msg, struct err *err)
 	return finish(msg, r, err);
 }
 
+static int on_kick_arm(struct msg *msg, struct err *err)
+{
+	uint32_t queue = msg->packet->kick_arm->queue;
+	int r;
+
+	if (!self.described || queue >= self.desc.doorbells.count)
+		return breach(err, "KickArm of a doorbell that is not there");
+	r = self.ops->kick_arm(queue, msg_fd(msg, 0), err);
+	return finish(msg, r, err);
+}
+
+static int on_intx_arm(struct msg *msg, struct err *err)
+{
+	int r;
+
+	if (!self.described || !self.desc.intx)
+		return breach(err, "IntxArm of a pin that is not there");
+	r = self.ops->intx_arm(msg_fd(msg, 0), msg_fd(msg, 1), err);
+	return finish(msg, r, err);
+}
+
+static int on_suspend(struct msg *msg, struct err *err)
+{
+	if (!self.desc.can_suspend)
+		return breach(err, "Suspend of what cannot be suspended");
+	return finish(msg, self.ops->suspend(err), err);
+}
+
+static int on_resume(struct msg *msg, struct err *err)
+{
+	if (!self.desc.can_suspend)
+		return breach(err, "Resume of what cannot be suspended");
+	return finish(msg, self.ops->resume(err), err);
+}
+
 static int on_reset(struct msg *msg, struct err *err)
 {
 	return finish(msg, self.ops->reset(err), err);
@@ -237,6 +300,10 @@ static const struct handler {
 	{BULKHEAD__PACKET__BODY_MSIX_ARM, on_msix_arm},
 	{BULKHEAD__PACKET__BODY_MSIX_DISARM, on_msix_disarm},
 	{BULKHEAD__PACKET__BODY_RESET, on_reset},
+	{BULKHEAD__PACKET__BODY_KICK_ARM, on_kick_arm},
+	{BULKHEAD__PACKET__BODY_INTX_ARM, on_intx_arm},
+	{BULKHEAD__PACKET__BODY_SUSPEND, on_suspend},
+	{BULKHEAD__PACKET__BODY_RESUME, on_resume},
 };
 
 /* One message from one peer. The rules have let through only what that peer may ask for. */
@@ -256,40 +323,49 @@ static int serve_one(struct chan *chan, struct err *err)
 	return r;
 }
 
-/* Serves until a peer hangs up (-EPIPE) or something is wrong; always a negative errno. */
+/* Waits for a message or an event. polls: broker, core, then the helper's own. */
+static int wait_for(struct pollfd polls[2 + HELPER_EVENTS], struct err *err)
+{
+	int fds[HELPER_EVENTS] = {-1, -1, -1};
+
+	if (self.open && self.ops->event_fds)
+		self.ops->event_fds(fds);
+	polls[0] = (struct pollfd){.fd = self.broker.sock.n, .events = POLLIN};
+	polls[1] = (struct pollfd){.fd = self.core.sock.n, .events = POLLIN};
+	for (unsigned i = 0; i < HELPER_EVENTS; i++)
+		polls[2 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	while (ppoll(polls, 2 + HELPER_EVENTS, NULL, NULL) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
+	return 0;
+}
+
+/* Serves until a peer hangs up (-EPIPE) or something is wrong; always a negative errno. Events come
+ * before messages: a message may close what was readable. */
 static int serve(struct err *err)
 {
-	int fds[2] = {-1, -1}, r = 0;
+	struct pollfd polls[2 + HELPER_EVENTS];
+	int r = 0;
 
 	while (r >= 0) {
-		struct pollfd polls[] = {
-			{.fd = self.broker.sock.n, .events = POLLIN},
-			{.fd = self.core.sock.n, .events = POLLIN},
-			{.fd = fds[0], .events = POLLIN},
-			{.fd = fds[1], .events = POLLIN},
-		};
-
-		if (ppoll(polls, 4, NULL, NULL) < 0) {
-			if (errno == EINTR)
-				continue;
-			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
-		}
+		r = wait_for(polls, err);
+		if (r < 0)
+			return r;
+		for (unsigned i = 0; i < HELPER_EVENTS; i++)
+			if (polls[2 + i].revents)
+				self.ops->on_event(i, &self.events);
 		if (polls[0].revents)
 			r = serve_one(&self.broker, err);
 		if (r >= 0 && polls[1].revents)
 			r = serve_one(&self.core, err);
-		for (unsigned i = 0; i < 2 && r >= 0; i++)
-			if (polls[2 + i].revents)
-				self.ops->on_event(i, &self.events);
-		if (r >= 0 && self.open && fds[0] < 0 && fds[1] < 0 && self.ops->event_fds)
-			r = self.ops->event_fds(fds);
 	}
 	return r;
 }
 
 static int begin(int argc, char **argv, struct err *err)
 {
-	static const struct confine walls = {.max_fds = HELPER_FDS_MAX, .die_with_parent = true};
+	const struct confine walls = {.die_with_parent = true,
+		.max_fds = self.ops->max_fds ? self.ops->max_fds : HELPER_FDS_MIN};
 	int r;
 
 	if (argc != 4 || policy_mode_parse(argv[3], &self.mode) < 0)

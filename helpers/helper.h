@@ -22,7 +22,22 @@ enum helper_fd {
 	HELPER_FD_EVENT = 4,  /* events to the core */
 };
 
-struct helper; /* the helper's own state */
+enum { GUEST_RAM_MAX = 8, HELPER_EVENTS = 3 };
+
+/* A piece of guest RAM: [gpa, gpa + size) is the memfd's [offset, offset + size). */
+struct guest_ram {
+	uint64_t gpa, size, offset;
+};
+
+/* What the broker hands over. The descriptors are taken by the helper that wants them; the
+ * skeleton closes what is left. */
+struct helper_open {
+	const char *name;
+	struct fd device; /* VFIO group, vhost-vdpa node, or nothing */
+	struct fd memfd;  /* guest RAM, or nothing */
+	unsigned n_ram, num_queues;
+	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */
+};
 
 /* All return 0 or -errno with *err filled. Arguments were checked against the description:
  * offsets, sizes and alignment lie inside config space or the BAR, vectors are below
@@ -30,10 +45,10 @@ struct helper; /* the helper's own state */
 struct helper_ops {
 	const char *kind; /* "vfio": binary bulkhead-vfio, policy rows and log prefix */
 	const struct policy *setup, *run;
+	unsigned max_fds; /* RLIMIT_NOFILE; 0: 16 */
 
-	/* Opens the device. group may hold nothing (null helper). ret_store: a duplicate for the
-	 * broker, or nothing. */
-	int (*open)(const char *name, struct fd group, struct fd *ret_store, struct err *err);
+	/* Opens the device. ret_store: a duplicate for the broker, or nothing. */
+	int (*open)(struct helper_open *open, struct fd *ret_store, struct err *err);
 	/* ret_device: a duplicate for the core to map BARs from, or nothing. */
 	int (*describe)(struct function_desc *ret, struct fd *ret_device, struct err *err);
 	int (*config_read)(unsigned offset, unsigned size, uint32_t *ret, struct err *err);
@@ -47,9 +62,15 @@ struct helper_ops {
 	int (*msix_arm)(unsigned vector, struct fd eventfd, struct err *err);
 	int (*msix_disarm)(unsigned vector, struct err *err);
 	int (*reset)(struct err *err);
-	/* Descriptors the loop should watch for events (VFIO ERR and REQ eventfds), -1 for none,
-	 * asked for after open; and what to do when one is readable. */
-	int (*event_fds)(int ret_fds[2]);
+	/* May be NULL when the description has no doorbells, no intx, no can_suspend. queue is
+	 * below doorbells.count. */
+	int (*kick_arm)(unsigned queue, struct fd eventfd, struct err *err);
+	int (*intx_arm)(struct fd trigger, struct fd resample, struct err *err);
+	int (*suspend)(struct err *err);
+	int (*resume)(struct err *err);
+	/* Descriptors the loop should watch for events, -1 for none, asked for before each wait
+	 * once the device is open; and what to do when one is readable. */
+	void (*event_fds)(int ret_fds[HELPER_EVENTS]);
 	void (*on_event)(unsigned which, struct chan *events);
 };
 

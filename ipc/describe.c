@@ -8,7 +8,7 @@
 
 #include "ipc/describe.h"
 
-enum { PAGE = 4096, MSIX_CAP_ID = 0x11 };
+enum { PAGE = 4096, MSIX_CAP_ID = 0x11, REG_PIN = 0x3d, PIN_A = 1 };
 
 void describe_to_wire(const struct function_desc *desc, struct describe_wire *wire)
 {
@@ -18,6 +18,8 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 	out->config.data = (uint8_t *)(uintptr_t)desc->config;
 	out->config.len = desc->config_size;
 	out->can_reset = desc->can_reset;
+	out->can_suspend = desc->can_suspend;
+	out->intx = desc->intx;
 	out->regions = wire->region_ptrs;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct region_desc *from = &desc->regions[i];
@@ -32,6 +34,7 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 		to->is_64 = from->is_64;
 		to->prefetchable = from->prefetchable;
 		to->fd_offset = from->fd_offset;
+		to->doorbell_pages = from->doorbell_pages;
 		to->n_mappable = from->n_ranges;
 		to->mappable = wire->range_ptrs[i];
 		for (unsigned j = 0; j < from->n_ranges; j++) {
@@ -50,6 +53,12 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 	wire->msix.pba_bar = desc->msix.pba_bar;
 	wire->msix.pba_offset = desc->msix.pba_offset;
 	out->msix = &wire->msix;
+	bulkhead__doorbells__init(&wire->doorbells);
+	wire->doorbells.bar = desc->doorbells.bar;
+	wire->doorbells.offset = desc->doorbells.offset;
+	wire->doorbells.stride = desc->doorbells.stride;
+	wire->doorbells.count = desc->doorbells.count;
+	out->doorbells = &wire->doorbells;
 }
 
 static int bad(struct err *err, const char *what)
@@ -78,7 +87,8 @@ static int region_kind(const Bulkhead__Region *in, struct err *err)
 static int region_from_wire(const Bulkhead__Region *in, struct region_desc *ret, struct err *err)
 {
 	struct region_desc out = {.size = in->size, .io = in->io, .is_64 = in->is_64,
-		.prefetchable = in->prefetchable, .fd_offset = in->fd_offset};
+		.prefetchable = in->prefetchable, .fd_offset = in->fd_offset,
+		.doorbell_pages = in->doorbell_pages};
 	uint64_t end = 0;
 	int r;
 
@@ -96,6 +106,9 @@ static int region_from_wire(const Bulkhead__Region *in, struct region_desc *ret,
 		end = offset + size;
 		out.ranges[out.n_ranges++] = (struct region_range){offset, size};
 	}
+	if (in->doorbell_pages && (out.io || out.fd_offset || out.n_ranges != 1 ||
+		out.ranges[0].offset || out.ranges[0].size > DOORBELLS_MAX * PAGE))
+		return bad(err, "doorbell pages");
 	*ret = out;
 	return 0;
 }
@@ -154,11 +167,46 @@ static int msix_from_wire(
 	return 0;
 }
 
+/* Is there a byte both in [a, a + a_len) and in [b, b + b_len)? */
+static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b + b_len && b < a + a_len;
+}
+
+/* Four bytes each, inside the BAR, and none on the MSI-X table or PBA: a write there is the core's
+ * to see. */
+static int doorbells_from_wire(
+	const Bulkhead__Doorbells *in, struct function_desc *desc, struct err *err)
+{
+	const struct msix_desc *msix = &desc->msix;
+	const struct region_desc *region;
+	uint64_t len;
+
+	if (!in || in->count == 0)
+		return 0;
+	if (in->bar >= PCI_BARS || in->count > DOORBELLS_MAX || in->stride < 4 ||
+		in->stride % 4 || in->offset % 4)
+		return bad(err, "doorbell geometry");
+	region = &desc->regions[in->bar];
+	len = (in->count - 1) * (uint64_t)in->stride + 4;
+	if (region->io || in->offset >= region->size || len > region->size - in->offset)
+		return bad(err, "doorbells outside their BAR");
+	if (msix->vectors && ((msix->table_bar == in->bar && overlap(in->offset, len,
+				msix->table_offset, msix->vectors * 16ull)) ||
+		(msix->pba_bar == in->bar && overlap(in->offset, len, msix->pba_offset,
+				(msix->vectors + 63) / 64 * 8ull))))
+		return bad(err, "doorbells on the MSI-X table or PBA");
+	desc->doorbells = (struct doorbell_desc){.count = in->count, .bar = in->bar,
+		.stride = in->stride, .offset = in->offset};
+	return 0;
+}
+
 int describe_from_wire(
 	const Bulkhead__Description *description, struct function_desc *ret, struct err *err)
 {
 	struct function_desc out = {.config_size = (unsigned)description->config.len,
-		.can_reset = description->can_reset};
+		.can_reset = description->can_reset, .can_suspend = description->can_suspend,
+		.intx = description->intx};
 	int r;
 
 	if (description->config.len != 256 && description->config.len != PCI_CONFIG_MAX)
@@ -166,6 +214,8 @@ int describe_from_wire(
 	memcpy(out.config, description->config.data, out.config_size);
 	if (out.config[0x0e] != 0)
 		return bad(err, "header type is not that of a single function");
+	if (out.intx && out.config[REG_PIN] != PIN_A)
+		return bad(err, "interrupt pin");
 	for (size_t i = 0; i < description->n_regions; i++) {
 		const Bulkhead__Region *region = description->regions[i];
 
@@ -179,6 +229,8 @@ int describe_from_wire(
 		if (out.regions[i].is_64 && out.regions[i + 1].size)
 			return bad(err, "a BAR in the upper half of a 64-bit one");
 	r = msix_from_wire(description->msix, &out, err);
+	if (r == 0)
+		r = doorbells_from_wire(description->doorbells, &out, err);
 	if (r < 0)
 		return r;
 	*ret = out;

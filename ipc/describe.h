@@ -19,6 +19,7 @@ enum {
 	PCI_BARS = 6,
 	REGION_RANGES = 4,
 	MSIX_MAX = 2048,
+	DOORBELLS_MAX = 512,
 };
 
 struct region_range {
@@ -29,6 +30,7 @@ struct region_desc {
 	uint64_t size; /* bytes; 0: the BAR does not exist */
 	bool io, is_64, prefetchable;
 	uint64_t fd_offset;
+	bool doorbell_pages; /* mapped page by page, write-only */
 	unsigned n_ranges;
 	struct region_range ranges[REGION_RANGES]; /* ascending, disjoint */
 };
@@ -40,18 +42,28 @@ struct msix_desc {
 	uint32_t table_offset, pba_offset;
 };
 
+struct doorbell_desc {
+	unsigned count; /* 0: none */
+	unsigned bar;
+	uint32_t stride;
+	uint64_t offset;
+};
+
 struct function_desc {
 	unsigned config_size; /* 256 or 4096 */
 	uint8_t config[PCI_CONFIG_MAX];
 	struct region_desc regions[PCI_BARS];
 	struct msix_desc msix;
-	bool can_reset;
+	struct doorbell_desc doorbells;
+	bool can_reset, can_suspend;
+	bool intx; /* interrupt pin A */
 };
 
 /* Storage the wire form points into; as long-lived as the packet. */
 struct describe_wire {
 	Bulkhead__Description description;
 	Bulkhead__MsixGeometry msix;
+	Bulkhead__Doorbells doorbells;
 	Bulkhead__Region regions[PCI_BARS], *region_ptrs[PCI_BARS];
 	Bulkhead__Range ranges[PCI_BARS][REGION_RANGES], *range_ptrs[PCI_BARS][REGION_RANGES];
 };

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "seccomp/rows.h"
+#include "seccomp/vdpa.h"
 
 #define ROWS_RUN                                                                                   \
 	ROWS_WIRE, ALLOW(waitid, "helper_reap: how a helper ended"),                               \
@@ -79,7 +80,10 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "helper: irq.c"),
 	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: vfio_reset"),
 	ALLOW(pwrite64, "helper: config space, trapped BAR writes"),
-	ALLOW(eventfd2, "helper: irq_setup"),
+	ALLOW(eventfd2, "helpers: irq_setup, virtio_irq_init"),
+	/* And by the vDPA helper. */
+	ROWS_VDPA_RUN,
+	ROWS_VDPA_SETUP,
 };
 
 static const struct policy_row run[] = {

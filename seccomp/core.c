@@ -24,6 +24,7 @@
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route"),                                     \
 		ALLOW_IOCTL(KVM_IRQFD, "irqfd_on, irqfd_off"),                                     \
+		ALLOW_IOCTL(KVM_IOEVENTFD, "doorbells_on, doorbells_off: a BAR moves"),            \
 		ALLOW_IOCTL(KVM_IRQ_LINE, "irq_line: COM1, SCI")
 
 #define ROWS_VCPU_ONLY                                                                             \

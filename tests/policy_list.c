@@ -2,7 +2,7 @@
  *
  * Prints every seccomp policy: seccomp/POLICY.txt. Runs at build time only.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/null.c
+ * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
  */
 #include <stdio.h>
 #include <string.h>

@@ -84,7 +84,8 @@ static void build_args(struct args *args, const struct opts *opts, char *binary)
 
 		args->v[args->n++] = device;
 		args->v[args->n++] = d->path
-			? arg_text(args, "kind=%s,id=%s,path=%s", d->kind, d->id, d->path)
+			? arg_text(args, "kind=%s,id=%s,num_queues=%u,path=%s", d->kind, d->id,
+				d->num_queues, d->path)
 			: arg_text(args, "kind=%s,id=%s", d->kind, d->id);
 	}
 	args->v[args->n] = NULL;
@@ -224,7 +225,8 @@ unsigned broker_fds(const struct broker *broker)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < broker->n; i++)
-		n += 2 + broker->remotes[i].desc.msix.vectors;
+		n += 4 + broker->remotes[i].desc.msix.vectors +
+			broker->remotes[i].desc.doorbells.count;
 	return n;
 }
 
@@ -273,18 +275,31 @@ void broker_on_event(struct broker *broker)
 	msg_done(&msg);
 }
 
-void broker_detach_failed(struct broker *broker)
+static void ask_detach(struct broker *broker, unsigned index, bool release)
 {
 	Bulkhead__Detach body = BULKHEAD__DETACH__INIT;
 	Bulkhead__Packet packet = PACKET(DETACH, detach, &body);
 	struct err err = {0};
 
+	body.index = index;
+	body.release = release;
+	if (chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
+		log_warn("broker: %s", err.msg);
+}
+
+void broker_detach_failed(struct broker *broker)
+{
 	for (unsigned i = 0; i < broker->n && !broker->gone; i++) {
-		if (!remote_wants_detach(&broker->remotes[i]))
-			continue;
-		body.index = i;
-		if (chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
-			log_warn("broker: %s", err.msg);
+		if (remote_wants_detach(&broker->remotes[i]))
+			ask_detach(broker, i, false);
+	}
+}
+
+void broker_release_failed(struct broker *broker)
+{
+	for (unsigned i = 0; i < broker->n && !broker->gone; i++) {
+		if (broker->remotes[i].peer.failed)
+			ask_detach(broker, i, true);
 	}
 }
 

@@ -44,6 +44,8 @@ void broker_on_event(struct broker *broker);
 
 /* Helpers that were cut off are ended: the broker is asked to. */
 void broker_detach_failed(struct broker *broker);
+/* vCPUs parked, BARs of failed functions unmapped: their devices are closed and so reset. */
+void broker_release_failed(struct broker *broker);
 
 /* For vm.bar_fault; any vCPU thread. */
 bool broker_bar_fault(void *broker);

@@ -173,6 +173,14 @@ int irqfd_off(struct irq *irq, int eventfd, uint32_t gsi)
 	return irqfd(irq, eventfd, gsi, KVM_IRQFD_FLAG_DEASSIGN);
 }
 
+int irqfd_on_pin(struct irq *irq, int eventfd, int resample, uint32_t gsi)
+{
+	struct kvm_irqfd args = {.fd = (uint32_t)eventfd, .gsi = gsi,
+		.flags = KVM_IRQFD_FLAG_RESAMPLE, .resamplefd = (uint32_t)resample};
+
+	return ioctl(irq->vm_fd, KVM_IRQFD, &args) < 0 ? -errno : 0;
+}
+
 int irq_line(struct irq *irq, uint32_t gsi, int level)
 {
 	struct kvm_irq_level args = {.irq = gsi, .level = (uint32_t)level};

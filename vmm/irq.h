@@ -45,5 +45,9 @@ int irq_route(struct irq *irq, uint32_t gsi, uint64_t addr, uint32_t data);
 int irqfd_on(struct irq *irq, int eventfd, uint32_t gsi);
 int irqfd_off(struct irq *irq, int eventfd, uint32_t gsi);
 
+/* A level-triggered pin: a signal of eventfd raises it, and KVM lowers it and signals resample when
+ * the guest has ended the interrupt (KVM_IRQFD_FLAG_RESAMPLE). 0, -errno. */
+int irqfd_on_pin(struct irq *irq, int eventfd, int resample, uint32_t gsi);
+
 /* Level of a pin of the PIC/IOAPIC (KVM_IRQ_LINE): COM1, SCI. */
 int irq_line(struct irq *irq, uint32_t gsi, int level);

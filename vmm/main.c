@@ -269,6 +269,7 @@ static int reset(struct core *core, struct err *err)
 	int r;
 
 	pci_reset(&core->pci);
+	broker_release_failed(&core->broker);
 	platform_reset(&core->platform);
 	if (core->opts.serial != SERIAL_OFF)
 		serial_reset(&core->serial);

@@ -244,10 +244,11 @@ static int add_device(struct opts *opts, const char *kind, const struct key *pat
 	int r;
 
 	if (opts->n_devices == DEVICES_MAX)
-		return refuse(err, "--device: more than %d devices; there is no room on the guest's "
-			"bus", DEVICES_MAX);
+		return refuse(err, "more than %d devices; there is no room on the guest's bus",
+			DEVICES_MAX);
 	d->kind = kind;
 	d->path = NULL;
+	d->num_queues = 0;
 	if (path && !(d->path = strdup(path->value)))
 		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	if (given[0]) {
@@ -272,6 +273,22 @@ static int set_device(struct opts *opts, const char *value, struct err *err)
 	int r = parse_keys("--device", value, keys, err);
 
 	return r < 0 ? r : add_device(opts, "vfio", &keys[0], &keys[1], err);
+}
+
+static int set_vdpa(struct opts *opts, const char *value, struct err *err)
+{
+	struct key keys[] = {{"path", true, ""}, {"num_queues", false, ""}, {"id", false, ""},
+		{NULL, false, ""}};
+	unsigned num_queues = 0;
+	int r = parse_keys("--vdpa", value, keys, err);
+
+	if (r == 0 && keys[1].value[0])
+		r = parse_count("--vdpa num_queues", keys[1].value, UINT16_MAX, &num_queues, err);
+	if (r == 0)
+		r = add_device(opts, "vdpa", &keys[0], &keys[2], err);
+	if (r == 0)
+		opts->devices[opts->n_devices - 1].num_queues = num_queues;
+	return r;
 }
 
 static int set_null(struct opts *opts, const char *value, struct err *err)
@@ -344,6 +361,8 @@ static const struct option options[] = {
 		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, 0, false},
 	{"--device", 0, true, "path=P[,id=X] …", "pass a PCI device through, by its sysfs directory;\n"
 		"it must be bound to vfio-pci; several may follow", set_device, 0, false},
+	{"--vdpa", 0, true, "path=P[,…] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
+		"num_queues=N (default the device's own), id=X", set_vdpa, 0, false},
 	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
 		set_serial, 0, false},
 	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},

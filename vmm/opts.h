@@ -14,8 +14,9 @@ enum { DEVICES_MAX = 30, ID_MAX = 64 };
 enum serial_mode { SERIAL_NULL, SERIAL_TTY, SERIAL_FILE, SERIAL_OFF };
 
 struct device_opt {
-	const char *kind; /* "vfio", "null": the helper that drives it */
+	const char *kind; /* "vfio", "vdpa", "null": the helper that drives it */
 	const char *path; /* as given; NULL for null */
+	unsigned num_queues; /* vdpa; 0: the device's own number */
 	char id[ID_MAX];
 };
 

@@ -42,24 +42,33 @@ void peer_begin(struct peer *peer)
 	peer->until = now_ms() + PEER_ACCESS_MS;
 }
 
+/* Sends an ask of which the caller is told how it went. */
+static int ask_told(struct peer *peer, Bulkhead__Packet *packet, const int *fds, unsigned n_fds,
+	struct msg *ret, struct err *err)
+{
+	int r;
+
+	if (!peer->failed && now_ms() > peer->until)
+		peer_fail(peer, "its helper took too long over one access of the guest's");
+	if (peer->failed)
+		return err_set(err, -EPIPE, BLAME_PEER, "%s: is failed", peer->name);
+	r = chan_ask(&peer->ask, packet, fds, n_fds, ret, err);
+	if (r == -EPIPE)
+		peer_close(peer); /* the broker knows how it ended, and tells */
+	else if (r < 0 && peer->ask.broken)
+		peer_fail(peer, err->msg);
+	return r;
+}
+
 /* Sends an ask. A refusal is the helper's right and only logged; anything else that goes wrong is
  * a breach or the end of the helper. */
 static int ask(struct peer *peer, Bulkhead__Packet *packet, const int *fds, unsigned n_fds,
 	struct msg *ret)
 {
 	struct err err = {0};
-	int r;
+	int r = ask_told(peer, packet, fds, n_fds, ret, &err);
 
-	if (!peer->failed && now_ms() > peer->until)
-		peer_fail(peer, "its helper took too long over one access of the guest's");
-	if (peer->failed)
-		return -EPIPE;
-	r = chan_ask(&peer->ask, packet, fds, n_fds, ret, &err);
-	if (r == -EPIPE)
-		peer_close(peer); /* the broker knows how it ended, and tells */
-	else if (r < 0 && peer->ask.broken)
-		peer_fail(peer, err.msg);
-	else if (r < 0 && log_allowed(&peer->refusals))
+	if (r < 0 && !peer->failed && log_allowed(&peer->refusals))
 		log_warn("%s: %s", peer->name, err.msg);
 	return r;
 }
@@ -82,6 +91,24 @@ int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_de
 		err_prefix(err, "%s", peer->name);
 	msg_done(&msg);
 	return r;
+}
+
+int ask_kick_arm(struct peer *peer, unsigned queue, int eventfd, struct err *err)
+{
+	Bulkhead__KickArm body = BULKHEAD__KICK_ARM__INIT;
+	Bulkhead__Packet packet = PACKET(KICK_ARM, kick_arm, &body);
+
+	body.queue = queue;
+	return chan_ask(&peer->ask, &packet, &eventfd, 1, NULL, err);
+}
+
+int ask_intx_arm(struct peer *peer, int trigger, int resample, struct err *err)
+{
+	Bulkhead__IntxArm body = BULKHEAD__INTX_ARM__INIT;
+	Bulkhead__Packet packet = PACKET(INTX_ARM, intx_arm, &body);
+	const int fds[] = {trigger, resample};
+
+	return chan_ask(&peer->ask, &packet, fds, 2, NULL, err);
 }
 
 int ask_run(struct peer *peer, struct err *err)
@@ -179,6 +206,22 @@ int ask_reset(struct peer *peer)
 	Bulkhead__Packet packet = PACKET(RESET, reset, &body);
 
 	return ask(peer, &packet, NULL, 0, NULL);
+}
+
+int ask_suspend(struct peer *peer, struct err *err)
+{
+	Bulkhead__Suspend body = BULKHEAD__SUSPEND__INIT;
+	Bulkhead__Packet packet = PACKET(SUSPEND, suspend, &body);
+
+	return ask_told(peer, &packet, NULL, 0, NULL, err);
+}
+
+int ask_resume(struct peer *peer, struct err *err)
+{
+	Bulkhead__Resume body = BULKHEAD__RESUME__INIT;
+	Bulkhead__Packet packet = PACKET(RESUME, resume, &body);
+
+	return ask_told(peer, &packet, NULL, 0, NULL, err);
 }
 
 void peer_on_event(struct peer *peer)

@@ -38,6 +38,8 @@ void peer_fail(struct peer *peer, const char *why);
 /* Set-up. ret_device holds nothing when the helper has no device to map from. */
 int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
 	struct err *err);
+int ask_kick_arm(struct peer *peer, unsigned queue, int eventfd, struct err *err);
+int ask_intx_arm(struct peer *peer, int trigger, int resample, struct err *err);
 int ask_run(struct peer *peer, struct err *err);
 
 /* Run time. One trapped access may take several asks, and thousands of MSI-X vectors one each: what
@@ -56,6 +58,8 @@ int ask_region_write(struct peer *peer, unsigned index, uint64_t offset, unsigne
 int ask_msix_mode(struct peer *peer, bool enable);
 int ask_msix_arm(struct peer *peer, unsigned vector, int eventfd);
 int ask_reset(struct peer *peer);
+int ask_suspend(struct peer *peer, struct err *err);
+int ask_resume(struct peer *peer, struct err *err);
 
 /* The event channel is readable: what the device or the host wants known is logged. */
 void peer_on_event(struct peer *peer);

@@ -258,9 +258,11 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	struct err *err)
 {
 	fd_owned device = FD_NONE_INIT;
+	unsigned device_number;
 	int r;
 
-	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer};
+	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .pin = FD_NONE_INIT,
+		.pin_resample = FD_NONE_INIT};
 	pthread_mutex_init(&fn->lock, NULL);
 	fn->peer.ask.name = fn->peer.name;
 	fn->peer.event.name = fn->peer.name;
@@ -271,6 +273,8 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 		r = bars_place(fn, err);
 	if (r == 0)
 		r = bars_map_device(fn, device.n, err);
+	if (r == 0)
+		r = doorbells_make(fn, err);
 	if (r < 0)
 		return r;
 	fn->pm_cap = find_cap(&fn->desc, CAP_PM);
@@ -280,8 +284,12 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "%s: bus 0 is full: at most %d devices",
 			fn->peer.name, PCI_DEVICES - 1);
-	log_info("%s: device 0000:00:%02x.0 of the guest, %u MSI-X vectors", fn->peer.name, r,
-		fn->msix.n);
+	device_number = (unsigned)r;
+	r = intx_make(fn, device_number, err);
+	if (r < 0)
+		return r;
+	log_info("%s: device 0000:00:%02x.0 of the guest, %u MSI-X vectors, %u doorbells",
+		fn->peer.name, device_number, fn->msix.n, fn->desc.doorbells.count);
 	return 0;
 }
 
@@ -296,6 +304,28 @@ int remote_run(struct remote *fn, struct err *err)
 	if (r == 0 && ask_config_write(&fn->peer, REG_COMMAND, 2, 0) < 0)
 		r = err_set(err, -EIO, BLAME_PEER, "%s: its COMMAND register cannot be written",
 			fn->peer.name);
+	remote_unlock(fn);
+	return r;
+}
+
+int remote_suspend(struct remote *fn, struct err *err)
+{
+	int r = 0;
+
+	remote_lock(fn);
+	if (fn->desc.can_suspend && !fn->peer.failed)
+		r = ask_suspend(&fn->peer, err);
+	remote_unlock(fn);
+	return r;
+}
+
+int remote_resume(struct remote *fn, struct err *err)
+{
+	int r = 0;
+
+	remote_lock(fn);
+	if (fn->desc.can_suspend && !fn->peer.failed)
+		r = ask_resume(&fn->peer, err);
 	remote_unlock(fn);
 	return r;
 }
@@ -324,6 +354,7 @@ void remote_drop(struct remote *fn)
 	fn->peer.reported = fn->peer.detached = true;
 	forget(fn);
 	bars_unmap_device(fn);
+	doorbells_drop(fn);
 	free(fn->vectors);
 	free(fn->irqs);
 	fn->vectors = NULL;

@@ -39,6 +39,11 @@ struct vector_irq {
 	uint32_t gsi;
 };
 
+struct doorbell {
+	struct fd eventfd;
+	bool on; /* in KVM, where the BAR decodes now */
+};
+
 struct remote {
 	pthread_mutex_t lock;
 	struct vm *vm;
@@ -52,6 +57,8 @@ struct remote {
 	struct msix msix;
 	struct msix_vector *vectors;
 	struct vector_irq *irqs;
+	struct doorbell *doorbells;
+	struct fd pin, pin_resample; /* INTx */
 };
 
 /* Describes, places and maps the function and adds it to the root. peer is taken over. */
@@ -68,6 +75,11 @@ void remote_on_event(struct remote *fn);
 /* A vCPU's KVM_RUN failed with EFAULT: a BAR's memory is gone (device reset or D3 behind our
  * back). Takes the memslots out, so that accesses trap and are asked for. False: there was none. */
 bool remote_bar_fault(struct remote *fn);
+
+/* vCPUs parked: the device stops its queues, and goes on. A function that cannot, or is failed, is
+ * left as it is: 0. */
+int remote_suspend(struct remote *fn, struct err *err);
+int remote_resume(struct remote *fn, struct err *err);
 
 /* vCPUs stopped: memslots, irqfds and mappings go, and the channel with them. */
 void remote_drop(struct remote *fn);
@@ -90,6 +102,14 @@ void bar_register_write(struct remote *fn, unsigned index, uint32_t value);
 void bars_update(struct remote *fn);
 /* Takes memory BARs out before the device's memory goes. */
 void bars_hide(struct remote *fn);
+
+/* remote_kick.c. With the lock held, but for make. */
+int doorbells_make(struct remote *fn, struct err *err);
+void doorbells_on(struct remote *fn, const struct bar *bar);
+void doorbells_off(struct remote *fn, const struct bar *bar);
+void doorbells_drop(struct remote *fn);
+/* device: its number on bus 0. */
+int intx_make(struct remote *fn, unsigned device, struct err *err);
 
 /* remote_irq.c */
 extern const struct msix_ops remote_msix_ops;

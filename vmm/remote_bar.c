@@ -67,6 +67,27 @@ static void *map_range(int fd, uint64_t fd_offset, uint64_t bar_offset, uint64_t
 	return host;
 }
 
+/* Doorbell pages, one by one and write-only, as vhost-vdpa has it (vhost_vdpa_mmap), side by side for
+ * one memslot. A guest that reads one before any write gets EFAULT: remote_bar_fault. */
+static void *map_doorbells(int fd, uint64_t size)
+{
+	uint8_t *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	for (uint64_t page = 0; at != MAP_FAILED && page < size; page += PAGE_SIZE) {
+		if (mmap(at + page, PAGE_SIZE, PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			    (off_t)page) == MAP_FAILED) {
+			int saved = errno;
+
+			munmap(at, size);
+			errno = saved;
+			return MAP_FAILED;
+		}
+	}
+	if (at != MAP_FAILED)
+		madvise(at, size, MADV_DONTFORK);
+	return at;
+}
+
 int bars_map_device(struct remote *fn, int device_fd, struct err *err)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -78,8 +99,10 @@ int bars_map_device(struct remote *fn, int device_fd, struct err *err)
 
 			errno = EBADF; /* mappable, it says, and sends nothing to map from */
 			if (device_fd >= 0)
-				host = map_range(device_fd, d->fd_offset, range->offset,
-					range->size);
+				host = d->doorbell_pages
+					? map_doorbells(device_fd, range->size)
+					: map_range(device_fd, d->fd_offset, range->offset,
+						range->size);
 			if (host == MAP_FAILED)
 				return err_set(err, -errno, BLAME_PEER,
 					"%s: BAR %u cannot be mapped at 0x%llx: %s", fn->peer.name,
@@ -257,6 +280,7 @@ static void decode_off(struct remote *fn, struct bar *bar)
 	if (!bar->decoding)
 		return;
 	slots_del(fn, bar);
+	doorbells_off(fn, bar);
 	bus_remove(bus_of(fn, bar), bar->decoded_at);
 	bar->decoding = false;
 }
@@ -289,6 +313,7 @@ static void decode_on(struct remote *fn, struct bar *bar)
 		return;
 	bar->decoding = true;
 	bar->decoded_at = bar->addr;
+	doorbells_on(fn, bar);
 	slots_add(fn, bar);
 }
 

@@ -37,6 +37,8 @@ static const struct {
 	{KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "2.6.20"},
 	{KVM_CAP_PIT_STATE2, "KVM_CAP_PIT_STATE2", "2.6.32"},
 	{KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "2.6.32"},
+	{KVM_CAP_IRQFD_RESAMPLE, "KVM_CAP_IRQFD_RESAMPLE", "3.7"},
+	{KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH", "4.4"},
 	{KVM_CAP_XCRS, "KVM_CAP_XCRS", "2.6.36"},
 	{KVM_CAP_DEVICE_CTRL, "KVM_CAP_DEVICE_CTRL", "3.10"},
 	{KVM_CAP_X2APIC_API, "KVM_CAP_X2APIC_API", "4.8"},
@@ -248,6 +250,24 @@ void vm_slot_del(struct vm *vm, int slot)
 	/* A slot KVM would not give up is never handed out again. */
 	if (slot_set(vm, slot, 0, 0, NULL) == 0)
 		slot_free(vm, slot);
+}
+
+/* Length 0 is any length (KVM_CAP_IOEVENTFD_ANY_LENGTH), and KVM's fast path. */
+static int ioeventfd(struct vm *vm, int eventfd, uint64_t gpa, uint32_t flags)
+{
+	struct kvm_ioeventfd args = {.addr = gpa, .fd = eventfd, .flags = flags};
+
+	return ioctl(vm->fd.n, KVM_IOEVENTFD, &args) < 0 ? -errno : 0;
+}
+
+int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	return ioeventfd(vm, eventfd, gpa, 0);
+}
+
+void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	ioeventfd(vm, eventfd, gpa, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 int vm_vfio_add(struct vm *vm, int file_fd, struct err *err)

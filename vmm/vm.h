@@ -72,6 +72,11 @@ int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host);
 /* Returns when no vCPU can reach the memory any more. */
 void vm_slot_del(struct vm *vm, int slot);
 
+/* A guest write at gpa, of any size and value, signals the eventfd and exits to nobody
+ * (KVM_IOEVENTFD); and not any more. Any thread. 0 or -errno. */
+int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa);
+void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa);
+
 /* KVM_DEV_VFIO_FILE_ADD: lets KVM know of the device (no-snoop DMA). Needs a group descriptor on
  * type1, a device descriptor with iommufd. */
 int vm_vfio_add(struct vm *vm, int file_fd, struct err *err);

@@ -20,8 +20,11 @@ enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64 };
 
 struct device {
 	const char *kind, *path, *id;  /* from the command line; path is NULL for null */
-	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, or the id */
+	unsigned num_queues;           /* vdpa; 0: the device's own number */
+	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                     /* index in broker.groups, -1: none */
+	struct fd node;                /* vdpa: open, until the helper has it; then it is in store */
+	uint64_t memlock;              /* what its helper may lock, bytes */
 	pid_t pid;                     /* its helper, 0: none */
 	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
 	struct chan chan;
@@ -62,6 +65,9 @@ int type1_open(struct broker *broker, struct err *err);
 int type1_attach(struct broker *broker, const struct device *device, struct err *err);
 /* The devices are closed: takes the mappings away and lets groups and container go. */
 void type1_release(struct broker *broker);
+
+/* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
+int vdpa_check(const struct broker *broker, struct device *device, struct err *err);
 
 /* spawn.c: starts the helper of a device; the core's ends of its channels in ret_ask, ret_event. */
 int spawn_helper(const struct broker *broker, struct device *device, struct fd *ret_ask,

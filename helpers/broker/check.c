@@ -227,6 +227,8 @@ int check_devices(struct broker *broker, struct err *err)
 				r = check_twice(broker, device, err);
 			if (r == 0)
 				r = check_group(broker, device, err);
+		} else if (strcmp(device->kind, "vdpa") == 0) {
+			r = vdpa_check(broker, device, err);
 		} else {
 			snprintf(device->name, sizeof(device->name), "%s", device->id);
 			r = check_twice(broker, device, err);

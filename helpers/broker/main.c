@@ -50,21 +50,49 @@ static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 	return chan_answer(&broker->core, msg, &PACKET(STARTED, started, &body), NULL, 0);
 }
 
-/* The helper opens the device; we keep a duplicate. */
+/* What Open brings: a group, or a node and guest RAM. */
+static unsigned open_fds(const struct broker *broker, const struct device *device,
+	Bulkhead__Open *open, int ret_fds[2])
+{
+	static Bulkhead__RamRegion regions[RAM_REGIONS_MAX], *ptrs[RAM_REGIONS_MAX];
+
+	if (device->group >= 0) {
+		ret_fds[0] = broker->groups[device->group].fd.n;
+		return 1;
+	}
+	if (device->node.n < 0)
+		return 0;
+	ret_fds[0] = device->node.n;
+	ret_fds[1] = broker->memfd.n;
+	for (unsigned i = 0; i < broker->n_ram; i++) {
+		bulkhead__ram_region__init(&regions[i]);
+		regions[i].gpa = broker->ram[i].gpa;
+		regions[i].size = broker->ram[i].size;
+		regions[i].offset = broker->ram[i].offset;
+		ptrs[i] = &regions[i];
+	}
+	open->n_ram = broker->n_ram;
+	open->ram = ptrs;
+	open->num_queues = device->num_queues;
+	return 2;
+}
+
+/* The helper opens the device; we keep a duplicate, so that what runs between guest and device
+ * outlives the helper. Of a vDPA node that is the descriptor we opened ourselves. */
 static int ask_open(struct broker *broker, struct device *device, struct err *err)
 {
-	const int *group = device->group >= 0 ? &broker->groups[device->group].fd.n : NULL;
 	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
 	static struct msg answer;
+	unsigned n_fds;
 	char cause[64];
-	int r;
+	int fds[2], r;
 
 	body.name = device->name;
-	r = chan_ask(&device->chan, &PACKET(OPEN, open, &body), group, group != NULL, &answer,
-		err);
+	n_fds = open_fds(broker, device, &body, fds);
+	r = chan_ask(&device->chan, &PACKET(OPEN, open, &body), fds, n_fds, &answer, err);
 	relay_lines(device);
 	if (r == 0) {
-		device->store = msg_fd(&answer, 0);
+		device->store = device->node.n >= 0 ? fd_take(&device->node) : msg_fd(&answer, 0);
 		msg_done(&answer);
 		return 0;
 	}
@@ -159,7 +187,8 @@ static int on_detach(struct broker *broker, struct msg *msg, struct err *err)
 	if (index >= broker->n_devices)
 		return err_set(err, -EBADMSG, BLAME_PEER, "core: Detach of no device");
 	helper_kill(&broker->devices[index]);
-	fd_close(&broker->devices[index].store);
+	if (msg->packet->detach->release)
+		fd_close(&broker->devices[index].store);
 	return chan_done(&broker->core, msg);
 }
 
@@ -182,7 +211,7 @@ static int on_core(struct broker *broker, struct err *err)
 	return r;
 }
 
-/* What its guest has mapped keeps the device open and working. */
+/* The device stays open in our store: what its guest has mapped keeps working. */
 static void on_helper_end(struct broker *broker, unsigned index)
 {
 	struct device *device = &broker->devices[index];
@@ -232,21 +261,22 @@ static int serve(struct broker *broker, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* kind=K,id=I[,path=P]; points into text. */
+/* kind=K,id=I[,path=P][,num_queues=N]; points into text. */
 static int parse_device(char *text, struct device *device)
 {
-	enum { KIND, ID, PATH };
+	enum { KIND, ID, PATH, NUM_QUEUES };
 	char *const keys[] = {[KIND] = (char[]){"kind"}, [ID] = (char[]){"id"},
-		[PATH] = (char[]){"path"}, NULL};
+		[PATH] = (char[]){"path"}, [NUM_QUEUES] = (char[]){"num_queues"}, NULL};
 	char *value;
 
 	*device = (struct device){.group = -1, .pidfd = FD_NONE_INIT, .log = FD_NONE_INIT,
-		.store = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
+		.store = FD_NONE_INIT, .node = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
 	while (*text) {
 		switch (getsubopt(&text, keys, &value)) {
 		case KIND: device->kind = value; break;
 		case ID: device->id = value; break;
 		case PATH: device->path = value; break;
+		case NUM_QUEUES: device->num_queues = value ? (unsigned)atoi(value) : 0; break;
 		default: return -EINVAL;
 		}
 	}
@@ -292,7 +322,7 @@ int main(int argc, char **argv)
 	log_init("bulkhead-broker", LOG_WARN, STDERR_FILENO);
 	if (parse(argc, argv, &broker) < 0) {
 		log_error("started by hand? usage: bulkhead-broker --level N --seccomp "
-			  "true|log|false --device kind=K,id=I[,path=P]..., by the core");
+			  "true|log|false --device kind=K,id=I[,path=P][,num_queues=N]..., by the core");
 		return 1;
 	}
 	log_init("bulkhead-broker", broker.level, STDERR_FILENO);

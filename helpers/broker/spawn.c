@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct birth {
 	char binary[PATH_MAX];
 	char name[NAME_MAX_BYTES], level[4];
 	unsigned uid, gid;
+	uint64_t memlock;
 	int broker, log, ask, event, error;
 };
 
@@ -68,6 +70,18 @@ static int place_fds(const struct birth *birth)
 	return syscall(SYS_close_range, HELPER_FD_ERROR + 1, ~0u, 0) < 0 ? -errno : 0;
 }
 
+/* Down to what this helper needs; up is not a child's to go. */
+static int limit_memlock(uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return -errno;
+	if (bytes > limit.rlim_max)
+		bytes = limit.rlim_max;
+	return setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes}) < 0 ? -errno : 0;
+}
+
 static void __attribute__((noreturn)) become_helper(struct birth *birth, const char *mode)
 {
 	char mode_arg[8], *argv[] = {birth->binary, birth->name, birth->level, mode_arg, NULL};
@@ -82,6 +96,9 @@ static void __attribute__((noreturn)) become_helper(struct birth *birth, const c
 	errno = -confine_map_ids(birth->uid, birth->gid);
 	if (errno != 0)
 		give_up(error, "mapping ids");
+	errno = -limit_memlock(birth->memlock);
+	if (errno != 0)
+		give_up(error, "RLIMIT_MEMLOCK");
 	errno = -place_fds(birth);
 	if (errno != 0)
 		give_up(error, "descriptors");
@@ -147,7 +164,7 @@ int spawn_helper(const struct broker *broker, struct device *device, struct fd *
 	fd_owned ours = FD_NONE_INIT, theirs = FD_NONE_INIT, log = FD_NONE_INIT;
 	fd_owned ask = FD_NONE_INIT, ask_peer = FD_NONE_INIT;
 	fd_owned event = FD_NONE_INIT, event_peer = FD_NONE_INIT;
-	struct birth birth = {.uid = geteuid(), .gid = getegid()};
+	struct birth birth = {.uid = geteuid(), .gid = getegid(), .memlock = device->memlock};
 	int r = find_binary(device->kind, birth.binary, err);
 
 	if (r < 0)
@@ -220,5 +237,6 @@ void helpers_stop(struct broker *broker, int timeout_ms)
 			relay_lines(device);
 		fd_close(&device->log);
 		fd_close(&device->store);
+		fd_close(&device->node);
 	}
 }

@@ -33,14 +33,11 @@ static void put16(unsigned at, uint16_t value)
 	null.config[at + 1] = (uint8_t)(value >> 8);
 }
 
-static int null_open(const char *name, struct fd group, struct fd *ret_store, struct err *err)
+static int null_open(struct helper_open *open, struct fd *ret_store, struct err *err)
 {
-	(void)name;
 	(void)ret_store;
-	if (group.n >= 0) {
-		fd_close(&group);
+	if (open->device.n >= 0)
 		return err_set(err, -EINVAL, BLAME_PEER, "a null device has no group");
-	}
 	for (unsigned i = 0; i < VECTORS; i++)
 		null.vectors[i] = FD_NONE_INIT;
 	put16(0x00, VENDOR);

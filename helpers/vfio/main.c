@@ -26,10 +26,11 @@ static int duplicate(struct fd *ret, struct err *err)
 	return 0;
 }
 
-static int vfio_open(const char *name, struct fd group, struct fd *ret_store, struct err *err)
+static int vfio_open(struct helper_open *open, struct fd *ret_store, struct err *err)
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
-	int r = open_device(group, name, &vfio.device, err);
+	const char *name = open->name;
+	int r = open_device(fd_take(&open->device), name, &vfio.device, err);
 
 	if (r < 0)
 		return r;
@@ -81,11 +82,10 @@ static int vfio_reset(struct err *err)
 	return 0;
 }
 
-static int vfio_event_fds(int ret_fds[2])
+static void vfio_event_fds(int ret_fds[HELPER_EVENTS])
 {
 	ret_fds[0] = vfio.error.n;
 	ret_fds[1] = vfio.request.n;
-	return 0;
 }
 
 static void vfio_on_event(unsigned which, struct chan *events)

@@ -5,7 +5,7 @@
 RIG_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$RIG_DIR/../.." && pwd)
 RIG_CACHE=${BULKHEAD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bulkhead}/rig
-RIG_BUILD=$REPO/build/rig
+RIG_BUILD=${RIG_BUILD:-$REPO/build/rig}
 PATH=$PATH:$RIG_CACHE/tools/usr/bin
 
 # The cached QEMU comes with every library it links to, C library and dynamic linker included, so it
@@ -18,4 +18,10 @@ become_qemu() {
     local tree=$RIG_CACHE/qemu-11
     exec setpriv --pdeathsig KILL "$(qemu_linker "$tree")" --library-path "$(qemu_libs "$tree")" \
         "$tree/usr/bin/qemu-system-x86_64" -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
+}
+
+# The full kernel built from the kernel.config of this checkout, if there is one.
+config_hash() { sha256sum "$RIG_DIR/kernel.config" | cut -c 1-12; }
+full_kernel() {
+    find "$RIG_CACHE/full" -maxdepth 1 -name "*-$(config_hash)" 2>/dev/null | sort -V | tail -n 1
 }

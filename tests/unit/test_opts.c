@@ -53,6 +53,17 @@ Test(opts, everything)
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
 }
 
+Test(opts, vdpa)
+{
+	cr_assert(parse("--kernel k --vdpa path=/dev/vhost-vdpa-0,num_queues=3,id=n "
+			"path=/dev/vhost-vdpa-1 --device path=/a") == 0, "%s", err.msg);
+	cr_assert(opts.n_devices == 3);
+	cr_expect(strcmp(opts.devices[0].kind, "vdpa") == 0 && opts.devices[0].num_queues == 3);
+	cr_expect(strcmp(opts.devices[0].path, "/dev/vhost-vdpa-0") == 0);
+	cr_expect(strcmp(opts.devices[1].id, "vdpa1") == 0 && opts.devices[1].num_queues == 0);
+	cr_expect(strcmp(opts.devices[2].kind, "vfio") == 0);
+}
+
 Test(opts, several_devices_a_flag)
 {
 	cr_assert(parse("--device path=/a path=/b,id=b --kernel k --device path=/c") == 0, "%s",
@@ -135,6 +146,10 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device id=x", "--device", "path= is missing"},
 		{"--kernel k --device path=/a,id=a/b", "id", "a/b"},
 		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
+		{"--kernel k --vdpa num_queues=2", "--vdpa", "path= is missing"},
+		{"--kernel k --vdpa path=/a,num_queues=0", "num_queues", "from 1 to 65535"},
+		{"--kernel k --vdpa path=/a,num_queues=-1", "num_queues", "from 1 to 65535"},
+		{"--kernel k --vdpa path=/a,iommu=on", "--vdpa", "no key"},
 		{"--kernel k --device /sys/bus/pci/devices/x", "--device", "path="},
 	};
 

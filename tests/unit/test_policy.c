@@ -4,7 +4,7 @@
  * own, against the rows; calls that must be fatal, made by a child that must die of SIGSYS; calls
  * that must pass, made with arguments that do nothing.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/null.c
+ * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -23,6 +23,7 @@
 
 #include "ipc/log.h"
 #include "seccomp/policy.h"
+#include "seccomp/vhost.h"
 
 enum { PROGRAM_MAX = 4096, X32 = 0x40000000, LAST_CALL = 600 };
 
@@ -212,6 +213,8 @@ Test(policy, stages_only_narrow)
 	expect_inside(&policy_broker_run, &policy_broker_setup);
 	expect_inside(&policy_vfio_setup, &policy_broker_setup);
 	expect_inside(&policy_vfio_run, &policy_vfio_setup);
+	expect_inside(&policy_vdpa_setup, &policy_broker_setup);
+	expect_inside(&policy_vdpa_run, &policy_vdpa_setup);
 	expect_inside(&policy_null_setup, &policy_broker_setup);
 	expect_inside(&policy_null_run, &policy_null_setup);
 }
@@ -243,7 +246,33 @@ Test(policy, run_policies_stay_small)
 	cr_expect_leq(count_calls(&policy_core_run, false), 30);
 	cr_expect_leq(count_calls(&policy_vfio_run, false), 16);
 	cr_expect_leq(count_calls(&policy_vfio_run, true), 4);
+	cr_expect_leq(count_calls(&policy_vdpa_run, false), 18);
+	cr_expect_leq(count_calls(&policy_vdpa_run, true), 14);
 	cr_expect_leq(count_calls(&policy_null_run, false), 10);
+}
+
+/* vhost requests are the vDPA helper's, and at run time only those that start and stop: none that
+ * becomes the owner, and none of them in a broker that is sealed. */
+Test(policy, vhost_is_the_vdpa_helpers)
+{
+	static const uint64_t setup_only[] = {VHOST_SET_OWNER, VHOST_SET_BACKEND_FEATURES,
+		VHOST_VDPA_GET_DEVICE_ID, VHOST_RESET_OWNER, VHOST_SET_MEM_TABLE,
+		VHOST_VDPA_SET_GROUP_ASID, VHOST_SET_LOG_BASE};
+
+	for (const struct policy *const *p = policies; *p; p++) {
+		bool vdpa = *p == &policy_vdpa_run || *p == &policy_vdpa_setup;
+
+		for (unsigned i = 0; i < (*p)->n_rows; i++) {
+			const struct policy_row *row = &(*p)->rows[i];
+
+			if (row->nr == SYS_ioctl && (row->value >> 8 & 0xff) == 0xaf)
+				cr_assert(vdpa || *p == &policy_broker_setup, "%s %s: %s",
+					(*p)->process, (*p)->stage, row->value_name);
+			for (unsigned k = 0; k < sizeof(setup_only) / sizeof(setup_only[0]); k++)
+				cr_assert(*p != &policy_vdpa_run || row->value != setup_only[k],
+					"%s", row->value_name);
+		}
+	}
 }
 
 Test(policy, core_has_no_device_requests)

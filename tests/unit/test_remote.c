@@ -6,7 +6,8 @@
  * The asks (vmm/peer.c), memslots and irqs are doubles that write one word each to a trace; the
  * buses, the PCI root and the MSI-X table are the real ones.
  *
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/msix.c vmm/pci.c vmm/bus.c
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
+ * links: vmm/msix.c vmm/pci.c vmm/bus.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -40,6 +41,36 @@ int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_devic
 	(void)p, (void)e;
 	*ret = desc;
 	*ret_device = (struct fd){dup(device_fd)};
+	return 0;
+}
+
+int ask_kick_arm(struct peer *p, unsigned queue, int eventfd, struct err *e)
+{
+	(void)p, (void)e;
+	cr_assert_geq(eventfd, 0);
+	traced("kick%u ", queue);
+	return 0;
+}
+
+int ask_intx_arm(struct peer *p, int trigger, int resample, struct err *e)
+{
+	(void)p, (void)e;
+	cr_assert(trigger >= 0 && resample >= 0 && trigger != resample);
+	traced("intx ");
+	return 0;
+}
+
+int ask_suspend(struct peer *p, struct err *e)
+{
+	(void)p, (void)e;
+	traced("suspend ");
+	return 0;
+}
+
+int ask_resume(struct peer *p, struct err *e)
+{
+	(void)p, (void)e;
+	traced("resume ");
 	return 0;
 }
 
@@ -148,6 +179,24 @@ void vm_slot_del(struct vm *vm, int slot)
 	traced("-%llx ", (unsigned long long)slots[slot].gpa);
 }
 
+static bool no_room;
+
+int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	(void)vm;
+	cr_assert_geq(eventfd, 0);
+	if (no_room)
+		return -ENOSPC;
+	traced("!%llx ", (unsigned long long)gpa);
+	return 0;
+}
+
+void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa)
+{
+	(void)vm, (void)eventfd;
+	traced("~%llx ", (unsigned long long)gpa);
+}
+
 void vm_ask(struct vm *vm, enum vm_request request)
 {
 	(void)vm;
@@ -184,6 +233,13 @@ int irqfd_off(struct irq *irq, int fd, uint32_t gsi)
 {
 	(void)irq, (void)fd, (void)gsi;
 	traced("off ");
+	return 0;
+}
+
+int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
+{
+	(void)irq, (void)fd, (void)resample;
+	traced("pin%u ", gsi);
 	return 0;
 }
 
@@ -476,6 +532,99 @@ Test(remote, cf9_resets_and_does_not_touch_cf8)
 
 	bus_write(&vm.pio, 0xcf9, &reset, 1);
 	expect("vm1 ");
+}
+
+/* A virtio device: BAR0 32 KiB, all trapped; BAR2 8 KiB, a doorbell a page, three of them. */
+static void make_virtio(struct remote *virtio, bool pages)
+{
+	struct peer peer = {.name = "vhost-vdpa-0"};
+	struct err err = {0};
+
+	memset(&desc, 0, sizeof(desc));
+	desc.config_size = 256;
+	desc.config[0x3d] = 1;
+	desc.intx = true;
+	desc.can_suspend = true;
+	desc.regions[0] = (struct region_desc){.size = 0x8000, .is_64 = true};
+	desc.regions[2] = (struct region_desc){.size = 0x4000, .is_64 = true};
+	if (pages) {
+		desc.regions[2].doorbell_pages = true;
+		desc.regions[2].n_ranges = 1;
+		desc.regions[2].ranges[0].size = 0x2000;
+	}
+	desc.doorbells = (struct doorbell_desc){.count = 3, .bar = 2, .stride = 4096};
+	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+}
+
+static void virtio_cfg(unsigned reg, unsigned size, uint32_t value)
+{
+	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (const uint8_t *)&value, size);
+}
+
+Test(remote, doorbells_follow_their_bar)
+{
+	static struct remote virtio;
+	uint8_t data[2] = {0};
+
+	make_virtio(&virtio, false);
+	/* Device 2, pin A: GSI 18, as in the _PRT. */
+	expect("kick0 kick1 kick2 pin18 intx ");
+	virtio_cfg(0x04, 2, 2);
+	expect("cfg4/2=2 !8000010000 !8000011000 !8000012000 ");
+	virtio_cfg(0x18, 4, 0x00100000);
+	expect("~8000010000 ~8000011000 ~8000012000 !8000100000 !8000101000 !8000102000 ");
+	virtio_cfg(0x04, 2, 0);
+	expect("~8000100000 ~8000101000 ~8000102000 cfg4/2=0 ");
+	/* No room in KVM: the write traps, and the helper notifies. */
+	no_room = true;
+	virtio_cfg(0x04, 2, 2);
+	cr_assert(bus_write(&vm.mmio, 0x8000101000ull, data, 2));
+	expect("cfg4/2=2 w2+1000/2 ");
+	virtio_cfg(0x04, 2, 0);
+	expect("cfg4/2=0 ");
+}
+
+Test(remote, doorbell_pages_lie_on_top)
+{
+	static struct remote virtio;
+
+	make_virtio(&virtio, true);
+	trace[0] = '\0';
+	virtio_cfg(0x04, 2, 2);
+	expect("cfg4/2=2 !8000010000 !8000011000 !8000012000 +8000010000 ");
+	/* Read before it was written: the slot goes, the eventfds stay. */
+	cr_assert(remote_bar_fault(&virtio));
+	expect("-8000010000 ");
+	remote_drop(&virtio);
+	expect("~8000010000 ~8000011000 ~8000012000 ");
+}
+
+Test(remote, mappable_ranges_need_a_device)
+{
+	static struct remote other;
+	struct peer peer = {.name = "vhost-vdpa-0"};
+	struct err err = {0};
+
+	close(device_fd);
+	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &err), 0);
+	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
+}
+
+Test(remote, suspends_what_can_be)
+{
+	static struct remote virtio;
+	struct err err = {0};
+
+	make_virtio(&virtio, false);
+	trace[0] = '\0';
+	cr_assert_eq(remote_suspend(&fn, &err), 0);
+	expect("");
+	cr_assert_eq(remote_suspend(&virtio, &err), 0);
+	cr_assert_eq(remote_resume(&virtio, &err), 0);
+	expect("suspend resume ");
+	virtio.peer.failed = true;
+	cr_assert_eq(remote_suspend(&virtio, &err), 0);
+	expect("vm0 ");
 }
 
 /* Nonsense in every config register, in every size, never maps anything outside the windows. */

@@ -1,0 +1,22 @@
+# rig: vdpa=on mem=2G devices=nvme limit=200
+# VDUSE's daemon is killed under I/O: the VM lives, the guest sees I/O errors, the
+# message names the device.
+. /rig/lib.sh
+. /rig/vdpa.sh
+truncate -s 96M /run/image
+make_vduse_blk vd0 /run/image 2
+run_guest "info,io-errors-background,pause100,info" "$NODE"
+wait_for 'BH io starts' 60
+sleep 3
+kill -9 $DAEMON
+for ((n = 0; n < 90; n++)); do
+    ! grep -aq '^BH io error' "$CONSOLE" || break
+    vm_alive || break
+    sleep 1
+done
+note "$n s after: $(said 'io error')"
+sed 's/^/  | /' "$ERR" | tail -n 8
+expect "the VM lives" vm_alive
+expect "the message names the device" grep -q "${NODE##*/}" "$ERR"
+expect "the guest sees I/O errors" grep -aq '^BH io error' "$CONSOLE"
+pass

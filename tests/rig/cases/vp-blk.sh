@@ -1,0 +1,19 @@
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
+# vp_vdpa over a virtio-blk-pci: what the guest wrote is on the backing image;
+# 2,000 direct reads at no exit to userspace, doorbells as in vp-net.
+. /rig/lib.sh
+. /rig/vdpa.sh
+hugepages 512
+make_vp p1 "$VBLK"
+run_guest "info,write,irq,reads bh.woff=8192 bh.seed=$RANDOM" "$NODE"
+wait_for 'BH irq end' 60
+expect_driver 2 virtio_blk
+expect_written
+expect_reads
+if [ "$RIG_VMM" = bulkhead ]; then
+    expect "doorbell pages are mapped" [ "$(doorbells "$NODE")" -ge 1 ]
+    expect "and used: KVM emulated no doorbell write" [ "$MMIO" -lt 100 ]
+fi
+power_off_clean
+expect_on_image vblk 8192 "$(field "$(said 'write sha')" sha)"
+pass

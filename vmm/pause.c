@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pause and resume. Core process, main thread.
+ *
+ * Order: vCPUs stop before devices, so that no queue is filled behind a device's back, and go on
+ * after them, so that no notification meets a device that does not listen yet.
+ */
+#include "vmm/pause.h"
+
+#include "vmm/vcpu.h"
+
+/* The first n devices; every one is asked, the first failure is told. */
+static int resume_devices(struct broker *broker, unsigned n, struct err *err)
+{
+	struct err one = {0};
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (remote_resume(&broker->remotes[i], &one) == 0 || r < 0)
+			continue;
+		r = one.code;
+		if (err)
+			*err = one;
+	}
+	return r;
+}
+
+int vm_pause(struct vm *vm, struct broker *broker, struct err *err)
+{
+	unsigned i;
+	int r = 0;
+
+	vcpus_park(vm);
+	for (i = 0; i < broker->n && r == 0; i++)
+		r = remote_suspend(&broker->remotes[i], err);
+	if (r == 0)
+		return 0;
+	resume_devices(broker, i - 1, NULL);
+	vcpus_resume(vm);
+	return r;
+}
+
+int vm_resume(struct vm *vm, struct broker *broker, struct err *err)
+{
+	int r = resume_devices(broker, broker->n, err);
+
+	vcpus_resume(vm);
+	return r;
+}

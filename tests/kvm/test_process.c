@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -79,6 +80,7 @@ struct run {
 };
 
 static struct run run;
+static void (*before_exec)(void); /* what the starter is like; NULL: nothing special */
 
 static void binary(char ret[static PATH_MAX])
 {
@@ -124,6 +126,8 @@ static void start(const char *options, int tty, uid_t uid)
 		dup2(err[1], 2);
 		for (int fd = 3; fd < 64; fd++)
 			close(fd);
+		if (before_exec)
+			before_exec();
 		if (uid && setuid(uid) < 0)
 			_exit(125);
 		execv(path, argv);
@@ -313,6 +317,63 @@ Test(process, sigterm_ends_it_in_order, .init = skip_without_kvm, .timeout = 60)
 	finish(0);
 }
 
+static void block_everything(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/* A blocked signal stays blocked across exec, the one that kicks vCPUs too. */
+Test(process, sigterm_ends_it_whoever_blocked_what, .init = skip_without_kvm, .timeout = 60)
+{
+	make_kernel(sleeps, sizeof(sleeps));
+	before_exec = block_everything;
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+static void leak_and_close(void)
+{
+	close(0);
+	dup2(open("/etc", O_RDONLY | O_DIRECTORY), 7);
+	dup2(socket(AF_UNIX, SOCK_STREAM, 0), 9);
+	open("/dev/full", O_RDONLY); /* takes what was closed: so close again */
+	close(0);
+}
+
+static void fd_name(int fd, char ret[static 256])
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", run.pid, fd);
+	n = readlink(path, ret, 255);
+	ret[n > 0 ? n : 0] = '\0';
+}
+
+/* What a launcher leaves open is closed, and what it left closed is nobody's number. */
+Test(process, holds_no_descriptor_it_was_not_given, .init = skip_without_kvm, .timeout = 60)
+{
+	char name[256];
+
+	make_kernel(sleeps, sizeof(sleeps));
+	before_exec = leak_and_close;
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	fd_name(0, name);
+	cr_expect(strstr(name, "null"), "0 is %s", name);
+	for (int fd = 3; fd < 64; fd++) {
+		fd_name(fd, name);
+		cr_expect(!strstr(name, "etc") && !strstr(name, "full"), "%d is %s", fd, name);
+	}
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
 Test(process, sigkill_leaves_nobody, .init = skip_without_kvm, .timeout = 60)
 {
 	make_kernel(sleeps, sizeof(sleeps));
@@ -416,6 +477,19 @@ Test(process, terminal_is_given_back_after_ctrl_a_x, .init = skip_without_kvm, .
 	cr_assert(write(master, "xx\x01x", 4) == 4);
 	finish(0);
 	cr_expect(!is_raw(slave));
+}
+
+/* The guest never reads a key, so they pile up; the way out still works. */
+Test(process, ctrl_a_x_works_when_no_key_is_read, .init = skip_without_kvm, .timeout = 60)
+{
+	int master, slave;
+
+	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
+	for (unsigned i = 0; i < 200; i++)
+		cr_assert(write(master, "k", 1) == 1);
+	usleep(100000);
+	cr_assert(write(master, "\x01x", 2) == 2);
+	finish(0);
 }
 
 Test(process, terminal_is_given_back_after_signals, .init = skip_without_kvm, .timeout = 60)

@@ -45,7 +45,7 @@ add() {
     attach "$name"
 }
 
-needs_sim() { [ -d /sys/bus/vdpa ] && vdpa_tool mgmtdev show 2>/dev/null | grep -q "^$1" || skip "this kernel has no $1"; }
+needs_sim() { vdpa_tool mgmtdev show 2>/dev/null | grep -q "^$1" || skip "this kernel has no $1"; }
 
 make_sim_net() { needs_sim vdpasim_net; add "$1" vdpasim_net "${@:2}"; }
 make_sim_blk() { needs_sim vdpasim_blk; add "$1" vdpasim_blk "${@:2}"; }
@@ -91,7 +91,7 @@ end_daemons() {
     local pid comm
     for pid in /proc/[0-9]*; do
         { read -r comm <"$pid/comm"; } 2>/dev/null || continue
-        case $comm in qemu-storage*) kill -"${1:-TERM}" "${pid##*/}" 2>/dev/null ;; esac
+        case $comm in qemu-storage*) kill "${pid##*/}" 2>/dev/null ;; esac
     done
 }
 
@@ -140,15 +140,12 @@ qemu_device() {
 }
 
 # The same as in lib.sh, with RAM that another process can map.
+eval "plain_$(declare -f qemu_arguments)"
 qemu_arguments() {
-    local tree=/cache/qemu program=/usr/bin/qemu-system-x86_64 ram=${MEMORY:-512M} huge=off
+    local ram=${MEMORY:-512M} huge=off
     if [ "$ram" != "${ram%,hugepages=on}" ]; then huge=on; fi
-    ram=${ram%%,*}
-    [ ! -x $tree/usr/bin/qemu-system-x86_64 ] || program=$tree/usr/bin/qemu-system-x86_64
-    args=(env LD_LIBRARY_PATH="$(libs_of $tree)" $program -L $tree/usr/share/seabios -L $tree/usr/share/qemu
-        -object "memory-backend-memfd,id=ram,size=$ram,share=on,hugetlb=$huge" -M q35,memory-backend=ram
-        -accel kvm -cpu host -smp "${CPUS:-2}" -m "$ram" -nodefaults -no-user-config -display none
-        -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
+    MEMORY=${ram%%,*} plain_qemu_arguments "$1"
+    args+=(-object "memory-backend-memfd,id=ram,size=${ram%%,*},share=on,hugetlb=$huge" -machine memory-backend=ram)
 }
 
 # ---- what cases have in common

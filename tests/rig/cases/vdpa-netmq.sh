@@ -1,6 +1,8 @@
 # rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=180
-# vp_vdpa over a virtio-net-pci with two pairs of queues: a guest of one processor
-# uses one, a guest of two uses both; both have their packets answered.
+# vp_vdpa over a virtio-net-pci with two pairs of queues.  QEMU shows the second
+# only to a driver that took VIRTIO_NET_F_MQ, so vp_vdpa, which counts before, has
+# three queues for a configuration that speaks of two pairs: the guest must get a
+# card of one pair that works, with one processor and with two.
 . /rig/lib.sh
 . /rig/vdpa.sh
 hugepages 512
@@ -11,8 +13,7 @@ for CPUS in 1 2; do
     note "$CPUS processors: $(said 'net ') $(said 'packets end')"
     grep -a '^BH irqline' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
     expect "2,000 round trips" [ "$(said 'packets end')" = "BH packets end sent=2000 received=2000 bad=0 lost=0" ]
-    expect "the guest has vectors for all five queues or for those it uses" \
-        [ "$(grep -acE '^BH irqline .*virtio0-(in|out)put' "$CONSOLE")" -ge $((2 * CPUS)) ]
+    expect "the guest uses one pair" [ "$(field "$(said 'net ')" queues)" = 1 ]
     power_off_clean
 done
 pass

@@ -4,7 +4,7 @@
 . /rig/lib.sh
 . /rig/vdpa.sh
 make_sim_net n0 mac 52:54:00:11:22:33 mtu 1400
-run_guest "info,net,loop,mac,pause2" "$NODE"
+run_guest "info,net,loop,mac,pause25" "$NODE"
 wait_for 'BH net ' 60
 expect_driver 1 virtio_net
 note "$(said 'net ')"

@@ -97,7 +97,7 @@ digest() { dd if="$1" bs=1024 skip="$2" count=1024 iflag=nocache 2>/dev/null | s
 put_data() { yes "host $3" | head -c 1048576 | dd of="$1" bs=1024 seek="$2" conv=fsync 2>/dev/null; }
 
 # expect_on_image N KIB SHA: the runner checks this on disk image N once L1 is down.
-expect_on_image() { echo "$CASE $1 $2 $3" >>/work/image-checks; }
+expect_on_image() { echo "$CASE $1 $2 $3" >>/out/image-checks; }
 
 # ---- the VM
 

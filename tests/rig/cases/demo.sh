@@ -1,9 +1,9 @@
 # rig: mem=2G devices=nvme,nvme only=asked limit=200
-# What `make demo` shows; the lines for the person go to /work/show.
+# What `make demo` shows; the lines for the person go to /out/show.
 . /rig/lib.sh
 . /rig/confinement.sh
 
-show() { printf '%s\n' "$*" >>/work/show; }
+show() { printf '%s\n' "$*" >>/out/show; }
 head_line() { show ""; show "── $* "; }
 give_up() { show ""; show "It stopped here: $*"; fail "$*"; }
 
@@ -37,7 +37,7 @@ show "exits to userspace for I/O       $OTHER_EXITS"
 show "exits for the guest's console    $CONSOLE_EXITS"
 
 head_line "Who holds what, read from /proc while the guest runs"
-confinement_table "$VM" >>/work/show
+confinement_table "$VM" >>/out/show
 show "(seccomp 2: filtered; nnp: no new privileges; caps: over every set of every thread)"
 
 wait_for 'BH end' 60

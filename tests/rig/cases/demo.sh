@@ -19,7 +19,7 @@ show "the host gives it away           $NVME0 → vfio-pci"
 head_line "A guest boots under bulkhead, and the NVMe is its own"
 show "$ bulkhead --kernel bzImage --initramfs guest.cpio --cpus boot=2 --memory size=512M \\"
 show "           --serial file=console --console off --device path=/sys/bus/pci/devices/$NVME0/"
-run_guest "info,read,write,irq,reads,pause10 bh.roff=2048 bh.woff=16384 bh.seed=$RANDOM" "$NVME0"
+run_guest "info,read,write,irq,reads,pause25 bh.roff=2048 bh.woff=16384 bh.seed=$RANDOM" "$NVME0"
 wait_for 'BH irq ' 100
 info=$(said info)
 show "the guest is up                  Linux $(field "$info" kernel), $(field "$info" cpus) processors, $(($(field "$info" mem_kb) / 1024)) MiB"

@@ -361,7 +361,7 @@ static const struct option options[] = {
 		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, 0, false},
 	{"--device", 0, true, "path=P[,id=X] …", "pass a PCI device through, by its sysfs directory;\n"
 		"it must be bound to vfio-pci; several may follow", set_device, 0, false},
-	{"--vdpa", 0, true, "path=P[,…] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
+	{"--vdpa", 0, true, "path=P[,id=X] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
 		"num_queues=N (default the device's own), id=X", set_vdpa, 0, false},
 	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
 		set_serial, 0, false},

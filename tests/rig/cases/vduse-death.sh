@@ -5,9 +5,10 @@
 . /rig/vdpa.sh
 truncate -s 96M /run/image
 make_vduse_blk vd0 /run/image 2
-run_guest "info,io-errors-background,pause100,info" "$NODE"
+run_guest "info,io-errors-background,wait" "$NODE"
 wait_for 'BH io starts' 60
 sleep 3
+said_before=$(wc -l <"$ERR")
 kill -9 $DAEMON
 for ((n = 0; n < 90; n++)); do
     ! grep -aq '^BH io error' "$CONSOLE" || break
@@ -15,8 +16,11 @@ for ((n = 0; n < 90; n++)); do
     sleep 1
 done
 note "$n s after: $(said 'io error')"
-sed 's/^/  | /' "$ERR" | tail -n 8
+tail -n +$((said_before + 1)) "$ERR" >"$VM_DIR/after"
+sed 's/^/  | /' "$VM_DIR/after"
 expect "the VM lives" vm_alive
-expect "the message names the device" grep -q "${NODE##*/}" "$ERR"
+expect "the message names the device" grep -q "${NODE##*/}" "$VM_DIR/after"
 expect "the guest sees I/O errors" grep -aq '^BH io error' "$CONSOLE"
+kill -9 "$VM"
+gone_within 2 || fail "left behind: $(left_behind)"
 pass

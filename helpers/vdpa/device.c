@@ -18,6 +18,7 @@ enum {
 	TYPE_NET = 1, TYPE_BLOCK = 2,
 	NET_QUEUES_MIN = 2, NET_QUEUES_CONTROL = 3, /* receive, transmit; and control */
 	BLOCK_NUM_QUEUES = 34, /* of virtio_blk_config (virtio 1.2 §5.2.4) */
+	NET_MAX_PAIRS = 8,     /* of virtio_net_config (§5.1.4) */
 };
 
 #define BIT(n) (1ull << (n))
@@ -94,11 +95,29 @@ void device_config_write(unsigned offset, unsigned size, const uint8_t *data)
 		log_warn("%s", err.msg);
 }
 
+/* Are there the queues that the configuration of a network device speaks of? vp_vdpa counts before
+ * a driver has taken MQ, and may then have fewer. */
+static int pairs_fit(const struct vdpa *v, bool *ret, struct err *err)
+{
+	uint8_t config[VIRTIO_CONFIG_MAX];
+	int r;
+
+	*ret = true;
+	if (v->virtio.config_size < NET_MAX_PAIRS + 2)
+		return 0;
+	r = device_config_read(config, err);
+	if (r == 0)
+		*ret = 2 * (config[NET_MAX_PAIRS] | (unsigned)config[NET_MAX_PAIRS + 1] << 8) + 1 <=
+			v->virtio.n_queues;
+	return r;
+}
+
 /* How many queues the guest gets, and which features go with the ones it does not. */
 static int fit_queues(struct vdpa *v, unsigned wanted, struct err *err)
 {
 	struct virtio_pci *vp = &v->virtio;
 	uint32_t has = 0;
+	bool fit = true;
 	int r = VDPA_ASK(v, VHOST_VDPA_GET_VQS_COUNT, &has, err);
 
 	if (r < 0)
@@ -115,8 +134,10 @@ static int fit_queues(struct vdpa *v, unsigned wanted, struct err *err)
 			"the device has %u virtqueues, a guest can have %d; give num_queues=%d or "
 			"less", has, VIRTIO_QUEUES_MAX, VIRTIO_QUEUES_MAX);
 	vp->n_queues = wanted;
-	if (vp->type != TYPE_NET || wanted == has)
-		return 0;
+	if (vp->type == TYPE_NET && (vp->offered & NET_PAIRS))
+		r = pairs_fit(v, &fit, err);
+	if (r < 0 || vp->type != TYPE_NET || (wanted == has && fit))
+		return r;
 	if (wanted < NET_QUEUES_MIN)
 		return err_set(err, -EINVAL, BLAME_HOST,
 			"num_queues=%u: a network device needs %d (receive, transmit), %d with its "

@@ -469,6 +469,18 @@ Test(vdpa, fewer_queues_than_the_device_has)
 	cr_assert(strstr(err.msg, "num_queues=6") && strstr(err.msg, "has 5"), "%s", err.msg);
 }
 
+/* vp_vdpa over a card of two pairs counts three queues. */
+Test(vdpa, a_card_that_speaks_of_more_pairs_than_it_has_queues)
+{
+	dev.queues = 3;
+	dev.features |= 1 << 22;
+	dev.config[8] = 2;
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	cr_assert_eq(vdpa.virtio.n_queues, 3);
+	cr_assert_eq(vdpa.virtio.offered >> 22 & 1, 0, "no MQ");
+	cr_assert_eq(vdpa.virtio.offered >> 17 & 1, 1, "its control queue");
+}
+
 Test(vdpa, an_odd_number_of_queues_and_its_full_features)
 {
 	dev.queues = 7;

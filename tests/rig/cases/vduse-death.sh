@@ -1,4 +1,4 @@
-# rig: vdpa=on mem=2G devices=nvme limit=200
+# rig: vdpa=on mem=2G devices=nvme only=asked limit=200
 # VDUSE's daemon is killed under I/O: the VM lives, the guest sees I/O errors, the
 # message names the device.
 . /rig/lib.sh

@@ -38,6 +38,9 @@ check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason wh
 check-rig: all ## every case of the rig: a host with VFIO inside QEMU
 	@tests/rig/run
 
+check-vdpa: all ## every vDPA case of the rig, on a host kernel it builds first
+	@tests/rig/run $(notdir $(basename $(shell grep -l "^. rig:.* vdpa=on" tests/rig/cases/*.sh)))
+
 rig: all ## CASE=nvme: one case of the rig, with its console (V=1)
 	@tests/rig/run $(if $(filter 1,$(V)),-v) $(CASE)
 
@@ -69,4 +72,4 @@ check-static:
 	 echo "vmm/ and helpers/ do not include each other" && \
 	 echo "1 passed, 0 failed, 0 skipped"
 
-.PHONY: deps check tests check-unit check-kvm check-rig rig demo check-static
+.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa rig demo check-static

@@ -220,16 +220,6 @@ int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, str
 	return 0;
 }
 
-unsigned broker_fds(const struct broker *broker)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < broker->n; i++)
-		n += 4 + broker->remotes[i].desc.msix.vectors +
-			broker->remotes[i].desc.doorbells.count;
-	return n;
-}
-
 int broker_seal(struct broker *broker, struct err *err)
 {
 	Bulkhead__Seal body = BULKHEAD__SEAL__INIT;

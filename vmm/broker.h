@@ -33,9 +33,6 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct ra
 /* Attaches every device: helper, DMA, KVM, BARs, a place on bus 0. */
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err);
 
-/* How many descriptors the devices may come to need: an eventfd a vector. */
-unsigned broker_fds(const struct broker *broker);
-
 /* The helpers enter their run-time policies, then the broker seals itself. */
 int broker_seal(struct broker *broker, struct err *err);
 

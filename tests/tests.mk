@@ -38,7 +38,7 @@ check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason wh
 check-rig: all ## every case of the rig: a host with VFIO inside QEMU
 	@tests/rig/run
 
-check-vdpa: all ## every vDPA case of the rig, on a host kernel it builds first
+check-vdpa: all ## every vDPA case of the rig; builds a host kernel the first time
 	@tests/rig/run $(notdir $(basename $(shell grep -l "^. rig:.* vdpa=on" tests/rig/cases/*.sh)))
 
 rig: all ## CASE=nvme: one case of the rig, with its console (V=1)

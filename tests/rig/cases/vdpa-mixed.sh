@@ -4,6 +4,7 @@
 . /rig/lib.sh
 . /rig/vdpa.sh
 hugepages 512
+rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
 make_vduse_blk vd0 /run/image 2
 disk=$NODE

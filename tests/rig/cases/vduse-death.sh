@@ -3,6 +3,7 @@
 # message names the device.
 . /rig/lib.sh
 . /rig/vdpa.sh
+rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
 make_vduse_blk vd0 /run/image 2
 run_guest "info,io-errors-background,wait" "$NODE"

@@ -1,8 +1,9 @@
-# rig: vdpa=on mem=2G devices=nvme limit=90
+# rig: vdpa=on mem=2G devices=nvme only=asked limit=90
 # A change of the device's configuration reaches the guest: VDUSE's image grows,
 # and so does the guest's disk.
 . /rig/lib.sh
 . /rig/vdpa.sh
+rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
 make_vduse_blk vd0 /run/image 2
 run_guest "info,pause6,info" "$NODE"

@@ -1,9 +1,10 @@
-# rig: vdpa=on mem=2G devices=nvme limit=500
+# rig: vdpa=on mem=2G devices=nvme only=asked limit=500
 # VDUSE: the guest reboots three times, each another way, and then
 # crashes; then its drivers let go of the devices and take them again ten times;
 # the devices work after every one of these.
 . /rig/lib.sh
 . /rig/vdpa.sh
+rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
 make_vduse_blk vd0 /run/image 2
 run_guest "info,restarts,rebind bh.net=none bh.woff=8192 bh.seed=$RANDOM" "$NODE"

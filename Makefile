@@ -41,7 +41,9 @@ ifneq ($(SAN),)
 $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
 HELPERS   := broker vfio vdpa null
-BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%)
+# One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
+TOOLS     :=
+BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c
 GEN  := $(B)/gen/ipc/bulkhead.pb-c
@@ -104,7 +106,7 @@ define helper_binary
 $(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
 	$$(link)
 endef
-$(foreach h,$(HELPERS),$(eval $(call helper_binary,$(h))))
+$(foreach h,$(HELPERS) $(TOOLS),$(eval $(call helper_binary,$(h))))
 
 include tests/tests.mk
 
@@ -129,7 +131,7 @@ tidy: $(GEN).h $(INC_STAMP) ## clang-tidy, with the short list in .clang-tidy
 install: all ## DESTDIR= PREFIX=: bulkhead to bin/, the other processes to libexec/bulkhead/
 	install -D -m 755 $(B)/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
 	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
-	install -m 755 $(HELPERS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	install -m 755 $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
 
 clean: ## remove what was built (the rig's downloads stay in their cache)
 	rm -rf $(BUILD)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "ipc/log.h"
+#include "vmm/binary.h"
 #include "vmm/broker.h"
 
 enum {
@@ -26,27 +27,6 @@ enum {
 	STOP_S = 2,
 	ARGS_MAX = 8 + 2 * DEVICES_MAX,
 };
-
-/* Beside our own binary in the build tree, in libexec once installed. */
-static int find_binary(char ret[static PATH_MAX], struct err *err)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		if (snprintf(ret, PATH_MAX, "%s/bulkhead-broker", self) < PATH_MAX &&
-			access(ret, X_OK) == 0)
-			return 0;
-	}
-	snprintf(ret, PATH_MAX, "%s/bulkhead-broker", BULKHEAD_LIBEXEC);
-	if (access(ret, X_OK) == 0)
-		return 0;
-	return err_set(err, -ENOENT, BLAME_HOST,
-		"bulkhead-broker: neither beside the bulkhead binary nor in %s; run `make`, or `make "
-		"install`, again", BULKHEAD_LIBEXEC);
-}
 
 struct args {
 	char *v[ARGS_MAX];
@@ -170,7 +150,7 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct ra
 	int r;
 
 	*broker = (struct broker){.pidfd = FD_NONE_INIT, .n_wanted = opts->n_devices};
-	r = find_binary(binary, err);
+	r = binary_find("broker", binary, err);
 	if (r < 0)
 		return r;
 	args = calloc(1, sizeof(*args));

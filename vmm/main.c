@@ -17,6 +17,7 @@
 
 #include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "vmm/binary.h"
 #include "vmm/boot.h"
 #include "vmm/broker.h"
 #include "vmm/console.h"
@@ -319,7 +320,7 @@ int main(int argc, char **argv)
 		return STATUS_REFUSED; /* and nowhere to say so */
 	log_init("bulkhead", LOG_WARN, STDERR_FILENO);
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
-	if (opts_parse(argc, argv, &core.opts, &err) < 0) {
+	if (verb_run(argv, &err) < 0 || opts_parse(argc, argv, &core.opts, &err) < 0) {
 		log_error("%s", err.msg);
 		return STATUS_REFUSED;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c
+ * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

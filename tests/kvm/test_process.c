@@ -26,6 +26,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "tests/needs.h"
+
 enum { BASE = 0x100000, CODE_AT = 0x1000, ARGS_MAX = 24, DEADLINE_MS = 15000 };
 
 #define OUTB(port, value) 0x66, 0xba, (port) & 0xff, (port) >> 8, 0xb0, (value), 0xee
@@ -92,13 +94,14 @@ static void binary(char ret[static PATH_MAX])
 	strcpy(strrchr(ret, '/'), "/bulkhead");
 }
 
-static void skip_without_kvm(void)
+static void needs_a_vm(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || ioctl(fd, 0xae00 /* KVM_GET_API_VERSION */, 0) != 12)
 		cr_skip_test("/dev/kvm: %s", fd < 0 ? strerror(errno) : "does not answer");
 	close(fd);
+	needs_namespaces();
 }
 
 /* Options as one string, cut at spaces; after --kernel, --memory and -v. tty >= 0: its standard
@@ -217,7 +220,7 @@ static const uint8_t echoes[] = {
 	POWEROFF,
 };
 
-Test(process, boots_and_powers_off, .init = skip_without_kvm, .timeout = 60)
+Test(process, boots_and_powers_off, .init = needs_a_vm, .timeout = 60)
 {
 	make_kernel(says_hi, sizeof(says_hi));
 	start("--cpus boot=2", -1, 0);
@@ -229,7 +232,7 @@ Test(process, boots_and_powers_off, .init = skip_without_kvm, .timeout = 60)
 		run.err_text);
 }
 
-Test(process, finds_the_null_device, .init = skip_without_kvm, .timeout = 60)
+Test(process, finds_the_null_device, .init = needs_a_vm, .timeout = 60)
 {
 	/* CF8/CFC: vendor and device of 00:00.0, then 00:01.0, as they are, four bytes each */
 	static const uint8_t code[] = {
@@ -252,7 +255,7 @@ Test(process, finds_the_null_device, .init = skip_without_kvm, .timeout = 60)
 	cr_expect(memcmp(run.out_text + 4, "\xff\xff\xff\xff", 4) != 0, "no device at 00:01.0");
 }
 
-Test(process, resets_in_place_three_times, .init = skip_without_kvm, .timeout = 60)
+Test(process, resets_in_place_three_times, .init = needs_a_vm, .timeout = 60)
 {
 	static const uint8_t code[] = {
 		OUTB(0x3f8, 'b'),
@@ -268,7 +271,7 @@ Test(process, resets_in_place_three_times, .init = skip_without_kvm, .timeout = 
 	cr_expect(strcmp(run.out_text, "bbbb") == 0, "%s", run.out_text);
 }
 
-Test(process, input_has_back_pressure, .init = skip_without_kvm, .timeout = 60)
+Test(process, input_has_back_pressure, .init = needs_a_vm, .timeout = 60)
 {
 	char keys[2001];
 
@@ -283,7 +286,7 @@ Test(process, input_has_back_pressure, .init = skip_without_kvm, .timeout = 60)
 		"%zu bytes of %zu", run.out_len, sizeof(keys) + 1);
 }
 
-Test(process, serial_file_null_and_off, .init = skip_without_kvm, .timeout = 60)
+Test(process, serial_file_null_and_off, .init = needs_a_vm, .timeout = 60)
 {
 	char path[] = "/tmp/bulkhead-serial-XXXXXX", options[128], got[8] = "";
 	int fd = mkstemp(path);
@@ -306,7 +309,7 @@ Test(process, serial_file_null_and_off, .init = skip_without_kvm, .timeout = 60)
 	cr_expect(run.out_len == 0);
 }
 
-Test(process, sigterm_ends_it_in_order, .init = skip_without_kvm, .timeout = 60)
+Test(process, sigterm_ends_it_in_order, .init = needs_a_vm, .timeout = 60)
 {
 	make_kernel(sleeps, sizeof(sleeps));
 	start("--null --cpus boot=2", -1, 0);
@@ -326,7 +329,7 @@ static void block_everything(void)
 }
 
 /* A blocked signal stays blocked across exec, the one that kicks vCPUs too. */
-Test(process, sigterm_ends_it_whoever_blocked_what, .init = skip_without_kvm, .timeout = 60)
+Test(process, sigterm_ends_it_whoever_blocked_what, .init = needs_a_vm, .timeout = 60)
 {
 	make_kernel(sleeps, sizeof(sleeps));
 	before_exec = block_everything;
@@ -356,7 +359,7 @@ static void fd_name(int fd, char ret[static 256])
 }
 
 /* What a launcher leaves open is closed, and what it left closed is nobody's number. */
-Test(process, holds_no_descriptor_it_was_not_given, .init = skip_without_kvm, .timeout = 60)
+Test(process, holds_no_descriptor_it_was_not_given, .init = needs_a_vm, .timeout = 60)
 {
 	char name[256];
 
@@ -374,7 +377,7 @@ Test(process, holds_no_descriptor_it_was_not_given, .init = skip_without_kvm, .t
 	finish(0);
 }
 
-Test(process, sigkill_leaves_nobody, .init = skip_without_kvm, .timeout = 60)
+Test(process, sigkill_leaves_nobody, .init = needs_a_vm, .timeout = 60)
 {
 	make_kernel(sleeps, sizeof(sleeps));
 	start("--null --null", -1, 0);
@@ -400,7 +403,7 @@ static void expect_status(const char *path, const char *line)
 	cr_expect(strstr(text, line), "%s: no «%s»", path, line);
 }
 
-Test(process, every_thread_is_confined, .init = skip_without_kvm, .timeout = 60)
+Test(process, every_thread_is_confined, .init = needs_a_vm, .timeout = 60)
 {
 	char path[300], link[300];
 	DIR *dir;
@@ -458,7 +461,7 @@ static void start_on_terminal(const uint8_t *code, size_t len, int *ret_master, 
 	cr_expect(is_raw(*ret_slave));
 }
 
-Test(process, terminal_is_given_back_after_poweroff, .init = skip_without_kvm, .timeout = 60)
+Test(process, terminal_is_given_back_after_poweroff, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;
 
@@ -469,7 +472,7 @@ Test(process, terminal_is_given_back_after_poweroff, .init = skip_without_kvm, .
 	cr_expect(!is_raw(slave));
 }
 
-Test(process, terminal_is_given_back_after_ctrl_a_x, .init = skip_without_kvm, .timeout = 60)
+Test(process, terminal_is_given_back_after_ctrl_a_x, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;
 
@@ -480,7 +483,7 @@ Test(process, terminal_is_given_back_after_ctrl_a_x, .init = skip_without_kvm, .
 }
 
 /* The guest never reads a key, so they pile up; the way out still works. */
-Test(process, ctrl_a_x_works_when_no_key_is_read, .init = skip_without_kvm, .timeout = 60)
+Test(process, ctrl_a_x_works_when_no_key_is_read, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;
 
@@ -492,7 +495,7 @@ Test(process, ctrl_a_x_works_when_no_key_is_read, .init = skip_without_kvm, .tim
 	finish(0);
 }
 
-Test(process, terminal_is_given_back_after_signals, .init = skip_without_kvm, .timeout = 60)
+Test(process, terminal_is_given_back_after_signals, .init = needs_a_vm, .timeout = 60)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
@@ -509,7 +512,7 @@ Test(process, terminal_is_given_back_after_signals, .init = skip_without_kvm, .t
 	}
 }
 
-Test(process, terminal_is_given_back_after_a_fault, .init = skip_without_kvm, .timeout = 60)
+Test(process, terminal_is_given_back_after_a_fault, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;
 
@@ -521,7 +524,7 @@ Test(process, terminal_is_given_back_after_a_fault, .init = skip_without_kvm, .t
 	unlink(kernel);
 }
 
-Test(process, a_guest_that_breaks_itself_is_status_2, .init = skip_without_kvm, .timeout = 60)
+Test(process, a_guest_that_breaks_itself_is_status_2, .init = needs_a_vm, .timeout = 60)
 {
 	static const uint8_t code[] = {0xb8, LE32(0xd0000000), 0xff, 0xe0}; /* jmp into a hole */
 

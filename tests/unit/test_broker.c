@@ -24,6 +24,7 @@
 #include "ipc/chan.h"
 #include "ipc/describe.h"
 #include "tests/census.h"
+#include "tests/needs.h"
 
 enum { RAM = 16 << 20, DEVICES = 2 };
 
@@ -252,7 +253,7 @@ static void expect_gone(struct core *core)
 	cr_assert_eq(waitpid(-1, &status, WNOHANG), -1, "a helper stayed behind");
 }
 
-TestSuite(broker, .timeout = 60);
+TestSuite(broker, .init = needs_namespaces, .timeout = 60);
 
 Test(broker, a_whole_life)
 {

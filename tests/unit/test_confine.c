@@ -25,6 +25,9 @@
 
 #include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "tests/needs.h"
+
+TestSuite(confine, .init = needs_namespaces);
 
 #define EXPECT(what)                                                                               \
 	do {                                                                                       \

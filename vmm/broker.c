@@ -80,7 +80,8 @@ static void __attribute__((noreturn)) become_broker(const struct args *args, int
 	ask = fcntl(ask, F_DUPFD_CLOEXEC, 16);
 	event = fcntl(event, F_DUPFD_CLOEXEC, 16);
 	error = fcntl(error, F_DUPFD_CLOEXEC, 16);
-	if ((log < 0 || dup2(log, BROKER_FD_LOG) >= 0) && dup2(ask, BROKER_FD_ASK) >= 0 && dup2(event, BROKER_FD_EVENT) >= 0 &&
+	if ((log < 0 || dup2(log, BROKER_FD_LOG) >= 0) && dup2(ask, BROKER_FD_ASK) >= 0 &&
+		dup2(event, BROKER_FD_EVENT) >= 0 &&
 		dup3(error, BROKER_FD_ERROR, O_CLOEXEC) >= 0 &&
 		syscall(SYS_close_range, BROKER_FD_ERROR + 1, ~0u, 0) == 0)
 		execv(args->v[0], args->v);

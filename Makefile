@@ -28,7 +28,7 @@ BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FL
 
 # Every process: the wire and the walls.
 IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/describe.c
-SECCOMP_SRC := seccomp/load.c seccomp/confine.c
+SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
 # One list a process.
 core_SRC   := $(wildcard vmm/*.c) seccomp/core.c
 broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c

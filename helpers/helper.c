@@ -21,6 +21,7 @@
 #include "helpers/helper.h"
 #include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 
 enum { HELPER_FDS_MIN = 16 }; /* five, the device, ERR, REQ, and what a message brings */
 
@@ -368,10 +369,10 @@ static int begin(int argc, char **argv, struct err *err)
 		.max_fds = self.ops->max_fds ? self.ops->max_fds : HELPER_FDS_MIN};
 	int r;
 
-	if (argc != 4 || policy_mode_parse(argv[3], &self.mode) < 0)
+	if (argc != 5 || policy_mode_parse(argv[3], &self.mode) < 0 || layers_parse(argv[4]) < 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"started by hand? usage: %s NAME LOG-LEVEL true|log|false, by the broker",
-			argc ? argv[0] : "");
+			"started by hand? usage: %s NAME LOG-LEVEL true|log|false strict|degraded, "
+			"by the broker", argc ? argv[0] : "");
 	log_init("", (enum log_level)atoi(argv[2]), HELPER_FD_LOG);
 	r = confine_process(&walls, err);
 	if (r == 0)

@@ -39,6 +39,14 @@ int frame_pair(struct fd *ret_a, struct fd *ret_b)
 	return 0;
 }
 
+int frame_refuse_fds(int sock)
+{
+	enum { PASSRIGHTS = 83 }; /* asm-generic/socket.h, SO_PASSRIGHTS */
+	const int off = 0;
+
+	return setsockopt(sock, SOL_SOCKET, PASSRIGHTS, &off, sizeof(off)) < 0 ? -errno : 0;
+}
+
 /* Waits for events until the deadline (-1: for ever). 0, -ETIMEDOUT or -errno. ppoll and not
  * poll, so that every policy needs the one system call only. */
 static int wait_for(int sock, short events, int64_t deadline)

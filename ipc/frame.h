@@ -29,6 +29,10 @@ struct frame {
 /* Makes a connected pair, close-on-exec and non-blocking. 0 or -errno. */
 int frame_pair(struct fd *ret_a, struct fd *ret_b);
 
+/* The kernel lets no descriptor reach this end any more: who sends one gets EPERM. Before Linux 6.16
+ * -ENOPROTOOPT. 0 or -errno. */
+int frame_refuse_fds(int sock);
+
 /* Sends len bytes and n_fds borrowed descriptors as one packet. Waits up to timeout_ms while the
  * peer's queue is full: -ETIMEDOUT. -EPIPE when the peer is gone. 0 or -errno. */
 int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,

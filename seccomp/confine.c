@@ -4,13 +4,13 @@
  *
  * The order matters: namespaces first (they give the capabilities the rest needs), the root while
  * we may still mount, then no capabilities, then what needs none. The death signal comes after
- * every change of credentials, as those clear it. Fails closed, but for two walls a kernel may
- * have been built without: Landlock and MDWE are then missed by a warning that names them; both
- * are second walls behind the root and the seccomp policy.
+ * every change of credentials, as those clear it. What a wall that does not go up means is said by
+ * its row in layers.c.
  */
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,14 +23,14 @@
 #include <unistd.h>
 
 #include "ipc/fd.h"
-#include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 
-static int failed(struct err *err, const char *wall, const char *call)
+static int failed(struct err *err, enum layer layer, const char *call)
 {
 	int code = -errno;
 
-	return err_set(err, code, BLAME_HOST, "confine: %s: %s: %s", wall, call, strerror(-code));
+	return layer_missing(layer, code, err, "%s: %s", call, strerror(-code));
 }
 
 static int write_proc(const char *path, const char *text)
@@ -58,45 +58,68 @@ int confine_map_ids(unsigned uid, unsigned gid)
 	return write_proc("/proc/self/gid_map", map);
 }
 
-static int wall_namespaces(const struct confine *confine, struct err *err)
+/* Not by way of capabilities: those a set-up needs are the new user namespace's. Files of ours in
+ * /proc would belong to root from here on, and the id map with them. */
+int confine_user(unsigned uid, unsigned gid, struct err *err)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return err_set(err, -errno, BLAME_HOST,
+			"--user: cannot become uid %u, gid %u: %s; start as root", uid, gid,
+			strerror(errno));
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_set(err, -errno, BLAME_HOST, "--user: prctl: %s", strerror(errno));
+	layer_holds(LAYER_USER, "uid %u, gid %u, no other group", uid, gid);
+	return 0;
+}
+
+/* pid 1 is a process only where it was born into a pid namespace, and with it into all others. */
+static int born_inside(struct err *err)
+{
+	if (getpid() != 1)
+		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
+	layer_holds(LAYER_NAMESPACES, "user, mount, pid, net, ipc, uts, cgroup, from birth");
+	return 0;
+}
+
+static int wall_namespaces(const struct confine *confine, bool *ret_inside, struct err *err)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	int r;
 
+	*ret_inside = false;
 	if (!confine->unshare) {
-		log_info("confine: namespaces: user, mount, pid, net, ipc, uts, cgroup, from birth");
-		return 0;
+		*ret_inside = getpid() == 1;
+		return born_inside(err);
 	}
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
 		    CLONE_NEWCGROUP) < 0)
-		return err_set(err, -errno, BLAME_HOST,
-			"confine: namespaces: %s: user namespaces must be allowed: see sysctl "
-			"user.max_user_namespaces, kernel.unprivileged_userns_clone and "
-			"kernel.apparmor_restrict_unprivileged_userns", strerror(errno));
+		return failed(err, LAYER_NAMESPACES, "unshare");
+	*ret_inside = true;
 	r = confine_map_ids(uid, gid);
 	if (r < 0)
-		return err_set(err, r, BLAME_HOST, "confine: namespaces: id map: %s",
-			strerror(-r));
-	log_info("confine: namespaces: user, mount, net, ipc, uts, cgroup");
+		return layer_missing(LAYER_NAMESPACES, r, err, "id map: %s", strerror(-r));
+	layer_holds(LAYER_NAMESPACES, "user, mount, net, ipc, uts, cgroup");
 	return 0;
 }
 
 /* An empty tmpfs over /dev (which every host has), made the root; the old root is let go. */
-static int wall_root(struct err *err)
+static int wall_root(bool inside, struct err *err)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
+	if (!inside) /* these would be the host's own mounts */
+		return layer_missing(LAYER_ROOT, -EPERM, err, "no mount namespace of our own");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return failed(err, "root", "making mounts private");
+		return failed(err, LAYER_ROOT, "making mounts private");
 	if (mount("none", "/dev", "tmpfs", flags, "size=4k,nr_inodes=2,mode=555") < 0)
-		return failed(err, "root", "mounting an empty tmpfs");
+		return failed(err, LAYER_ROOT, "mounting an empty tmpfs");
 	if (chdir("/dev") < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
-		return failed(err, "root", "pivot_root");
+		return failed(err, LAYER_ROOT, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return failed(err, "root", "letting the old root go");
+		return failed(err, LAYER_ROOT, "letting the old root go");
 	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags, NULL) < 0)
-		return failed(err, "root", "making it read-only");
-	log_info("confine: root: empty, read-only");
+		return failed(err, LAYER_ROOT, "making it read-only");
+	layer_holds(LAYER_ROOT, "empty, read-only");
 	return 0;
 }
 
@@ -107,19 +130,19 @@ static int wall_capabilities(struct err *err)
 		SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 
 	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0)
-		return failed(err, "capabilities", "locking securebits");
+		return failed(err, LAYER_CAPABILITIES, "locking securebits");
 	capng_clear(CAPNG_SELECT_ALL);
 	if (capng_apply(CAPNG_SELECT_ALL) != 0)
-		return failed(err, "capabilities", "dropping them");
+		return failed(err, LAYER_CAPABILITIES, "dropping them");
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0)
-			return err_set(err, -EPERM, BLAME_HOST,
-				"confine: capabilities: %lu stayed in the bounding set", cap);
+			return layer_missing(LAYER_CAPABILITIES, -EPERM, err,
+				"%lu stayed in the bounding set", cap);
 	capng_setpid((int)getpid());
 	if (capng_get_caps_process() != 0 ||
 		capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
-		return err_set(err, -EPERM, BLAME_HOST, "confine: capabilities: some stayed");
-	log_info("confine: capabilities: none, bounding set empty, securebits locked");
+		return layer_missing(LAYER_CAPABILITIES, -EPERM, err, "some stayed");
+	layer_holds(LAYER_CAPABILITIES, "none, bounding set empty, securebits locked");
 	return 0;
 }
 
@@ -133,17 +156,17 @@ static int wall_limits(const struct confine *confine, struct err *err)
 	uint64_t procs = confine->max_procs ? 1 + confine->max_procs : 0;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return failed(err, "no_new_privs", "prctl");
-	log_info("confine: no_new_privs: set");
+		return failed(err, LAYER_NO_NEW_PRIVS, "prctl");
+	layer_holds(LAYER_NO_NEW_PRIVS, "set");
 	if (set_limit(RLIMIT_NOFILE, confine->max_fds) < 0 ||
 		set_limit(RLIMIT_NPROC, procs) < 0 ||
 		set_limit(RLIMIT_FSIZE, confine->file_size) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
-		return failed(err, "limits", "setrlimit");
-	log_info("confine: limits: %u descriptors, %u further tasks", confine->max_fds,
+		return failed(err, LAYER_LIMITS, "setrlimit");
+	layer_holds(LAYER_LIMITS, "%u descriptors, %u further tasks", confine->max_fds,
 		confine->max_procs);
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return failed(err, "dumpable", "prctl");
-	log_info("confine: dumpable: no");
+		return failed(err, LAYER_DUMPABLE, "prctl");
+	layer_holds(LAYER_DUMPABLE, "no");
 	return 0;
 }
 
@@ -178,11 +201,8 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 	struct landlock_attr attr = {.fs = 0x1fff}; /* ABI 1 */
 	size_t size = sizeof(attr.fs);
 
-	if (abi < 1) {
-		log_warn("confine: Landlock: MISSING on this kernel (%s); build it in and name it "
-			 "in lsm=", strerror(errno));
-		return 0;
-	}
+	if (abi < 1)
+		return failed(err, LAYER_LANDLOCK, "probing it");
 	attr.fs |= (abi >= 2 ? 1 << 13 : 0) | (abi >= 3 ? 1 << 14 : 0) | (abi >= 5 ? 1 << 15 : 0);
 	if (abi >= 4) {
 		attr.net = BIND_CONNECT;
@@ -193,8 +213,11 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 		size += sizeof(attr.scoped);
 	}
 	if (landlock_enter(&attr, size) < 0)
-		return failed(err, "Landlock", "denying all");
-	log_info("confine: Landlock: all denied, ABI %ld", abi);
+		return failed(err, LAYER_LANDLOCK, "denying all");
+	layer_holds(LAYER_LANDLOCK, "all denied, ABI %ld", abi);
+	if (abi < ABI_SCOPES)
+		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
+	layer_holds(LAYER_SCOPES, "abstract sockets%s", confine->kills ? "" : ", signals");
 	return 0;
 }
 
@@ -205,8 +228,8 @@ int confine_signals(struct err *err)
 	if (landlock_abi() < ABI_SCOPES)
 		return 0; /* wall_landlock has said what this kernel has */
 	if (landlock_enter(&attr, sizeof(attr)) < 0)
-		return failed(err, "Landlock", "signal scope");
-	log_info("confine: Landlock: no signal leaves the process");
+		return failed(err, LAYER_SCOPES, "signals");
+	layer_holds(LAYER_SCOPES, "signals");
 	return 0;
 }
 
@@ -214,13 +237,9 @@ static int wall_mdwe(struct err *err)
 {
 	enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 };
 
-	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) == 0) {
-		log_info("confine: MDWE: no memory becomes executable");
-		return 0;
-	}
-	if (errno != EINVAL)
-		return failed(err, "MDWE", "prctl");
-	log_warn("confine: MDWE: MISSING on this kernel; it needs Linux 6.3");
+	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0)
+		return failed(err, LAYER_MDWE, "prctl");
+	layer_holds(LAYER_MDWE, "no memory becomes executable");
 	return 0;
 }
 
@@ -229,21 +248,22 @@ static int wall_mdwe(struct err *err)
 int confine_with_parent(int parent, struct err *err)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		return failed(err, "parent", "prctl");
+		return failed(err, LAYER_PARENT, "prctl");
 	if (getppid() != parent)
 		return err_set(err, -ESRCH, BLAME_HOST, "confine: parent: it is gone");
-	log_info("confine: parent: we die with it");
+	layer_holds(LAYER_PARENT, "we die with it");
 	return 0;
 }
 
 int confine_process(const struct confine *confine, struct err *err)
 {
 	pid_t parent = getppid();
+	bool inside;
 	int r;
 
-	r = wall_namespaces(confine, err);
+	r = wall_namespaces(confine, &inside, err);
 	if (r == 0)
-		r = wall_root(err);
+		r = wall_root(inside, err);
 	if (r == 0)
 		r = wall_capabilities(err);
 	if (r == 0)

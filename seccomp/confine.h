@@ -3,8 +3,8 @@
  * The walls around a process besides seccomp, one function a wall, in the order they go up.
  *
  * Runs in every process, before it reads a byte from a peer or a guest, while it has one thread.
- * Each wall is reported by a log line at info level ("confine: root: empty, read-only"); a wall
- * that cannot be put up is a refusal that names it.
+ * Each wall is reported by a log line at info level ("confine: root: empty, read-only"); what a wall
+ * that cannot be put up means is in its row of layers.c.
  */
 #pragma once
 
@@ -28,8 +28,12 @@ struct confine {
 /* user+mount+net+ipc+uts+cgroup namespaces if asked; empty read-only root by pivot_root;
  * capabilities all dropped and the bounding set too, securebits locked (libcap-ng);
  * no_new_privs; rlimits (NOFILE, NPROC, FSIZE, CORE 0); non-dumpable; Landlock deny-all with
- * scopes as the ABI has them; MDWE. Fails closed. */
+ * scopes as the ABI has them; MDWE. Fails closed, unless layers_allow_degraded. */
 int confine_process(const struct confine *confine, struct err *err);
+
+/* As root: becomes another user for good, without supplementary groups. The death signal is cleared
+ * by it. */
+int confine_user(unsigned uid, unsigned gid, struct err *err);
 
 /* In a process just put into a user namespace of its own: its user and group outside become 0
  * inside, so that an exec keeps the capabilities there. Needs /proc. 0 or -errno. */

@@ -62,6 +62,7 @@ static const struct policy_row setup[] = {
 	ALLOW_MASKED(mprotect, 2, PROT_EXEC, 0, "guard pages of thread stacks, malloc"),
 	ALLOW(mremap, "realloc"),
 	ALLOW_IF(madvise, 2, MADV_DONTFORK, "bars_map_device"),
+	ROW_REFUSE_FDS,
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ROW_KIND_RAM,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ipc/log.h"
+#include "seccomp/layers.h"
 #include "seccomp/policy.h"
 
 static const char *const mode_names[] = {
@@ -116,10 +117,9 @@ int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_t
 		seccomp_release(ctx);
 	}
 	if (r < 0)
-		return err_set(err, r, BLAME_HOST,
-			"cannot load the seccomp policy of %s (%s): %s; the kernel needs "
-			"CONFIG_SECCOMP_FILTER", policy->process, policy->stage, strerror(-r));
-	log_info("confine: seccomp: %s, %s policy, %u rules", policy->process, policy->stage,
+		return layer_missing(LAYER_SECCOMP, r, err, "loading %s (%s): %s", policy->process,
+			policy->stage, strerror(-r));
+	layer_holds(LAYER_SECCOMP, "%s, %s policy, %u rules", policy->process, policy->stage,
 		policy->n_rows);
 	return 0;
 }

@@ -8,6 +8,10 @@
 
 #include "seccomp/policy.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* asm-generic/socket.h since 6.16 */
+#endif
+
 /* ipc/: packets, deadlines, log lines; and the way out. */
 #define ROWS_WIRE                                                                                  \
 	ALLOW(ppoll, "main loop and frame.c: the only way to wait"),                               \
@@ -22,6 +26,9 @@
 		ALLOW(brk, "malloc in libseccomp"),                                                \
 		ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc in libseccomp"),                       \
 		ALLOW(munmap, "free in libseccomp"), ALLOW(mremap, "realloc in libseccomp")
+
+#define ROW_REFUSE_FDS                                                                             \
+	ALLOW_IF(setsockopt, 2, SO_PASSRIGHTS, "frame_refuse_fds")
 
 /* Kinds of descriptors received: ipc/rules.c fd_kind_check. */
 #define ROW_KIND_ANON                                                                              \

@@ -19,18 +19,19 @@
 #include <unistd.h>
 
 #include "ipc/log.h"
+#include "seccomp/layers.h"
 #include "vmm/binary.h"
 #include "vmm/broker.h"
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
 	STOP_S = 2,
-	ARGS_MAX = 8 + 2 * DEVICES_MAX,
+	ARGS_MAX = 16 + 2 * DEVICES_MAX,
 };
 
 struct args {
 	char *v[ARGS_MAX];
-	char text[DEVICES_MAX + 2][PATH_MAX + 160];
+	char text[DEVICES_MAX + 4][PATH_MAX + 160];
 	unsigned n, used;
 };
 
@@ -47,9 +48,11 @@ static char *arg_text(struct args *args, const char *fmt, ...)
 	return text;
 }
 
-static void build_args(struct args *args, const struct opts *opts, char *binary)
+static void build_args(struct args *args, const struct opts *opts, const struct tenant *tenant,
+	char *binary)
 {
 	static char level[] = "--level", seccomp[] = "--seccomp", device[] = "--device";
+	static char strictness[] = "--layers", user[] = "--user", cgroup[] = "--cgroup";
 	static char kill[] = "true", log[] = "log", off[] = "false";
 
 	args->v[args->n++] = binary;
@@ -59,6 +62,16 @@ static void build_args(struct args *args, const struct opts *opts, char *binary)
 	args->v[args->n++] = opts->seccomp == SECCOMP_MODE_KILL ? kill
 		: opts->seccomp == SECCOMP_MODE_LOG		? log
 								: off;
+	args->v[args->n++] = strictness;
+	args->v[args->n++] = arg_text(args, "%s", layers_word());
+	if (tenant->has_user) {
+		args->v[args->n++] = user;
+		args->v[args->n++] = arg_text(args, "%u:%u", tenant->uid, tenant->gid);
+	}
+	if (tenant->cgroup[0]) {
+		args->v[args->n++] = cgroup;
+		args->v[args->n++] = arg_text(args, "%s", tenant->cgroup);
+	}
 	for (unsigned i = 0; i < opts->n_devices; i++) {
 		const struct device_opt *d = &opts->devices[i];
 
@@ -143,8 +156,8 @@ static int ask_start(struct broker *broker, const struct ram *ram, struct err *e
 	return chan_ask(&broker->ask, &packet, &ram->memfd.n, 1, NULL, err);
 }
 
-int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram, int log_fd,
-	struct err *err)
+int broker_start(struct broker *broker, const struct opts *opts, const struct tenant *tenant,
+	const struct ram *ram, int log_fd, struct err *err)
 {
 	char binary[PATH_MAX];
 	struct args *args;
@@ -157,7 +170,7 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct ra
 	args = calloc(1, sizeof(*args));
 	if (!args)
 		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
-	build_args(args, opts, binary);
+	build_args(args, opts, tenant, binary);
 	r = spawn(broker, args, log_fd, err);
 	free(args);
 	return r < 0 ? r : ask_start(broker, ram, err);
@@ -201,6 +214,24 @@ int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, str
 	return 0;
 }
 
+/* From here on eventfds flow from us to the helpers, and nothing flows to us. */
+static int refuse_fds(struct broker *broker, struct err *err)
+{
+	int r = frame_refuse_fds(broker->ask.sock.n);
+
+	if (r == 0)
+		r = frame_refuse_fds(broker->event.sock.n);
+	for (unsigned i = 0; i < broker->n && r == 0; i++) {
+		r = frame_refuse_fds(broker->remotes[i].peer.ask.sock.n);
+		if (r == 0)
+			r = frame_refuse_fds(broker->remotes[i].peer.event.sock.n);
+	}
+	if (r < 0)
+		return layer_missing(LAYER_PASSRIGHTS, r, err, "%s", strerror(-r));
+	layer_holds(LAYER_PASSRIGHTS, "no descriptor comes from broker or helper any more");
+	return 0;
+}
+
 int broker_seal(struct broker *broker, struct err *err)
 {
 	Bulkhead__Seal body = BULKHEAD__SEAL__INIT;
@@ -212,7 +243,8 @@ int broker_seal(struct broker *broker, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
+	r = refuse_fds(broker, err);
+	return r < 0 ? r : chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
 }
 
 static void broker_gone(struct broker *broker, const char *why)

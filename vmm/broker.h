@@ -13,6 +13,7 @@
 #include "vmm/pci.h"
 #include "vmm/ram.h"
 #include "vmm/remote.h"
+#include "vmm/tenant.h"
 
 struct broker {
 	struct chan ask, event;
@@ -27,8 +28,8 @@ struct broker {
 /* Forks and execs the broker, before the core holds anything a child must not have, and lets it
  * check every device. Nothing is changed on the host by then. log_fd: where the broker's and the
  * helpers' lines go, -1: standard error. */
-int broker_start(struct broker *broker, const struct opts *opts, const struct ram *ram, int log_fd,
-	struct err *err);
+int broker_start(struct broker *broker, const struct opts *opts, const struct tenant *tenant,
+	const struct ram *ram, int log_fd, struct err *err);
 
 /* Attaches every device: helper, DMA, KVM, BARs, a place on bus 0. */
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err);

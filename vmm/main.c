@@ -4,8 +4,8 @@
  *
  * This page is the order in which rights are used and given up; start() is the place to begin. Each
  * step says what it needs and what must not have happened yet. What can be refused is refused by
- * step 4, before anything on the host has changed; from step 5 on no path can be opened, and after
- * step 12 the main thread can do no more than reset and end the VM.
+ * step 5, before anything on the host has changed; from step 6 on no path can be opened, and after
+ * step 13 the main thread can do no more than reset and end the VM.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -17,6 +17,7 @@
 
 #include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 #include "vmm/binary.h"
 #include "vmm/boot.h"
 #include "vmm/broker.h"
@@ -28,6 +29,7 @@
 #include "vmm/platform.h"
 #include "vmm/serial.h"
 #include "vmm/signals.h"
+#include "vmm/tenant.h"
 #include "vmm/vcpu.h"
 
 enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
@@ -35,6 +37,7 @@ enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
 struct core {
 	struct opts opts;
 	struct files files;
+	struct tenant tenant;
 	struct boot_source source;
 	struct vcpu_entry entry;
 	unsigned phys_bits;
@@ -57,7 +60,7 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* ---- 1 to 4: with the operator's rights ------------------------------------------------------ */
+/* ---- 1 to 5: with the operator's rights ------------------------------------------------------ */
 
 static int open_files(struct core *core, struct err *err)
 {
@@ -91,7 +94,14 @@ static int check_input(struct core *core, struct err *err)
 	return r;
 }
 
-/* ---- 5: confined ---------------------------------------------------------------------------- */
+static int make_ram(struct core *core, struct err *err)
+{
+	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
+
+	return r < 0 ? r : ram_seal(&core->vm.ram, err);
+}
+
+/* ---- 6: confined ---------------------------------------------------------------------------- */
 
 /* As many descriptors as the devices could ever come to need, an eventfd a vector, within what the
  * operator's limit allows. */
@@ -116,14 +126,19 @@ static int confine(struct core *core, struct err *err)
 		/* Until the broker is sealed and sure to notice our end by itself. */
 		.kills = true,
 	};
-	int r = confine_process(&walls, err);
+	int r = 0;
+
+	if (core->tenant.has_user)
+		r = confine_user(core->tenant.uid, core->tenant.gid, err);
+	if (r == 0)
+		r = confine_process(&walls, err);
 
 	if (r == 0)
 		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
 	return r;
 }
 
-/* ---- 6 to 9: the machine -------------------------------------------------------------------- */
+/* ---- 7 to 10: the machine -------------------------------------------------------------------- */
 
 static int make_machine(struct core *core, struct err *err)
 {
@@ -155,7 +170,7 @@ static int make_vcpus(struct core *core, struct err *err)
 	return r;
 }
 
-/* ---- 10 to 12: sealed ----------------------------------------------------------------------- */
+/* ---- 11 to 13: sealed ----------------------------------------------------------------------- */
 
 static int seal_helpers(struct core *core, struct err *err)
 {
@@ -236,31 +251,33 @@ static bool start(struct core *core, struct err *err)
 		/* 2. Must not yet: anything a refusal would have to undo. A kernel is read here
 		 * with the operator's rights, as far as its headers. */
 		step(core, check_input(core, err), "kernel, initramfs and KVM checked") &&
-		/* 3. Must not yet: the broker, which maps it for devices. */
-		step(core, ram_create(&vm->ram, &opts->ram, core->phys_bits, err),
-			"guest RAM made") &&
-		/* 4. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
+		/* 3. Must not yet: RAM, which is charged to the cgroup, nor a second process, which
+		 * inherits cookie and cgroup. Leaves an empty cgroup behind at worst. */
+		step(core, tenant_init(&core->tenant, opts, err), "tenancy set up") &&
+		/* 4. Must not yet: the broker, which maps it for devices. */
+		step(core, make_ram(core, err), "guest RAM made") &&
+		/* 5. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
 		 * space). The broker opens and checks the devices, and changes nothing. */
-		step(core, broker_start(&core->broker, opts, &vm->ram, core->files.log.n, err),
-			"broker started, devices checked") &&
-		/* 5. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
+		step(core, broker_start(&core->broker, opts, &core->tenant, &vm->ram,
+				core->files.log.n, err), "broker started, devices checked") &&
+		/* 6. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
 		 * helper's, a device's, or of the kernel's inside. */
 		step(core, confine(core, err), "confined") &&
-		/* 6. */
+		/* 7. */
 		step(core, make_machine(core, err), "machine made") &&
-		/* 7. Needs: the VM. The first step that changes the host: helpers start. */
+		/* 8. Needs: the VM. The first step that changes the host: helpers start. */
 		step(core, broker_attach_all(&core->broker, vm, &core->pci, err),
 			"devices attached") &&
-		/* 8. */
+		/* 9. */
 		step(core, boot_load(&vm->ram, &core->source, &core->entry, err),
 			"kernel loaded") &&
-		/* 9. */
+		/* 10. */
 		step(core, make_vcpus(core, err), "vCPUs made") &&
-		/* 10. Needs: all devices attached. No set-up work outside the core after this. */
+		/* 11. Needs: all devices attached. No set-up work outside the core after this. */
 		step(core, seal_helpers(core, err), "helpers sealed") &&
-		/* 11. Must not yet: the run policy, which makes no thread. They enter theirs. */
+		/* 12. Must not yet: the run policy, which makes no thread. They enter theirs. */
 		step(core, start_vcpus(core, err), "vCPU threads sealed") &&
-		/* 12. Must not yet: a guest instruction. */
+		/* 13. Must not yet: a guest instruction. */
 		step(core, seal(core, err), "core sealed");
 }
 
@@ -332,6 +349,7 @@ int main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	log_init("bulkhead", (enum log_level)(LOG_WARN + core.opts.verbose), STDERR_FILENO);
+	layers_allow_degraded(core.opts.allow_degraded);
 	if (!start(&core, &err)) {
 		console_restore();
 		log_error("%s", err.msg);

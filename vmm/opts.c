@@ -192,6 +192,13 @@ static int set_seccomp(struct opts *opts, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_degraded(struct opts *opts, const char *value, struct err *err)
+{
+	(void)value, (void)err;
+	opts->allow_degraded = true;
+	return 0;
+}
+
 static int set_verbose(struct opts *opts, const char *value, struct err *err)
 {
 	(void)value, (void)err;
@@ -233,6 +240,10 @@ static const struct option options[] = {
 	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, 0, true},
 	{"--seccomp", 0, false, "true|log|false", "system call filters (default true)", set_seccomp,
 		0, false},
+	{"--user", 0, false, "NAME|UID[:GID]", "the VM's own user; files and devices are opened\n"
+		"as root before", TEXT(user)},
+	{"--allow-degraded", 0, false, NULL, "start although a layer of confinement is missing",
+		set_degraded, 0, false},
 	{"--log-file", 0, false, "FILE", "messages go there instead of standard error",
 		TEXT(log_file)},
 	{"-v", 'v', true, NULL, "say more; -vv for everything", set_verbose, 0, false},

@@ -29,9 +29,9 @@ struct opts {
 	unsigned n_devices;
 	struct device_opt devices[DEVICES_MAX];
 	enum seccomp_mode seccomp;
-	const char *log_file;
+	const char *log_file, *user;
 	unsigned verbose;
-	bool help, version;
+	bool help, version, allow_degraded;
 };
 
 /* Fills *ret from argv; strings point into argv. -EINVAL with a message that names the option, what

@@ -16,6 +16,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "seccomp/layers.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U /* linux/memfd.h since 6.3 */
@@ -110,8 +113,12 @@ static int make_memfd(const struct ram_options *options, struct fd *ret, struct 
 		flags |= MFD_HUGETLB |
 			(unsigned)__builtin_ctzll(options->hugepage_size) << MFD_HUGE_SHIFT;
 	memfd.n = memfd_create("guest-ram", flags | MFD_NOEXEC_SEAL);
-	if (memfd.n < 0 && errno == EINVAL)
-		memfd.n = memfd_create("guest-ram", flags); /* before Linux 6.3 */
+	if (memfd.n < 0 && errno == EINVAL) { /* before Linux 6.3 */
+		layer_missing(LAYER_NOEXEC_SEAL, -EINVAL, err, "memfd_create: %s", strerror(errno));
+		memfd.n = memfd_create("guest-ram", flags);
+	} else if (memfd.n >= 0) {
+		layer_holds(LAYER_NOEXEC_SEAL, "guest RAM's memfd");
+	}
 	if (memfd.n < 0)
 		return err_set(err, -errno, BLAME_HOST, "memfd_create for guest RAM: %s",
 			strerror(errno));
@@ -195,6 +202,16 @@ int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys
 		return code;
 	}
 	*ram = made;
+	return 0;
+}
+
+int ram_seal(const struct ram *ram, struct err *err)
+{
+	enum { SYS_MSEAL = 462 };
+
+	if (syscall(SYS_MSEAL, ram->host, ram->layout.ram_size, 0) < 0)
+		return layer_missing(LAYER_MSEAL, -errno, err, "%s", strerror(errno));
+	layer_holds(LAYER_MSEAL, "guest RAM");
 	return 0;
 }
 

@@ -31,5 +31,10 @@ int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys
 	struct err *err);
 void ram_done(struct ram *ram);
 
+/* The kernel refuses from here on whatever would unmap, move or replace the mapping, to us as well: it
+ * stays until the process ends. (BARs are not sealed: their mappings go when a device is given
+ * back.) */
+int ram_seal(const struct ram *ram, struct err *err);
+
 /* Host address of [gpa, gpa + len), or NULL when any byte of it is not RAM. */
 void *ram_at(const struct ram *ram, uint64_t gpa, size_t len);

@@ -25,6 +25,7 @@ struct device {
 	int group;                     /* index in broker.groups, -1: none */
 	struct fd node;                /* vdpa: open, until the helper has it; then it is in store */
 	uint64_t memlock;              /* what its helper may lock, bytes */
+	struct fd cgroup;              /* cgroup.procs of its helper's leaf, until Seal */
 	pid_t pid;                     /* its helper, 0: none */
 	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
 	struct chan chan;
@@ -43,6 +44,10 @@ struct ram_region {
 };
 
 struct broker {
+	pid_t parent;                  /* the core */
+	const char *cgroup;            /* the VM's; NULL: none */
+	bool has_user;
+	unsigned uid, gid;             /* whom we become once the devices are open */
 	enum log_level level;
 	enum seccomp_mode mode;
 	struct chan core, events;
@@ -69,7 +74,10 @@ void type1_release(struct broker *broker);
 /* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
 int vdpa_check(const struct broker *broker, struct device *device, struct err *err);
 
-/* spawn.c: starts the helper of a device; the core's ends of its channels in ret_ask, ret_event. */
+/* spawn.c: joins our own leaf of the VM's cgroup and opens the helpers', for as long as there are
+ * rights to. */
+int cgroup_init(struct broker *broker, struct err *err);
+/* Starts the helper of a device; the core's ends of its channels in ret_ask, ret_event. */
 int spawn_helper(const struct broker *broker, struct device *device, struct fd *ret_ask,
 	struct fd *ret_event, struct err *err);
 /* The pidfd is readable within timeout_ms: reaps the helper and says how it ended. 0, -ETIMEDOUT. */

@@ -21,8 +21,25 @@
 
 #include "helpers/broker/broker.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 
 enum { FD_CORE = 0, FD_EVENTS = 1, STOP_MS = 1500, REAP_MS = 1000 };
+
+/* Everything that takes root's rights is open. The limit on locked memory is set while it can be
+ * raised; a change of credentials has cleared the death signal. */
+static int become_user(struct broker *broker, struct err *err)
+{
+	struct rlimit limit = {0, 0};
+	int r;
+
+	for (unsigned i = 0; i < broker->n_ram; i++)
+		limit.rlim_max = limit.rlim_cur += broker->ram[i].size;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return err_set(err, -errno, BLAME_HOST, "--user: RLIMIT_MEMLOCK: %s; start as root",
+			strerror(errno));
+	r = confine_user(broker->uid, broker->gid, err);
+	return r < 0 ? r : confine_with_parent(broker->parent, err);
+}
 
 static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 {
@@ -44,6 +61,10 @@ static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 			(struct ram_region){in->gpa, in->size, in->offset};
 	}
 	r = check_devices(broker, err);
+	if (r < 0)
+		return chan_refuse(&broker->core, msg, err);
+	if (broker->has_user)
+		r = become_user(broker, err);
 	if (r < 0)
 		return chan_refuse(&broker->core, msg, err);
 	body.devices = broker->n_devices;
@@ -145,6 +166,25 @@ static int on_attach(struct broker *broker, struct msg *msg, struct err *err)
 		fds[2] >= 0 ? 3 : 2);
 }
 
+/* Neither core nor helpers have descriptors for us from now on. */
+static int refuse_fds(const struct broker *broker, struct err *err)
+{
+	int r = frame_refuse_fds(broker->core.sock.n);
+
+	if (r == 0)
+		r = frame_refuse_fds(broker->events.sock.n);
+	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
+		if (broker->devices[i].pid)
+			r = frame_refuse_fds(broker->devices[i].chan.sock.n);
+		if (broker->devices[i].log.n >= 0 && r == 0)
+			r = frame_refuse_fds(broker->devices[i].log.n);
+	}
+	if (r < 0)
+		return layer_missing(LAYER_PASSRIGHTS, r, err, "%s", strerror(-r));
+	layer_holds(LAYER_PASSRIGHTS, "no descriptor comes from core or helper any more");
+	return 0;
+}
+
 static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 {
 	const struct confine walls = {.unshare = true, .max_fds = 16 + 6 * broker->n_devices,
@@ -153,7 +193,11 @@ static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 	int r;
 
 	fd_close(&broker->memfd);
-	r = confine_process(&walls, err);
+	for (unsigned i = 0; i < broker->n_devices; i++)
+		fd_close(&broker->devices[i].cgroup);
+	r = refuse_fds(broker, err);
+	if (r == 0)
+		r = confine_process(&walls, err);
 	if (r == 0)
 		r = policy_enter(&policy_broker_run, broker->mode, false, err);
 	if (r < 0)
@@ -270,7 +314,7 @@ static int parse_device(char *text, struct device *device)
 	char *value;
 
 	*device = (struct device){.group = -1, .pidfd = FD_NONE_INIT, .log = FD_NONE_INIT,
-		.store = FD_NONE_INIT, .node = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
+		.store = FD_NONE_INIT, .cgroup = FD_NONE_INIT, .node = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
 	while (*text) {
 		switch (getsubopt(&text, keys, &value)) {
 		case KIND: device->kind = value; break;
@@ -300,6 +344,15 @@ static int parse(int argc, char **argv, struct broker *broker)
 		} else if (strcmp(argv[i], "--seccomp") == 0) {
 			if (policy_mode_parse(value, &broker->mode) < 0)
 				return -EINVAL;
+		} else if (strcmp(argv[i], "--layers") == 0) {
+			if (layers_parse(value) < 0)
+				return -EINVAL;
+		} else if (strcmp(argv[i], "--user") == 0) {
+			if (sscanf(value, "%u:%u", &broker->uid, &broker->gid) != 2)
+				return -EINVAL;
+			broker->has_user = true;
+		} else if (strcmp(argv[i], "--cgroup") == 0) {
+			broker->cgroup = value;
 		} else if (strcmp(argv[i], "--device") == 0) {
 			if (broker->n_devices == DEVICES_MAX ||
 				parse_device(value, &broker->devices[broker->n_devices]) < 0)
@@ -322,7 +375,8 @@ int main(int argc, char **argv)
 	log_init("bulkhead-broker", LOG_WARN, STDERR_FILENO);
 	if (parse(argc, argv, &broker) < 0) {
 		log_error("started by hand? usage: bulkhead-broker --level N --seccomp "
-			  "true|log|false --device kind=K,id=I[,path=P][,num_queues=N]..., by the core");
+			  "true|log|false [--layers strict|degraded] [--user UID:GID] [--cgroup "
+			  "DIR] --device kind=K,id=I[,path=P][,num_queues=N]..., by the core");
 		return 1;
 	}
 	log_init("bulkhead-broker", broker.level, STDERR_FILENO);
@@ -334,8 +388,11 @@ int main(int argc, char **argv)
 		"no_new_privs: %s", strerror(errno)) : 0;
 	/* From the first moment: pinning the RAM of a large guest takes long, and a core that is
 	 * killed meanwhile must not leave us at it. */
+	broker.parent = getppid();
 	if (r == 0)
-		r = confine_with_parent(getppid(), &err);
+		r = confine_with_parent(broker.parent, &err);
+	if (r == 0 && broker.cgroup)
+		r = cgroup_init(&broker, &err);
 	if (r == 0)
 		r = policy_enter(&policy_broker_setup, broker.mode, false, &err);
 	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");

@@ -23,6 +23,7 @@
 #include "helpers/broker/broker.h"
 #include "helpers/helper.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 
 enum { HELPER_FD_ERROR = HELPER_FD_EVENT + 1, OUT_OF_THE_WAY = 64 };
 
@@ -33,6 +34,8 @@ struct birth {
 	unsigned uid, gid;
 	uint64_t memlock;
 	int broker, log, ask, event, error;
+	int cgroup; /* -1: none */
+	bool inside; /* of namespaces */
 };
 
 /* What a child that could not become a helper tells through the error pipe. */
@@ -84,16 +87,20 @@ static int limit_memlock(uint64_t bytes)
 
 static void __attribute__((noreturn)) become_helper(struct birth *birth, const char *mode)
 {
-	char mode_arg[8], *argv[] = {birth->binary, birth->name, birth->level, mode_arg, NULL};
+	char mode_arg[8], layers_arg[16];
+	char *argv[] = {birth->binary, birth->name, birth->level, mode_arg, layers_arg, NULL};
 	char *environment[] = {NULL};
 	int error;
 
 	snprintf(mode_arg, sizeof(mode_arg), "%s", mode);
+	snprintf(layers_arg, sizeof(layers_arg), "%s", layers_word());
 	error = fcntl(birth->error, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
 	if (error < 0)
 		_exit(126);
 	birth->error = error;
-	errno = -confine_map_ids(birth->uid, birth->gid);
+	if (birth->cgroup >= 0 && write(birth->cgroup, "0", 1) < 0)
+		give_up(error, "its cgroup");
+	errno = birth->inside ? -confine_map_ids(birth->uid, birth->gid) : 0;
 	if (errno != 0)
 		give_up(error, "mapping ids");
 	errno = -limit_memlock(birth->memlock);
@@ -104,6 +111,32 @@ static void __attribute__((noreturn)) become_helper(struct birth *birth, const c
 		give_up(error, "descriptors");
 	execve(argv[0], argv, environment);
 	give_up(HELPER_FD_ERROR, "exec");
+}
+
+static int open_leaf(const struct broker *broker, const char *leaf, struct fd *ret, struct err *err)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s/cgroup.procs", broker->cgroup, leaf) >= PATH_MAX)
+		return err_set(err, -ENAMETOOLONG, BLAME_HOST, "cgroup: path too long");
+	ret->n = open(path, O_WRONLY | O_CLOEXEC);
+	return ret->n >= 0 ? 0 : err_set(err, -errno, BLAME_HOST, "%.200s: %s", path,
+		strerror(errno));
+}
+
+int cgroup_init(struct broker *broker, struct err *err)
+{
+	fd_owned own = FD_NONE_INIT;
+	char leaf[32];
+	int r = open_leaf(broker, "broker", &own, err);
+
+	if (r == 0 && write(own.n, "0", 1) < 0)
+		r = err_set(err, -errno, BLAME_HOST, "cgroup: joining our leaf: %s", strerror(errno));
+	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
+		snprintf(leaf, sizeof(leaf), "helper-%u", i);
+		r = open_leaf(broker, leaf, &broker->devices[i].cgroup, err);
+	}
+	return r;
 }
 
 /* Helpers lie beside the broker's own binary. */
@@ -134,18 +167,20 @@ static int start(struct birth *birth, struct device *device, const char *mode, s
 	if (pipe2(error, O_CLOEXEC) < 0)
 		return err_set(err, -errno, BLAME_HOST, "pipe: %s", strerror(errno));
 	birth->error = error[1];
+	birth->inside = true;
 	pid = syscall(SYS_clone, flags, NULL, &pidfd, NULL, NULL);
+	if (pid < 0 && layers_degraded()) { /* the helper says what it lacks */
+		birth->inside = false;
+		pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
+	}
 	if (pid == 0)
 		become_helper(birth, mode);
 	failure.code = errno;
 	close(error[1]);
 	if (pid < 0) {
 		close(error[0]);
-		return err_set(err, -failure.code, BLAME_HOST,
-			"cannot start a helper in namespaces of its own: %s; user namespaces must be "
-			"allowed: see sysctl user.max_user_namespaces, "
-			"kernel.unprivileged_userns_clone and "
-			"kernel.apparmor_restrict_unprivileged_userns", strerror(failure.code));
+		return layer_missing(LAYER_NAMESPACES, -failure.code, err, "a helper's: %s",
+			strerror(failure.code));
 	}
 	device->pid = (pid_t)pid;
 	device->pidfd.n = pidfd;
@@ -178,6 +213,7 @@ int spawn_helper(const struct broker *broker, struct device *device, struct fd *
 	birth.log = log.n;
 	birth.ask = ask_peer.n;
 	birth.event = event_peer.n;
+	birth.cgroup = device->cgroup.n;
 	r = start(&birth, device, policy_mode_name(broker->mode), err);
 	chan_init(&device->chan, fd_take(&ours), ACTOR_BROKER, ACTOR_HELPER, device->name);
 	if (r < 0)

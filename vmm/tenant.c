@@ -183,22 +183,67 @@ static int make_leaf(const char *vm, const char *name, unsigned pids, uint64_t m
 	return r;
 }
 
-/* Controllers can be had once no process is left in the home itself. */
+/* A short file of a cgroup's; "" when it is none. */
+static void get(const char *dir, const char *file, char *ret, size_t size)
+{
+	char path[PATH_MAX];
+	fd_owned fd = FD_NONE_INIT;
+	ssize_t n = 0;
+
+	if (snprintf(path, sizeof(path), "%s/%s", dir, file) < (int)sizeof(path))
+		fd.n = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd.n >= 0)
+		n = read(fd.n, ret, size - 1);
+	ret[n > 0 ? n : 0] = '\0';
+}
+
+static bool has_controllers(const char *home)
+{
+	char list[256];
+	bool pids = false, memory = false;
+
+	get(home, "cgroup.controllers", list, sizeof(list));
+	for (char *save, *word = strtok_r(list, " \n", &save); word;
+		word = strtok_r(NULL, " \n", &save)) {
+		pids |= strcmp(word, "pids") == 0;
+		memory |= strcmp(word, "memory") == 0;
+	}
+	return pids && memory;
+}
+
+static bool alone(const char *home)
+{
+	char procs[32], own[32];
+
+	get(home, "cgroup.procs", procs, sizeof(procs));
+	snprintf(own, sizeof(own), "%d\n", getpid());
+	return strcmp(procs, own) == 0;
+}
+
+/* Controllers go to children once no process but the root's is left in the home itself. To move is
+ * dear (it waits for an RCU grace period), so it comes last. */
 static int move_in(const char *home, const char *vm)
 {
 	char core[PATH_MAX];
 	int r;
 
+	if (!has_controllers(home))
+		return -ENODEV;
 	if (snprintf(core, sizeof(core), "%s/core", vm) >= (int)sizeof(core))
 		return -ENAMETOOLONG;
+	r = put(home, "cgroup.subtree_control", CONTROLLERS);
+	if (r < 0 && (r != -EBUSY || !alone(home)))
+		return r;
 	if (mkdir(vm, 0755) < 0 || mkdir(core, 0755) < 0)
 		return -errno;
+	if (r == 0)
+		r = put(vm, "cgroup.subtree_control", CONTROLLERS);
+	if (r == 0)
+		return put(core, "cgroup.procs", "0");
 	r = put(core, "cgroup.procs", "0");
 	if (r == 0)
 		r = put(home, "cgroup.subtree_control", CONTROLLERS);
-	if (r == 0)
-		r = put(vm, "cgroup.subtree_control", CONTROLLERS);
-	return r;
+	return r < 0 ? r : put(vm, "cgroup.subtree_control", CONTROLLERS);
 }
 
 static int make_leaves(const char *vm, const struct opts *opts)
@@ -234,11 +279,14 @@ static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct er
 	if (r == 0)
 		r = make_leaves(vm, opts);
 	if (r < 0) {
-		(void)put(home, "cgroup.procs", "0");
 		remove_tree(vm);
+		if (access(vm, F_OK) == 0) { /* we are in it */
+			(void)put(home, "cgroup.procs", "0");
+			remove_tree(vm);
+		}
 		return layer_missing(LAYER_CGROUP, r, err, "%.100s: %s", home,
 			r == -EBUSY ? "other processes are in it" :
-			r == -EINVAL ? "it lacks the controllers pids and memory" : strerror(-r));
+			r == -ENODEV ? "it lacks the controllers pids and memory" : strerror(-r));
 	}
 	strcpy(tenant->cgroup, vm);
 	layer_holds(LAYER_CGROUP, "%.150s", vm);

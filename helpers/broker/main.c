@@ -25,8 +25,9 @@
 
 enum { FD_CORE = 0, FD_EVENTS = 1, STOP_MS = 1500, REAP_MS = 1000 };
 
-/* Everything that takes root's rights is open. The limit on locked memory is set while it can be
- * raised; a change of credentials has cleared the death signal. */
+/* Everything that takes root's rights is open. CAP_IPC_LOCK is gone after this, so RAM for devices
+ * needs the limit; should it stay too low, mapping says so. The change of credentials clears the
+ * death signal. */
 static int become_user(struct broker *broker, struct err *err)
 {
 	struct rlimit limit = {0, 0};
@@ -35,7 +36,7 @@ static int become_user(struct broker *broker, struct err *err)
 	for (unsigned i = 0; i < broker->n_ram; i++)
 		limit.rlim_max = limit.rlim_cur += broker->ram[i].size;
 	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
-		return err_set(err, -errno, BLAME_HOST, "--user: RLIMIT_MEMLOCK: %s; start as root",
+		log_info("--user: RLIMIT_MEMLOCK cannot be raised to the guest's RAM: %s",
 			strerror(errno));
 	r = confine_user(broker->uid, broker->gid, err);
 	return r < 0 ? r : confine_with_parent(broker->parent, err);

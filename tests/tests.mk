@@ -64,6 +64,46 @@ check-policy: $(POLICY_LIST)
 .PHONY: policy check-policy
 # -----------------------------------------------------------------------------------------------
 
+# ---- fuzzing ----------------------------------------------------------------------------------
+# tests/fuzz/fuzz_X.c is a target; corpus/X/ are inputs that between them reach all that is known to
+# be reached. As regressions they run in a build with sanitizers; libFuzzer needs clang; line
+# coverage is a third build. Each is this Makefile again, with SAN, CC and BUILD of its own.
+FUZZ_MAIN    ?= tests/fuzz/standalone.c
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN     := address,undefined
+
+define fuzz_binary
+$(B)/fuzz/$(1): $(call obj,tests/fuzz/fuzz_$(1).c $(FUZZ_MAIN) \
+		$(call links,tests/fuzz/fuzz_$(1).c) $(IPC_SRC)) $(GEN).o
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lprotobuf-c -lpthread
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_binary,$(t))))
+
+fuzz-targets: $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+
+check-fuzz: ## every input of tests/fuzz/corpus, under ASan and UBSan
+	@+$(MAKE) --no-print-directory SAN=$(FUZZ_SAN) fuzz-targets
+	@tests/fuzz/regress $(BUILD)/san-$(FUZZ_SAN)/fuzz $(FUZZ_TARGETS)
+
+# -fsanitize=fuzzer brings libFuzzer's main; coverage is counted over the corpora alone. The
+# warnings that count are gcc's.
+TIME   ?= 60
+TARGET ?= $(FUZZ_TARGETS)
+JOBS   ?= 1
+fuzz: ## TIME=60 a target [TARGET=X] [JOBS=1]: a campaign with libFuzzer; installs clang
+	@tests/deps clang llvm
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang FUZZ_MAIN= \
+		SAN=$(FUZZ_SAN),fuzzer-no-link CFLAGS=-w LDFLAGS=-fsanitize=fuzzer fuzz-targets
+	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz/coverage CC=clang fuzz-targets \
+		CFLAGS="-w -fprofile-instr-generate -fcoverage-mapping -U_FORTIFY_SOURCE" \
+		LDFLAGS=-fprofile-instr-generate
+	@TIME=$(TIME) JOBS=$(JOBS) tests/fuzz/campaign $(BUILD)/fuzz \
+		$(BUILD)/fuzz/san-$(FUZZ_SAN),fuzzer-no-link/fuzz $(TARGET)
+.PHONY: fuzz-targets check-fuzz fuzz
+# -----------------------------------------------------------------------------------------------
+
 # What a compiler cannot say: the two sides do not know each other, and nothing is left to do.
 check-static:
 	@! grep -nE '#include "(\.\./|helpers/)' vmm/*.[ch] && \

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What core and helpers may say to the broker, log lines included, and the text of a device on its
+ * command line. The broker's main.c is included for its serve(); host, devices and processes are
+ * doubles.
+ *
+ * links: helpers/broker/relay.c tests/fuzz/wire.c
+ * max_len: 256
+ */
+#define main broker_main
+int broker_main(int argc, char **argv);
+#include "helpers/broker/main.c"
+#undef main
+
+#include "tests/fuzz/wire.h"
+
+enum { DEVICES = 2, CHAN = 1000, LOG = 1010, PID = 1020 };
+
+static struct input in;
+static struct broker broker;
+
+static bool no(struct err *err)
+{
+	return take(&in, 1) % 16 == 0 && err_set(err, -EIO, BLAME_HOST, "no");
+}
+
+int confine_process(const struct confine *walls, struct err *err)
+{
+	(void)walls;
+	return no(err) ? -EIO : 0;
+}
+
+int confine_with_parent(pid_t parent, struct err *err)
+{
+	(void)parent, (void)err;
+	return 0;
+}
+
+int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
+	struct err *err)
+{
+	(void)policy, (void)mode, (void)all_threads, (void)err;
+	return 0;
+}
+
+int policy_mode_parse(const char *text, enum seccomp_mode *ret)
+{
+	(void)text, (void)ret;
+	return -EINVAL;
+}
+
+const struct policy policy_broker_setup, policy_broker_run;
+
+int check_devices(struct broker *b, struct err *err)
+{
+	require(b->n_ram <= RAM_REGIONS_MAX && !b->sealed);
+	return no(err) ? -EIO : 0;
+}
+
+int type1_attach(struct broker *b, const struct device *device, struct err *err)
+{
+	require(!b->sealed && device->group >= 0);
+	return no(err) ? -EIO : 0;
+}
+
+void type1_release(struct broker *b)
+{
+	(void)b;
+}
+
+int spawn_helper(const struct broker *b, struct device *device, struct fd *ret_ask,
+	struct fd *ret_event, struct err *err)
+{
+	int i = (int)(device - broker.devices);
+
+	require(!b->sealed && b->started && !device->pid && i < DEVICES);
+	if (no(err))
+		return -EIO;
+	device->pid = 1;
+	device->pidfd.n = PID + i;
+	device->log.n = LOG + i;
+	chan_init(&device->chan, (struct fd){CHAN + i}, ACTOR_BROKER, ACTOR_HELPER, device->name);
+	*ret_ask = (struct fd){wire_fd(FD_KIND_CHANNEL)};
+	*ret_event = (struct fd){wire_fd(FD_KIND_CHANNEL)};
+	return 0;
+}
+
+int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t size)
+{
+	(void)timeout_ms;
+	require(device->pid);
+	snprintf(ret_cause, size, "ended");
+	fd_close(&device->pidfd);
+	return 0;
+}
+
+void helper_kill(const struct device *device)
+{
+	require(device >= broker.devices && device < broker.devices + DEVICES);
+}
+
+void helpers_stop(struct broker *b, int timeout_ms)
+{
+	(void)timeout_ms;
+	for (unsigned i = 0; i < DEVICES; i++) {
+		fd_close(&b->devices[i].store);
+		fd_close(&b->devices[i].node);
+	}
+}
+
+static bool next(void)
+{
+	unsigned op, i;
+
+	if (!input_left(&in))
+		return false;
+	op = (unsigned)take(&in, 1);
+	i = op >> 4 & 1;
+	switch (op % 8) {
+	case 0: wire_put(&in, LOG + (int)i, 0); break;
+	case 1: wire_put(&in, PID + (int)i, 0); break;
+	case 2:
+	case 3: wire_put(&in, CHAN + (int)i, broker.devices[i].chan.seq); break;
+	default: wire_put(&in, FD_CORE, broker.core.seq + 1); break;
+	}
+	return true;
+}
+
+static void parse_text(void)
+{
+	struct input text = take_bytes(&in, take(&in, 1));
+	size_t len = (size_t)(text.end - text.at);
+	struct device device;
+	char copy[256];
+
+	if (len)
+		memcpy(copy, text.at, len);
+	copy[len] = '\0';
+	if (parse_device(copy, &device) == 0)
+		require(strlen(device.id) < NAME_MAX_BYTES && !strchr(device.kind, '/'));
+}
+
+static void begin(void)
+{
+	memset(&broker, 0, sizeof(broker));
+	broker.memfd = broker.container = FD_NONE_INIT;
+	broker.n_devices = DEVICES;
+	for (unsigned i = 0; i < DEVICES; i++)
+		broker.devices[i] = (struct device){.kind = "null", .id = "d", .name = "d",
+			.group = -1, .node = FD_NONE_INIT, .pidfd = FD_NONE_INIT,
+			.log = FD_NONE_INIT, .store = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
+	broker.devices[1].node.n = wire_fd(FD_KIND_CHARDEV);
+	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");
+	chan_init(&broker.events, (struct fd){FD_EVENTS}, ACTOR_BROKER, ACTOR_CORE, "core");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err err = {0};
+
+	log_init("", LOG_SAY, -1);
+	in = input_of(data, size);
+	wire_begin(next);
+	parse_text();
+	begin();
+	if (serve(&broker, &err) < 0)
+		release(&broker);
+	fd_close(&broker.memfd);
+	wire_end();
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a helper may say to the core: answers to every ask of vmm/peer.c, and events.
+ *
+ * links: vmm/peer.c tests/fuzz/wire.c
+ * max_len: 448
+ */
+#include "tests/fuzz/wire.h"
+
+#include <errno.h>
+
+#include "ipc/log.h"
+#include "vmm/peer.h"
+
+enum { ASK = 1000, EVENT = 1001, EVENTFD = 1002 };
+
+static struct input in;
+static struct peer peer;
+static bool on_event;
+
+/* The number a packet is due to have; the input may say another one after it. */
+static bool next(void)
+{
+	if (!input_left(&in))
+		return false;
+	wire_put(&in, on_event ? EVENT : ASK, on_event ? 0 : peer.ask.seq);
+	return true;
+}
+
+static int describe(struct err *err)
+{
+	static struct function_desc desc;
+	struct fd device = FD_NONE_INIT;
+	int r = ask_describe(&peer, &desc, &device, err);
+
+	require(r == 0 || device.n < 0);
+	fd_close(&device);
+	return r;
+}
+
+static int read_value(bool config)
+{
+	uint64_t value = 0;
+	uint32_t dword = 0;
+	int r = config ? ask_config_read(&peer, 0, 4, &dword)
+		       : ask_region_read(&peer, 2, 8, 8, &value);
+
+	require(r == 0 || (config ? dword == ~0u : value == ~0ull));
+	return r;
+}
+
+static int one(unsigned op, struct err *err)
+{
+	switch (op % 15) {
+	case 0: return describe(err);
+	case 1: return ask_kick_arm(&peer, 0, EVENTFD, err);
+	case 2: return ask_intx_arm(&peer, EVENTFD, EVENTFD, err);
+	case 3: return ask_run(&peer, err);
+	case 4: return read_value(true);
+	case 5: return read_value(false);
+	case 6: return ask_config_write(&peer, 4, 2, 7);
+	case 7: return ask_region_write(&peer, 0, 0, 4, 1);
+	case 8: return ask_msix_mode(&peer, true);
+	case 9: return ask_msix_mode(&peer, false);
+	case 10: return ask_msix_arm(&peer, 1, EVENTFD);
+	case 11: return ask_reset(&peer);
+	case 12: return ask_suspend(&peer, err);
+	case 13: return ask_resume(&peer, err);
+	default:
+		on_event = true;
+		peer_on_event(&peer);
+		on_event = false;
+		return 0;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct err err = {0};
+
+	log_init("", LOG_SAY, -1);
+	in = input_of(data, size);
+	wire_begin(next);
+	peer_init(&peer, "0000:00:03.0", (struct fd){ASK}, (struct fd){EVENT});
+	while (input_left(&in)) {
+		unsigned op = (unsigned)take(&in, 1);
+		bool failed = peer.failed, broken = peer.ask.broken;
+		int r;
+
+		if (op & 0x80)
+			wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
+		peer_begin(&peer);
+		r = one(op & 0x1f, &err);
+		require(!(failed || broken) || r < 0 || (op & 0x1f) % 15 == 14);
+		wire.send_error = 0;
+	}
+	peer_close(&peer);
+	wire_end();
+	return 0;
+}

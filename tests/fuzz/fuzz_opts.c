@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line, its words separated by newlines.
+ *
+ * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * max_len: 256
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include "vmm/opts.h"
+#include "vmm/vm.h"
+
+enum { WORDS = 40, KEPT = DEVICES_MAX + 1 };
+
+static char *kept[KEPT];
+static unsigned n_kept;
+
+/* What the parser keeps until the process ends ends with the input. */
+char *strdup(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = malloc(size);
+
+	require(n_kept < KEPT && copy);
+	memcpy(copy, text, size);
+	kept[n_kept++] = copy;
+	return copy;
+}
+
+static void check(const struct opts *opts)
+{
+	require(opts->kernel || opts->help || opts->version);
+	require(opts->vcpus >= 1 && opts->vcpus <= VCPUS_MAX && opts->ram.size);
+	require(opts->ram.hugepage_size == 2 * MiB || opts->ram.hugepage_size == GiB);
+	require(opts->n_devices <= DEVICES_MAX);
+	for (unsigned i = 0; i < opts->n_devices; i++) {
+		const struct device_opt *d = &opts->devices[i];
+
+		require(d->id[0] && strlen(d->id) < ID_MAX && d->num_queues <= UINT16_MAX);
+		require((d->path != NULL) == (strcmp(d->kind, "null") != 0));
+		for (unsigned k = 0; k < i; k++)
+			require(strcmp(opts->devices[k].id, d->id) != 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char program[] = "bulkhead";
+	char *argv[WORDS + 1] = {program}, *line = malloc(size + 1), *at = line, *word;
+	struct opts opts;
+	struct err err = {0};
+	int argc = 1, r;
+
+	require(line);
+	if (size)
+		memcpy(line, data, size);
+	line[size] = '\0';
+	while (argc < WORDS && (word = strsep(&at, "\n")) != NULL)
+		argv[argc++] = word;
+	r = opts_parse(argc, argv, &opts, &err);
+	if (r == 0)
+		check(&opts);
+	else
+		require(err.code == r && strlen(err.msg) > 10 && strlen(err.msg) < sizeof(err.msg));
+	while (n_kept)
+		free(kept[--n_kept]);
+	free(line);
+	return 0;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A guest at the config space and BARs of two functions, one like an NVMe and one like a virtio
+ * device, whose helpers refuse and die now and then. Whatever it does, memslots and doorbells lie
+ * inside the PCI windows, never on each other, and a reset takes all of them away.
+ *
+ * The asks, memslots and interrupts are doubles; functions, root, table and buses are real.
+ *
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
+ * links: vmm/msix.c vmm/pci.c vmm/bus.c
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ipc/log.h"
+#include "vmm/remote.h"
+
+enum { FUNCTIONS = 2, SLOTS = 8, DOORBELLS = 3, GSIS = 16, PM = 0x40, MSIX = 0x50, EXP = 0x60,
+	AF = 0xa0, VECTORS = 9 };
+
+static struct input in;
+static struct vm vm;
+static struct pci pci;
+static struct remote fns[FUNCTIONS];
+static struct function_desc descs[FUNCTIONS];
+static uint8_t device_config[FUNCTIONS][4096];
+static struct { uint64_t gpa, size; } slots[SLOTS];
+static unsigned n_gsis, n_bells;
+static bool gsi_used[GSIS];
+static int device_fd;
+
+static unsigned index_of(const struct peer *p)
+{
+	return p == &fns[1].peer;
+}
+
+static int outcome(struct peer *p)
+{
+	unsigned code = (unsigned)take(&in, 1);
+
+	p->failed = p->failed || code == 0xff;
+	return p->failed ? -EPIPE : code > 0xf0 ? -EIO : 0;
+}
+
+static void check_window(uint64_t gpa, uint64_t size)
+{
+	const struct layout *l = &vm.ram.layout;
+
+	require(size && gpa + size > gpa);
+	require((gpa >= MMIO32_BASE && gpa + size <= MMIO32_END) ||
+		(gpa >= l->mmio64_base && gpa + size <= l->mmio64_end));
+}
+
+int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
+{
+	(void)e;
+	*ret = descs[index_of(p)];
+	*ret_device = (struct fd){dup(device_fd)};
+	return 0;
+}
+
+int ask_kick_arm(struct peer *p, unsigned queue, int eventfd, struct err *e)
+{
+	(void)p, (void)e;
+	require(queue < DOORBELLS && eventfd >= 0);
+	return 0;
+}
+
+int ask_intx_arm(struct peer *p, int trigger, int resample, struct err *e)
+{
+	(void)p, (void)e, (void)trigger, (void)resample;
+	return 0;
+}
+
+int ask_suspend(struct peer *p, struct err *e)
+{
+	(void)e;
+	return outcome(p);
+}
+
+int ask_resume(struct peer *p, struct err *e)
+{
+	(void)e;
+	return outcome(p);
+}
+
+int ask_run(struct peer *p, struct err *e)
+{
+	(void)p, (void)e;
+	return 0;
+}
+
+int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *ret)
+{
+	int r = outcome(p);
+
+	require(offset % size == 0 && offset + size <= fns[index_of(p)].desc.config_size);
+	*ret = r < 0 ? ~0u : 0;
+	if (r == 0)
+		memcpy(ret, device_config[index_of(p)] + offset, size);
+	return r;
+}
+
+int ask_config_write(struct peer *p, unsigned offset, unsigned size, uint32_t value)
+{
+	require(offset % size == 0 && offset + size <= fns[index_of(p)].desc.config_size);
+	memcpy(device_config[index_of(p)] + offset, &value, size);
+	return outcome(p);
+}
+
+static void check_region(struct peer *p, unsigned index, uint64_t offset, unsigned size)
+{
+	const struct region_desc *region = &fns[index_of(p)].desc.regions[index];
+
+	require(index < PCI_BARS && offset % size == 0 && offset < region->size);
+	require(size <= region->size - offset);
+}
+
+int ask_region_read(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t *ret)
+{
+	check_region(p, index, offset, size);
+	*ret = 0;
+	return outcome(p);
+}
+
+int ask_region_write(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)value;
+	check_region(p, index, offset, size);
+	return outcome(p);
+}
+
+int ask_msix_mode(struct peer *p, bool enable)
+{
+	(void)enable;
+	return outcome(p);
+}
+
+int ask_msix_arm(struct peer *p, unsigned vector, int eventfd)
+{
+	require(vector < VECTORS && eventfd >= 0);
+	return outcome(p);
+}
+
+int ask_reset(struct peer *p)
+{
+	return outcome(p);
+}
+
+void peer_begin(struct peer *p)
+{
+	(void)p;
+}
+
+void peer_close(struct peer *p)
+{
+	p->failed = true;
+}
+
+void peer_fail(struct peer *p, const char *why)
+{
+	(void)why;
+	p->failed = true;
+}
+
+void peer_on_event(struct peer *p)
+{
+	outcome(p);
+}
+
+int vm_slot_add(struct vm *which, uint64_t gpa, uint64_t size, void *host)
+{
+	int free_slot = -ENOSPC;
+
+	require(which == &vm && host && gpa % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
+	check_window(gpa, size);
+	for (int i = 0; i < SLOTS; i++) {
+		if (!slots[i].size)
+			free_slot = i;
+		else
+			require(gpa >= slots[i].gpa + slots[i].size || slots[i].gpa >= gpa + size);
+	}
+	if (free_slot >= 0 && take(&in, 1) <= 0xf0) {
+		slots[free_slot].gpa = gpa;
+		slots[free_slot].size = size;
+		return free_slot;
+	}
+	return -ENOSPC;
+}
+
+void vm_slot_del(struct vm *which, int slot)
+{
+	(void)which;
+	require(slot >= 0 && slot < SLOTS && slots[slot].size);
+	slots[slot].size = 0;
+}
+
+int vm_ioeventfd_add(struct vm *which, int eventfd, uint64_t gpa)
+{
+	require(which == &vm && eventfd >= 0);
+	check_window(gpa, 4);
+	if (take(&in, 1) > 0xf0)
+		return -ENOSPC;
+	n_bells++;
+	return 0;
+}
+
+void vm_ioeventfd_del(struct vm *which, int eventfd, uint64_t gpa)
+{
+	(void)which;
+	require(eventfd >= 0 && n_bells);
+	check_window(gpa, 4);
+	n_bells--;
+}
+
+void vm_ask(struct vm *which, enum vm_request request)
+{
+	(void)which, (void)request;
+}
+
+int irq_gsi_alloc(struct irq *irq)
+{
+	(void)irq;
+	for (int i = 0; i < GSIS; i++) {
+		if (gsi_used[i])
+			continue;
+		gsi_used[i] = true;
+		n_gsis++;
+		return i;
+	}
+	return -ENOSPC;
+}
+
+void irq_gsi_free(struct irq *irq, uint32_t gsi)
+{
+	(void)irq;
+	require(gsi < GSIS && gsi_used[gsi]);
+	gsi_used[gsi] = false;
+	n_gsis--;
+}
+
+int irq_route(struct irq *irq, uint32_t gsi, uint64_t addr, uint32_t data)
+{
+	(void)irq, (void)addr, (void)data;
+	require(gsi < GSIS && gsi_used[gsi]);
+	return take(&in, 1) > 0xf0 ? -EINVAL : 0;
+}
+
+int irqfd_on(struct irq *irq, int fd, uint32_t gsi)
+{
+	(void)irq;
+	require(fd >= 0 && gsi < GSIS && gsi_used[gsi]);
+	return take(&in, 1) > 0xf0 ? -EBUSY : 0;
+}
+
+int irqfd_off(struct irq *irq, int fd, uint32_t gsi)
+{
+	(void)irq;
+	require(fd >= 0 && gsi < GSIS && gsi_used[gsi]);
+	return 0;
+}
+
+int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
+{
+	(void)irq, (void)fd, (void)resample, (void)gsi;
+	return 0;
+}
+
+static void put_cap(struct function_desc *d, unsigned at, unsigned id, unsigned next)
+{
+	d->config[at] = (uint8_t)id;
+	d->config[at + 1] = (uint8_t)next;
+}
+
+static void make_descs(void)
+{
+	struct function_desc *d = &descs[0];
+
+	*d = (struct function_desc){.config_size = 4096, .can_reset = true,
+		.msix = {.vectors = VECTORS, .cap = MSIX, .table_offset = 0x2000,
+			.pba_offset = 0x3000}};
+	d->config[0x34] = PM;
+	put_cap(d, PM, 0x01, MSIX);
+	put_cap(d, MSIX, 0x11, EXP);
+	put_cap(d, EXP, 0x10, AF);
+	put_cap(d, AF, 0x13, 0);
+	d->regions[0] = (struct region_desc){.size = 0x8000, .is_64 = true, .n_ranges = 2,
+		.ranges = {{0, 0x2000}, {0x4000, 0x4000}}};
+	d->regions[2] = (struct region_desc){.size = 32, .io = true};
+	d->regions[3] = (struct region_desc){.size = 256};
+	d = &descs[1];
+	*d = (struct function_desc){.config_size = 256, .intx = true, .can_suspend = true,
+		.doorbells = {.count = DOORBELLS, .bar = 2, .stride = 4096}};
+	d->regions[0] = (struct region_desc){.size = 0x8000, .is_64 = true};
+	d->regions[2] = (struct region_desc){.size = 0x4000, .is_64 = true, .doorbell_pages = true,
+		.n_ranges = 1, .ranges = {{0, 0x2000}}};
+}
+
+/* Anew after a helper died: mappings of a dead function do not come back. */
+static void make_machine(void)
+{
+	struct err err = {0};
+
+	bus_init(&vm.mmio);
+	bus_init(&vm.pio);
+	vm.ram.layout.mmio64_base = 0x8000000000ull;
+	vm.ram.layout.mmio64_end = 0xfd00000000ull;
+	require(pci_init(&pci, &vm, &err) == 0);
+	for (unsigned i = 0; i < FUNCTIONS; i++) {
+		struct peer peer = {.name = "device"};
+
+		/* remote_create asks before anything else is set. */
+		require(remote_create(&fns[i], &peer, &vm, &pci, &err) == 0);
+	}
+}
+
+static void begin(void)
+{
+	static bool made;
+
+	if (made && !fns[0].peer.failed && !fns[1].peer.failed)
+		return;
+	if (!made) {
+		make_descs();
+		device_fd = memfd_create("bar", MFD_CLOEXEC);
+		require(ftruncate(device_fd, 0x8000) == 0);
+	} else {
+		remote_drop(&fns[0]);
+		remote_drop(&fns[1]);
+	}
+	make_machine();
+	made = true;
+}
+
+/* Where a guest looks for a BAR, wherever it put it. */
+static uint64_t bar_address(const struct remote *fn, unsigned code, bool *ret_io)
+{
+	static const uint8_t present[] = {0, 2, 3, 0};
+	unsigned index = present[code & 3];
+
+	*ret_io = fn->desc.regions[index].io;
+	return fn->bars[index].addr;
+}
+
+static void guest_access(struct bus *bus, uint64_t addr, unsigned size, bool write)
+{
+	uint64_t value = write ? take(&in, size) : 0;
+
+	if (write)
+		bus_write(bus, addr, (const uint8_t *)&value, size);
+	else
+		bus_read(bus, addr, (uint8_t *)&value, size);
+}
+
+static void at_bar(const struct remote *fn, unsigned op)
+{
+	bool io;
+	uint64_t addr = bar_address(fn, op >> 2, &io) + take(&in, op & 0x10 ? 1 : 2);
+
+	guest_access(io ? &vm.pio : &vm.mmio, addr, 1u << (op & 3), op & 0x20);
+}
+
+static void at_config(unsigned which, unsigned op)
+{
+	unsigned size = 1u << (op & 3), reg = (unsigned)take(&in, op & 0x10 ? 2 : 1) & 0xfff;
+	uint32_t cf8 = 1u << 31 | (which + 1) << 11 | (reg & 0xfc);
+
+	if (op & 4) {
+		bus_write(&vm.pio, 0xcf8, (const uint8_t *)&cf8, 4);
+		guest_access(&vm.pio, 0xcfc + (reg & 3), size, op & 0x20);
+	} else {
+		guest_access(&vm.mmio, ECAM_BASE + ((which + 1) << 15 | reg), size, op & 0x20);
+	}
+}
+
+static void one(void)
+{
+	unsigned op = (unsigned)take(&in, 1), which = op >> 7;
+	struct remote *fn = &fns[which];
+	struct err err;
+
+	if (op & 0x40) {
+		at_config(which, op);
+	} else if ((op & 0x3f) < 0x38) {
+		at_bar(fn, op);
+	} else {
+		switch (op & 7) {
+		case 0: pci_reset(&pci); break;
+		case 1: remote_bar_fault(fn); break;
+		case 2: remote_gone(fn, "killed"); break;
+		case 3: remote_suspend(fn, &err); break;
+		case 4: remote_resume(fn, &err); break;
+		case 5: remote_on_event(fn); break;
+		case 6: remote_wants_detach(fn); break;
+		default: guest_access(take(&in, 1) & 1 ? &vm.pio : &vm.mmio, take(&in, 5), 4, op & 8);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	log_init("", LOG_SAY, -1);
+	in = (struct input){0};
+	begin();
+	for (unsigned i = 0; i < FUNCTIONS; i++)
+		memcpy(device_config[i], descs[i].config, descs[i].config_size);
+	in = input_of(data, size);
+	while (input_left(&in))
+		one();
+	pci_reset(&pci);
+	for (unsigned i = 0; i < SLOTS; i++)
+		require(!slots[i].size);
+	require(n_gsis == 0 && n_bells == 0);
+	return 0;
+}

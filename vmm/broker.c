@@ -25,7 +25,7 @@
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
 	STOP_S = 2,
-	ARGS_MAX = 8 + 2 * DEVICES_MAX,
+	ARGS_MAX = 10 + 2 * DEVICES_MAX,
 };
 
 struct args {
@@ -50,7 +50,9 @@ static char *arg_text(struct args *args, const char *fmt, ...)
 static void build_args(struct args *args, const struct opts *opts, char *binary)
 {
 	static char level[] = "--level", seccomp[] = "--seccomp", device[] = "--device";
-	static char kill[] = "true", log[] = "log", off[] = "false";
+	static char kill[] = "true", log[] = "log", off[] = "false", iommufd[] = "--iommufd";
+	static char modes[][5] = {[IOMMUFD_AUTO] = "auto", [IOMMUFD_ON] = "on",
+		[IOMMUFD_OFF] = "off"};
 
 	args->v[args->n++] = binary;
 	args->v[args->n++] = level;
@@ -59,6 +61,8 @@ static void build_args(struct args *args, const struct opts *opts, char *binary)
 	args->v[args->n++] = opts->seccomp == SECCOMP_MODE_KILL ? kill
 		: opts->seccomp == SECCOMP_MODE_LOG		? log
 								: off;
+	args->v[args->n++] = iommufd;
+	args->v[args->n++] = modes[opts->iommufd];
 	for (unsigned i = 0; i < opts->n_devices; i++) {
 		const struct device_opt *d = &opts->devices[i];
 

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,pair limit=150
+# rig: mem=2G devices=nvme,nvme,pair iommufd=too limit=150
 # What an operator can get wrong: each ends with status 1 and one message that
 # names the thing and the cause, with nothing left running or changed.
 . /rig/lib.sh

@@ -21,6 +21,7 @@
 #include "ipc/log.h"
 #include "vmm/binary.h"
 #include "vmm/broker.h"
+#include "vmm/populate.h"
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
@@ -154,6 +155,8 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct ra
 	int r;
 
 	*broker = (struct broker){.pidfd = FD_NONE_INIT, .n_wanted = opts->n_devices};
+	for (unsigned i = 0; i < opts->n_devices; i++)
+		broker->pins |= strcmp(opts->devices[i].kind, "vfio") == 0;
 	r = binary_find("broker", binary, err);
 	if (r < 0)
 		return r;
@@ -195,13 +198,15 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
 {
-	for (unsigned i = 0; i < broker->n_wanted; i++) {
-		int r = attach(broker, i, vm, pci, err);
+	struct populate populate = {0};
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (broker->pins)
+		populate_start(&populate, &vm->ram);
+	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
+		r = attach(broker, i, vm, pci, err);
+	populate_end(&populate, r < 0);
+	return r;
 }
 
 int broker_seal(struct broker *broker, struct err *err)

@@ -26,11 +26,22 @@
 #define NODE_IOMMU "/dev/iommu"
 #define NODES_VFIO "/dev/vfio/devices"
 
-static int no_iommufd(const char *why, int code, struct err *err)
+static int open_iommufd(struct broker *broker, const struct device *device, struct err *err)
 {
-	return err_set(err, code, BLAME_HOST,
-		NODE_IOMMU ": %s; load it (`modprobe iommufd`), run a kernel with CONFIG_IOMMUFD, or "
-		"give --platform iommufd=off", why);
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+
+	broker->iommufd.n = open(NODE_IOMMU, O_RDWR | O_CLOEXEC);
+	if (broker->iommufd.n < 0 && (errno == ENOENT || errno == ENODEV))
+		return err_set(err, -errno, BLAME_HOST,
+			NODE_IOMMU " is not there; load it (`modprobe iommufd`), run a kernel with "
+			"CONFIG_IOMMUFD, or give --platform iommufd=off");
+	if (broker->iommufd.n < 0)
+		return explain_no_access(device, NODE_IOMMU, err);
+	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
+		return err_set(err, -errno, BLAME_HOST, NODE_IOMMU ": IOMMU_IOAS_ALLOC: %s",
+			strerror(errno));
+	broker->ioas = alloc.out_ioas_id;
+	return 0;
 }
 
 /* Its cdev is named by what vfio-pci made of it: /sys/bus/pci/devices/BDF/vfio-dev/vfioN. */
@@ -69,18 +80,18 @@ static int open_node(struct device *device, struct err *err)
 
 static int open_all(struct broker *broker, struct err *err)
 {
-	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 	int r = 0;
 
-	broker->iommufd.n = open(NODE_IOMMU, O_RDWR | O_CLOEXEC);
-	if (broker->iommufd.n < 0)
-		return no_iommufd(strerror(errno), -errno, err);
-	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
-		return no_iommufd(strerror(errno), -errno, err);
-	broker->ioas = alloc.out_ioas_id;
-	for (unsigned i = 0; i < broker->n_devices && r == 0; i++)
-		if (broker->devices[i].group >= 0)
-			r = open_node(&broker->devices[i], err);
+	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
+		struct device *device = &broker->devices[i];
+
+		if (device->group < 0)
+			continue;
+		if (broker->iommufd.n < 0)
+			r = open_iommufd(broker, device, err);
+		if (r == 0)
+			r = open_node(device, err);
+	}
 	return r;
 }
 

@@ -18,7 +18,7 @@
 
 #include "helpers/broker/broker.h"
 
-static int open_container(struct broker *broker, struct err *err)
+static int open_container(struct broker *broker, const struct device *device, struct err *err)
 {
 	fd_owned fd = {open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC)};
 
@@ -26,7 +26,7 @@ static int open_container(struct broker *broker, struct err *err)
 		return err_set(err, -errno, BLAME_HOST,
 			"/dev/vfio/vfio is not there: VFIO is not loaded; `modprobe vfio-pci`");
 	if (fd.n < 0)
-		return err_set(err, -errno, BLAME_HOST, "/dev/vfio/vfio: %s", strerror(errno));
+		return explain_no_access(device, "/dev/vfio/vfio", err);
 	if (ioctl(fd.n, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 		ioctl(fd.n, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
 		return err_set(err, -ENOTSUP, BLAME_HOST,
@@ -37,6 +37,8 @@ static int open_container(struct broker *broker, struct err *err)
 
 int type1_open(struct broker *broker, struct err *err)
 {
+	const struct device *first = NULL;
+
 	for (unsigned i = 0; i < broker->n_devices; i++) {
 		const struct device *device = &broker->devices[i];
 		struct group *group = &broker->groups[device->group < 0 ? 0 : device->group];
@@ -44,12 +46,13 @@ int type1_open(struct broker *broker, struct err *err)
 
 		if (device->group < 0 || group->fd.n >= 0)
 			continue;
+		first = first ? first : device;
 		snprintf(path, sizeof(path), "/dev/vfio/%d", group->number);
 		group->fd.n = open(path, O_RDWR | O_CLOEXEC);
 		if (group->fd.n < 0)
 			return explain_no_access(device, path, err);
 	}
-	return open_container(broker, err);
+	return first ? open_container(broker, first, err) : 0;
 }
 
 /* Guest RAM must lie where the IOMMU can translate: not above its width, not in a hole. */

@@ -64,7 +64,8 @@ static int give_value(const struct msg *msg, int r, uint64_t value, const struct
 static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *err)
 {
 	const Bulkhead__Open *in = msg->packet->open;
-	struct helper_open out = {.name = in->name, .num_queues = in->num_queues};
+	struct helper_open out = {.name = in->name, .num_queues = in->num_queues,
+		.bound = in->bound};
 
 	if (in->n_ram > GUEST_RAM_MAX)
 		return err_set(err, -EBADMSG, BLAME_PEER, "broker: too many RAM regions");

@@ -33,7 +33,8 @@ struct guest_ram {
  * skeleton closes what is left. */
 struct helper_open {
 	const char *name;
-	struct fd device; /* VFIO group, vhost-vdpa node, or nothing */
+	struct fd device; /* VFIO group or cdev, vhost-vdpa node, or nothing */
+	bool bound;       /* device is the VFIO device's own, open and in its address space */
 	struct fd memfd;  /* guest RAM, or nothing */
 	unsigned n_ram, num_queues;
 	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */

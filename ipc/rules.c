@@ -44,7 +44,7 @@ const struct rule rules[] = {
 	ANSWER(STARTED, BROKER, CORE, EARLY),
 	/* Pins all guest RAM, page by page: minutes with a large guest; opens (resets) the device. */
 	ASK(ATTACH, CORE, BROKER, EARLY, ATTACHED, 3600000),
-	/* Ask channel, event channel, group. */
+	/* Ask channel, event channel, group or cdev. */
 	ANSWER(ATTACHED, BROKER, CORE, EARLY, .min_fds = 2,
 		KINDS(FD_KIND_CHANNEL, FD_KIND_CHANNEL, FD_KIND_CHARDEV)),
 	ASK(SEAL, CORE, BROKER, EARLY, DONE, 10000, .enters = LATE),
@@ -53,7 +53,7 @@ const struct rule rules[] = {
 
 	EVENT(HELPER_GONE, BROKER, CORE, ALWAYS),
 
-	/* A group (vfio); a node and guest RAM, which is pinned then (vdpa). */
+	/* A group or a cdev (vfio); a node and guest RAM, which is pinned then (vdpa). */
 	ASK(OPEN, BROKER, HELPER, EARLY, OPENED, 50000, KINDS(FD_KIND_CHARDEV, FD_KIND_RAM)),
 	ANSWER(OPENED, HELPER, BROKER, EARLY, KINDS(FD_KIND_DEVICE)),
 

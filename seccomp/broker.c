@@ -9,6 +9,7 @@
 #include <linux/vfio.h>
 #include <sys/mman.h>
 
+#include "seccomp/iommufd.h"
 #include "seccomp/rows.h"
 #include "seccomp/vdpa.h"
 
@@ -16,7 +17,8 @@
 	ROWS_WIRE, ALLOW(waitid, "helper_reap: how a helper ended"),                               \
 		ALLOW(pidfd_send_signal, "helpers_stop"),                                          \
 		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
-		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release")
+		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),                          \
+		ALLOW_IOCTL(VFIO_DEVICE_DETACH_IOMMUFD_PT, "iommufd_let_go")
 
 /* What a new program's start takes: dynamic linker, C library. */
 #define ROWS_EXEC                                                                                  \
@@ -56,7 +58,7 @@ static const struct policy_row setup[] = {
 	ROW_KIND_CHARDEV,
 	ALLOW(readlink, "link_name, find_binary, realpath"),
 	ALLOW(faccessat2, "realpath of a directory named with a slash at its end"),
-	ALLOW(getdents64, "check_group_members"),
+	ALLOW(getdents64, "check_group_members, node_path"),
 	ALLOW(socketpair, "frame_pair"),
 	ALLOW(pipe2, "start: the error pipe"),
 	ALLOW(clone, "start: a helper in namespaces of its own"),
@@ -73,8 +75,14 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_GROUP_GET_STATUS, "type1_attach"),
 	ALLOW_IOCTL(VFIO_GROUP_SET_CONTAINER, "type1_attach"),
 	ALLOW_IOCTL(VFIO_SET_IOMMU, "type1_attach"),
-	ALLOW_IOCTL(VFIO_IOMMU_GET_INFO, "check_ranges; helpers: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"),
-	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA, "map_region"),
+	ALLOW_IOCTL(VFIO_IOMMU_GET_INFO, "type1_check_ranges; helpers: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"),
+	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA, "type1_map"),
+	ALLOW_IOCTL(IOMMU_IOAS_ALLOC, "iommufd_open"),
+	ALLOW_IOCTL(VFIO_DEVICE_BIND_IOMMUFD, "iommufd_attach"),
+	ALLOW_IOCTL(VFIO_DEVICE_ATTACH_IOMMUFD_PT, "iommufd_attach"),
+	ALLOW_IOCTL(IOMMU_IOAS_IOVA_RANGES, "iommufd_check_ranges"),
+	ALLOW_IOCTL(IOMMU_IOAS_MAP_FILE, "iommufd_map"),
+	ALLOW_IOCTL(IOMMU_IOAS_MAP, "map_by_address, before Linux 6.13"),
 	/* Inherited by the VFIO helper, which is sure to narrow it down. */
 	ALLOW_IOCTL(VFIO_GROUP_GET_DEVICE_FD, "helper: open_device"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_INFO, "helper: vfio_open"),

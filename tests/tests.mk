@@ -41,6 +41,9 @@ check-rig: all ## every case of the rig: a host with VFIO inside QEMU
 check-vdpa: all ## every vDPA case of the rig; builds a host kernel the first time
 	@tests/rig/run $(notdir $(basename $(shell grep -l "^. rig:.* vdpa=on" tests/rig/cases/*.sh)))
 
+check-iommufd: all ## the VFIO cases again, by iommufd, on a kernel it builds the first time
+	@tests/rig/run $(addsuffix @iommufd,$(notdir $(basename $(shell grep -l "^. rig:.* iommufd=too" tests/rig/cases/*.sh))))
+
 rig: all ## CASE=nvme: one case of the rig, with its console (V=1)
 	@tests/rig/run $(if $(filter 1,$(V)),-v) $(CASE)
 
@@ -112,4 +115,4 @@ check-static:
 	 echo "vmm/ and helpers/ do not include each other" && \
 	 echo "1 passed, 0 failed, 0 skipped"
 
-.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa rig demo check-static
+.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd rig demo check-static

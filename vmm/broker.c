@@ -22,6 +22,7 @@
 #include "seccomp/layers.h"
 #include "vmm/binary.h"
 #include "vmm/broker.h"
+#include "vmm/populate.h"
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
@@ -53,7 +54,9 @@ static void build_args(struct args *args, const struct opts *opts, const struct 
 {
 	static char level[] = "--level", seccomp[] = "--seccomp", device[] = "--device";
 	static char strictness[] = "--layers", user[] = "--user", cgroup[] = "--cgroup";
-	static char kill[] = "true", log[] = "log", off[] = "false";
+	static char kill[] = "true", log[] = "log", off[] = "false", iommufd[] = "--iommufd";
+	static char modes[][5] = {[IOMMUFD_AUTO] = "auto", [IOMMUFD_ON] = "on",
+		[IOMMUFD_OFF] = "off"};
 
 	args->v[args->n++] = binary;
 	args->v[args->n++] = level;
@@ -72,6 +75,8 @@ static void build_args(struct args *args, const struct opts *opts, const struct 
 		args->v[args->n++] = cgroup;
 		args->v[args->n++] = arg_text(args, "%s", tenant->cgroup);
 	}
+	args->v[args->n++] = iommufd;
+	args->v[args->n++] = modes[opts->iommufd];
 	for (unsigned i = 0; i < opts->n_devices; i++) {
 		const struct device_opt *d = &opts->devices[i];
 
@@ -164,6 +169,8 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct te
 	int r;
 
 	*broker = (struct broker){.pidfd = FD_NONE_INIT, .n_wanted = opts->n_devices};
+	for (unsigned i = 0; i < opts->n_devices; i++)
+		broker->pins |= strcmp(opts->devices[i].kind, "vfio") == 0;
 	r = binary_find("broker", binary, err);
 	if (r < 0)
 		return r;
@@ -205,13 +212,15 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
 {
-	for (unsigned i = 0; i < broker->n_wanted; i++) {
-		int r = attach(broker, i, vm, pci, err);
+	struct populate populate = {0};
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (broker->pins)
+		populate_start(&populate, &vm->ram);
+	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
+		r = attach(broker, i, vm, pci, err);
+	populate_end(&populate, r < 0);
+	return r;
 }
 
 /* From here on eventfds flow from us to the helpers, and nothing flows to us. */

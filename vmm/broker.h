@@ -22,6 +22,7 @@ struct broker {
 	bool gone;
 	unsigned n_wanted; /* devices on the command line */
 	unsigned n;        /* of them attached, in that order */
+	bool pins;         /* guest RAM will be pinned for DMA */
 	struct remote remotes[DEVICES_MAX];
 };
 

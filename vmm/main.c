@@ -27,6 +27,7 @@
 #include "vmm/opts.h"
 #include "vmm/pci.h"
 #include "vmm/platform.h"
+#include "vmm/populate.h"
 #include "vmm/serial.h"
 #include "vmm/signals.h"
 #include "vmm/tenant.h"
@@ -115,13 +116,18 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
+/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
+static unsigned max_tasks(const struct core *core)
+{
+	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
+}
+
 static int confine(struct core *core, struct err *err)
 {
 	const struct confine walls = {
 		.unshare = true,
 		.max_fds = max_fds(core),
-		/* vCPU threads, and KVM's own thread that recovers huge pages (one a VM). */
-		.max_procs = core->opts.vcpus + 1,
+		.max_procs = max_tasks(core),
 		.file_size = files_grow(&core->files) ? RLIM_INFINITY : 0,
 		/* Until the broker is sealed and sure to notice our end by itself. */
 		.kills = true,

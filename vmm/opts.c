@@ -167,14 +167,16 @@ static int set_platform(struct opts *opts, const char *value, struct err *err)
 	struct key keys[] = {{"iommufd", true, ""}, {NULL, false, ""}};
 	int r = parse_keys("--platform", value, keys, err);
 
-	(void)opts;
 	if (r < 0)
 		return r;
-	if (strcmp(keys[0].value, "on") == 0)
-		return refuse(err, "--platform iommufd=on: only VFIO groups (type1) are driven so "
-			"far; give iommufd=auto or off");
-	if (strcmp(keys[0].value, "off") != 0 && strcmp(keys[0].value, "auto") != 0)
-		return refuse(err, "--platform iommufd: «%s» is not one of off, auto, on",
+	if (strcmp(keys[0].value, "auto") == 0)
+		opts->iommufd = IOMMUFD_AUTO;
+	else if (strcmp(keys[0].value, "on") == 0)
+		opts->iommufd = IOMMUFD_ON;
+	else if (strcmp(keys[0].value, "off") == 0)
+		opts->iommufd = IOMMUFD_OFF;
+	else
+		return refuse(err, "--platform iommufd: «%s» is not one of auto, on, off",
 			keys[0].value);
 	return 0;
 }
@@ -236,7 +238,8 @@ static const struct option options[] = {
 	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
 		set_serial, 0, false},
 	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},
-	{"--platform", 0, false, "iommufd=off|auto", "how devices are reached", set_platform, 0, false},
+	{"--platform", 0, false, "iommufd=auto|on|off", "devices by iommufd, or by group and type1\n"
+		"container (default auto: iommufd where the host has it)", set_platform, 0, false},
 	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, 0, true},
 	{"--seccomp", 0, false, "true|log|false", "system call filters (default true)", set_seccomp,
 		0, false},

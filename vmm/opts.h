@@ -11,6 +11,9 @@
 
 enum { DEVICES_MAX = 30, ID_MAX = 64 };
 
+/* --platform iommufd=: how the broker reaches VFIO devices. */
+enum iommufd_opt { IOMMUFD_AUTO, IOMMUFD_ON, IOMMUFD_OFF };
+
 enum serial_mode { SERIAL_NULL, SERIAL_TTY, SERIAL_FILE, SERIAL_OFF };
 
 struct device_opt {
@@ -28,6 +31,7 @@ struct opts {
 	const char *serial_path;
 	unsigned n_devices;
 	struct device_opt devices[DEVICES_MAX];
+	enum iommufd_opt iommufd;
 	enum seccomp_mode seccomp;
 	const char *log_file, *user;
 	unsigned verbose;

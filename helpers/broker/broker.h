@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <linux/vfio.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,7 +24,8 @@ struct device {
 	unsigned num_queues;           /* vdpa; 0: the device's own number */
 	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                     /* index in broker.groups, -1: none */
-	struct fd node;                /* vdpa: open, until the helper has it; then it is in store */
+	struct fd node;                /* vdpa node or VFIO cdev: open, until the helper has it;
+	                                * then it is in store */
 	uint64_t memlock;              /* what its helper may lock, bytes */
 	struct fd cgroup;              /* cgroup.procs of its helper's leaf, until Seal */
 	pid_t pid;                     /* its helper, 0: none */
@@ -35,13 +37,16 @@ struct device {
 /* An IOMMU group. */
 struct group {
 	int number;
-	struct fd fd;
+	struct fd fd; /* type1 only */
 	bool claimed; /* in the container */
 };
 
 struct ram_region {
 	uint64_t gpa, size, offset;
 };
+
+/* --platform iommufd= */
+enum iommufd_mode { IOMMUFD_AUTO, IOMMUFD_ON, IOMMUFD_OFF };
 
 struct broker {
 	pid_t parent;                  /* the core */
@@ -50,26 +55,52 @@ struct broker {
 	unsigned uid, gid;             /* whom we become once the devices are open */
 	enum log_level level;
 	enum seccomp_mode mode;
+	enum iommufd_mode want_iommufd;
 	struct chan core, events;
 	unsigned n_devices, n_groups, n_ram;
 	struct device devices[DEVICES_MAX];
 	struct group groups[DEVICES_MAX];
 	struct ram_region ram[RAM_REGIONS_MAX];
-	struct fd memfd, container;
+	struct fd memfd;
+	struct fd container;       /* type1, or */
+	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
+	uint32_t ioas;
 	bool started, mapped, sealed;
 };
 
-/* check.c: is every device there, ours to take, and free? Fills name and group, opens groups and
- * the container, changes nothing on the host. */
+/* check.c: is every device there, ours to take, and free? Fills name and group, opens what DMA goes
+ * by, changes nothing on the host. */
 int check_devices(struct broker *broker, struct err *err);
+/* Why open(2) of the device's node has just failed (errno), and that there is no interrupt
+ * remapping. Always negative. */
+int explain_no_access(const struct device *device, const char *path, struct err *err);
+int explain_no_remapping(const struct device *device, struct err *err);
 
-/* type1.c: DMA by a VFIO type1 container. */
-/* Opens and checks the container. */
+/* dma.c: the VM's DMA authority, by iommufd or a type1 container. */
+/* Chooses the way and opens what it takes, nodes of the devices included; changes nothing. */
+int dma_open(struct broker *broker, struct err *err);
+/* Takes the device into the VM's address space; maps guest RAM at the first one. */
+int dma_attach(struct broker *broker, const struct device *device, struct err *err);
+/* Ends the DMA of a device whose stored descriptor is about to be closed and whose helper is gone. */
+void dma_let_go(const struct broker *broker, const struct device *device);
+/* The devices are closed: everything goes. */
+void dma_release(struct broker *broker);
+/* All of guest RAM inside the ranges (start, end inclusive) the IOMMU can translate? */
+int dma_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
+	unsigned n_ranges, struct err *err);
+
+/* type1.c and iommufd.c: the two ways. _attach: the device, or its group, claimed; _map: a piece
+ * of guest RAM at iova = gpa, 0 or -errno. */
 int type1_open(struct broker *broker, struct err *err);
-/* Puts the device's group into the container; maps guest RAM at the first one. */
 int type1_attach(struct broker *broker, const struct device *device, struct err *err);
-/* The devices are closed: takes the mappings away and lets groups and container go. */
+int type1_check_ranges(struct broker *broker, struct err *err);
+int type1_map(struct broker *broker, const struct ram_region *ram);
 void type1_release(struct broker *broker);
+int iommufd_open(struct broker *broker, struct err *err);
+int iommufd_attach(struct broker *broker, const struct device *device, struct err *err);
+int iommufd_check_ranges(struct broker *broker, struct err *err);
+int iommufd_map(struct broker *broker, const struct ram_region *ram);
+void iommufd_let_go(const struct device *device);
 
 /* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
 int vdpa_check(const struct broker *broker, struct device *device, struct err *err);

@@ -126,7 +126,7 @@ static int check_group_members(const struct device *device, int number, struct e
 		"vfio-pci too, or move the card to another slot", device->name, number, list);
 }
 
-static int explain_no_access(const struct device *device, const char *path, struct err *err)
+int explain_no_access(const struct device *device, const char *path, struct err *err)
 {
 	int code = -errno;
 	struct stat st;
@@ -148,10 +148,17 @@ static int explain_no_access(const struct device *device, const char *path, stru
 		st.st_uid, st.st_mode & 07777, path);
 }
 
+int explain_no_remapping(const struct device *device, struct err *err)
+{
+	return err_set(err, -EPERM, BLAME_HOST,
+		"%s: the host has no interrupt remapping, so a guest could forge interrupts with it; "
+		"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and remove `intremap=off` from the "
+		"kernel's command line", device->name);
+}
+
 static int check_group(struct broker *broker, struct device *device, struct err *err)
 {
-	char dir[PATH_MAX], name[32], path[64];
-	fd_owned fd = FD_NONE_INIT;
+	char dir[PATH_MAX], name[32];
 	int number, r;
 
 	snprintf(dir, sizeof(dir), SYS_PCI "/%s", device->name);
@@ -171,17 +178,13 @@ static int check_group(struct broker *broker, struct device *device, struct err 
 			device->group = (int)i;
 	if (device->group >= 0)
 		return 0;
-	snprintf(path, sizeof(path), "/dev/vfio/%d", number);
-	fd.n = open(path, O_RDWR | O_CLOEXEC);
-	if (fd.n < 0)
-		return explain_no_access(device, path, err);
 	device->group = (int)broker->n_groups;
-	broker->groups[broker->n_groups++] =
-		(struct group){.number = number, .fd = fd_take(&fd)};
+	broker->groups[broker->n_groups++] = (struct group){.number = number, .fd = FD_NONE_INIT};
 	return 0;
 }
 
-/* type1 counts pinned guest RAM against the mapper's RLIMIT_MEMLOCK (vfio_lock_acct). */
+/* Pinned guest RAM counts against the mapper's RLIMIT_MEMLOCK, by process (type1, vfio_lock_acct)
+ * or by user (iommufd, update_unpinned). */
 static int check_memlock(const struct broker *broker, struct err *err)
 {
 	struct rlimit limit;
@@ -236,6 +239,6 @@ int check_devices(struct broker *broker, struct err *err)
 	}
 	if (r < 0 || !broker->n_groups)
 		return r;
-	r = type1_open(broker, err);
+	r = dma_open(broker, err);
 	return r < 0 ? r : check_memlock(broker, err);
 }

@@ -4,7 +4,7 @@
  *
  *   1. argv, set-up policy  needs: descriptors 0 (core asks), 1 (events to core), 2 (operator)
  *   2. Start                checks every device; nothing is changed yet
- *   3. Attach, each         group, container, DMA mappings, helper
+ *   3. Attach, each         the device claimed, DMA mappings, helper
  *   4. Seal                 memfd closed, own walls, run policy: can start and open nothing more
  *   5. serve                helpers' ends and log lines; the core's Stop
  *   6. the end              at Stop, or when the core is gone: helpers killed, devices given back
@@ -72,14 +72,15 @@ static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 	return chan_answer(&broker->core, msg, &PACKET(STARTED, started, &body), NULL, 0);
 }
 
-/* What Open brings: a group, or a node and guest RAM. */
+/* What Open brings: a group; or the device's cdev; or a vDPA node and guest RAM. */
 static unsigned open_fds(const struct broker *broker, const struct device *device,
 	Bulkhead__Open *open, int ret_fds[2])
 {
 	static Bulkhead__RamRegion regions[RAM_REGIONS_MAX], *ptrs[RAM_REGIONS_MAX];
 
 	if (device->group >= 0) {
-		ret_fds[0] = broker->groups[device->group].fd.n;
+		open->bound = device->node.n >= 0;
+		ret_fds[0] = open->bound ? device->node.n : broker->groups[device->group].fd.n;
 		return 1;
 	}
 	if (device->node.n < 0)
@@ -100,7 +101,7 @@ static unsigned open_fds(const struct broker *broker, const struct device *devic
 }
 
 /* The helper opens the device; we keep a duplicate, so that what runs between guest and device
- * outlives the helper. Of a vDPA node that is the descriptor we opened ourselves. */
+ * outlives the helper. Of a node that is the descriptor we opened ourselves. */
 static int ask_open(struct broker *broker, struct device *device, struct err *err)
 {
 	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
@@ -132,7 +133,7 @@ static int attach(struct broker *broker, struct device *device, struct fd *ret_a
 	int r = 0;
 
 	if (device->group >= 0)
-		r = type1_attach(broker, device, err);
+		r = dma_attach(broker, device, err);
 	if (r == 0)
 		r = spawn_helper(broker, device, ret_ask, ret_event, err);
 	if (r == 0)
@@ -162,7 +163,9 @@ static int on_attach(struct broker *broker, struct msg *msg, struct err *err)
 	body.id = id;
 	fds[0] = ask.n;
 	fds[1] = event.n;
-	fds[2] = device->group >= 0 ? broker->groups[device->group].fd.n : -1;
+	fds[2] = device->group < 0 ? -1 : broker->groups[device->group].fd.n;
+	if (device->group >= 0 && broker->iommufd.n >= 0)
+		fds[2] = device->store.n;
 	return chan_answer(&broker->core, msg, &PACKET(ATTACHED, attached, &body), fds,
 		fds[2] >= 0 ? 3 : 2);
 }
@@ -210,7 +213,7 @@ static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 static void release(struct broker *broker)
 {
 	helpers_stop(broker, STOP_MS);
-	type1_release(broker);
+	dma_release(broker);
 }
 
 /* 1: the end, in good order. */
@@ -232,8 +235,10 @@ static int on_detach(struct broker *broker, struct msg *msg, struct err *err)
 	if (index >= broker->n_devices)
 		return err_set(err, -EBADMSG, BLAME_PEER, "core: Detach of no device");
 	helper_kill(&broker->devices[index]);
-	if (msg->packet->detach->release)
+	if (msg->packet->detach->release) {
+		dma_let_go(broker, &broker->devices[index]);
 		fd_close(&broker->devices[index].store);
+	}
 	return chan_done(&broker->core, msg);
 }
 
@@ -331,6 +336,14 @@ static int parse_device(char *text, struct device *device)
 	return 0;
 }
 
+static int parse_iommufd(const char *text, enum iommufd_mode *ret)
+{
+	*ret = strcmp(text, "on") == 0 ? IOMMUFD_ON : IOMMUFD_OFF;
+	if (strcmp(text, "auto") == 0)
+		*ret = IOMMUFD_AUTO;
+	return *ret != IOMMUFD_OFF || strcmp(text, "off") == 0 ? 0 : -EINVAL;
+}
+
 static int parse(int argc, char **argv, struct broker *broker)
 {
 	for (int i = 1; i < argc; i += 2) {
@@ -354,6 +367,9 @@ static int parse(int argc, char **argv, struct broker *broker)
 			broker->has_user = true;
 		} else if (strcmp(argv[i], "--cgroup") == 0) {
 			broker->cgroup = value;
+		} else if (strcmp(argv[i], "--iommufd") == 0) {
+			if (parse_iommufd(value, &broker->want_iommufd) < 0)
+				return -EINVAL;
 		} else if (strcmp(argv[i], "--device") == 0) {
 			if (broker->n_devices == DEVICES_MAX ||
 				parse_device(value, &broker->devices[broker->n_devices]) < 0)
@@ -369,7 +385,8 @@ static int parse(int argc, char **argv, struct broker *broker)
 int main(int argc, char **argv)
 {
 	static const int not_ours[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1}};
+	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1},
+		.iommufd = {-1}};
 	struct err err = {0};
 	int r;
 
@@ -377,7 +394,8 @@ int main(int argc, char **argv)
 	if (parse(argc, argv, &broker) < 0) {
 		log_error("started by hand? usage: bulkhead-broker --level N --seccomp "
 			  "true|log|false [--layers strict|degraded] [--user UID:GID] [--cgroup "
-			  "DIR] --device kind=K,id=I[,path=P][,num_queues=N]..., by the core");
+			  "DIR] --iommufd auto|on|off --device kind=K,id=I[,path=P]"
+			  "[,num_queues=N]..., by the core");
 		return 1;
 	}
 	log_init("bulkhead-broker", broker.level, STDERR_FILENO);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The VM's DMA authority by the legacy way, a type1 container (linux/vfio.h, "IOMMU API"). The
- * seam: everything of the broker that differs with cdev and iommufd is behind these functions.
+ * The VM's DMA authority by the legacy way, groups in a type1 container (linux/vfio.h, "IOMMU
+ * API"), for kernels without iommufd.
  *
  * Broker process. Guest RAM is mapped here for the moment of VFIO_IOMMU_MAP_DMA only: the kernel
  * pins the pages, and a group that joins later takes its mappings from the container's existing
@@ -11,13 +11,14 @@
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "helpers/broker/broker.h"
 
-int type1_open(struct broker *broker, struct err *err)
+static int open_container(struct broker *broker, const struct device *device, struct err *err)
 {
 	fd_owned fd = {open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC)};
 
@@ -25,7 +26,7 @@ int type1_open(struct broker *broker, struct err *err)
 		return err_set(err, -errno, BLAME_HOST,
 			"/dev/vfio/vfio is not there: VFIO is not loaded; `modprobe vfio-pci`");
 	if (fd.n < 0)
-		return err_set(err, -errno, BLAME_HOST, "/dev/vfio/vfio: %s", strerror(errno));
+		return explain_no_access(device, "/dev/vfio/vfio", err);
 	if (ioctl(fd.n, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 		ioctl(fd.n, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
 		return err_set(err, -ENOTSUP, BLAME_HOST,
@@ -34,24 +35,34 @@ int type1_open(struct broker *broker, struct err *err)
 	return 0;
 }
 
-/* Does one of the ranges hold all of the region? */
-static bool inside(const struct vfio_iommu_type1_info_cap_iova_range *cap,
-	const struct ram_region *ram)
+int type1_open(struct broker *broker, struct err *err)
 {
-	for (unsigned i = 0; i < cap->nr_iovas; i++)
-		if (ram->gpa >= cap->iova_ranges[i].start &&
-			ram->gpa + ram->size - 1 <= cap->iova_ranges[i].end)
-			return true;
-	return false;
+	const struct device *first = NULL;
+
+	for (unsigned i = 0; i < broker->n_devices; i++) {
+		const struct device *device = &broker->devices[i];
+		struct group *group = &broker->groups[device->group < 0 ? 0 : device->group];
+		char path[64];
+
+		if (device->group < 0 || group->fd.n >= 0)
+			continue;
+		first = first ? first : device;
+		snprintf(path, sizeof(path), "/dev/vfio/%d", group->number);
+		group->fd.n = open(path, O_RDWR | O_CLOEXEC);
+		if (group->fd.n < 0)
+			return explain_no_access(device, path, err);
+	}
+	return first ? open_container(broker, first, err) : 0;
 }
 
 /* Guest RAM must lie where the IOMMU can translate: not above its width, not in a hole. */
-static int check_ranges(struct broker *broker, struct err *err)
+int type1_check_ranges(struct broker *broker, struct err *err)
 {
 	static union {
 		struct vfio_iommu_type1_info info;
 		char space[8192];
 	} all;
+	const struct vfio_iommu_type1_info_cap_iova_range *ranges;
 	const struct vfio_info_cap_header *cap;
 	uint32_t at;
 
@@ -62,22 +73,19 @@ static int check_ranges(struct broker *broker, struct err *err)
 			strerror(errno));
 	if (!(all.info.flags & VFIO_IOMMU_INFO_CAPS) || all.info.argsz > sizeof(all))
 		return 0; /* an old kernel; mapping will tell */
-	for (at = all.info.cap_offset; at; at = cap->next) {
+	for (at = all.info.cap_offset; at && at <= sizeof(all) - sizeof(*ranges); at = cap->next) {
 		cap = (const void *)(all.space + at);
 		if (cap->id != VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
 			continue;
-		for (unsigned i = 0; i < broker->n_ram; i++)
-			if (!inside((const void *)cap, &broker->ram[i]))
-				return err_set(err, -ERANGE, BLAME_HOST,
-					"guest RAM at 0x%llx (%llu MiB) is outside what this "
-					"host's IOMMU can translate; give the guest less memory",
-					(unsigned long long)broker->ram[i].gpa,
-					(unsigned long long)broker->ram[i].size >> 20);
+		ranges = (const void *)cap;
+		if (ranges->nr_iovas <= (sizeof(all) - at - sizeof(*ranges)) /
+				sizeof(ranges->iova_ranges[0]))
+			return dma_check_ranges(broker, ranges->iova_ranges, ranges->nr_iovas, err);
 	}
 	return 0;
 }
 
-static int map_region(struct broker *broker, const struct ram_region *ram, struct err *err)
+int type1_map(struct broker *broker, const struct ram_region *ram)
 {
 	struct vfio_iommu_type1_dma_map map = {.argsz = sizeof(map), .iova = ram->gpa,
 		.size = ram->size, .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE};
@@ -86,29 +94,11 @@ static int map_region(struct broker *broker, const struct ram_region *ram, struc
 	int r = 0;
 
 	if (at == MAP_FAILED)
-		return err_set(err, -errno, BLAME_HOST, "mapping guest RAM: %s", strerror(errno));
+		return -errno;
 	map.vaddr = (uintptr_t)at;
 	if (ioctl(broker->container.n, VFIO_IOMMU_MAP_DMA, &map) < 0)
 		r = -errno;
 	munmap(at, ram->size);
-	if (r == -ENOMEM)
-		return err_set(err, r, BLAME_HOST,
-			"guest RAM cannot be locked for DMA: out of memory, or RLIMIT_MEMLOCK; "
-			"raise it to the guest's memory size (`ulimit -l`)");
-	if (r < 0)
-		return err_set(err, r, BLAME_HOST, "VFIO_IOMMU_MAP_DMA at 0x%llx: %s",
-			(unsigned long long)ram->gpa, strerror(-r));
-	return 0;
-}
-
-static int map_ram(struct broker *broker, struct err *err)
-{
-	int r = check_ranges(broker, err);
-
-	for (unsigned i = 0; i < broker->n_ram && r == 0; i++)
-		r = map_region(broker, &broker->ram[i], err);
-	if (r == 0)
-		broker->mapped = true;
 	return r;
 }
 
@@ -118,10 +108,7 @@ static int no_entry(const struct device *device, const char *call, struct err *e
 	int code = -errno;
 
 	if (code == -EPERM)
-		return err_set(err, code, BLAME_HOST,
-			"%s: the host has no interrupt remapping, so a guest could forge interrupts "
-			"with it; enable it in the firmware (VT-d, AMD-Vi, x2APIC) and remove "
-			"`intremap=off` from the kernel's command line", device->name);
+		return explain_no_remapping(device, err);
 	if (code == -EBUSY)
 		return err_set(err, code, BLAME_HOST,
 			"%s: its IOMMU group is in use by a host driver or another process",
@@ -148,7 +135,7 @@ int type1_attach(struct broker *broker, const struct device *device, struct err 
 		return 0;
 	if (ioctl(broker->container.n, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
 		return no_entry(device, "VFIO_SET_IOMMU", err);
-	return map_ram(broker, err);
+	return 0;
 }
 
 void type1_release(struct broker *broker)
@@ -160,7 +147,6 @@ void type1_release(struct broker *broker)
 		if (ioctl(broker->container.n, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0)
 			log_warn("VFIO_IOMMU_UNMAP_DMA: %s", strerror(errno));
 	}
-	broker->mapped = false;
 	for (unsigned i = 0; i < broker->n_groups; i++) {
 		struct group *group = &broker->groups[i];
 

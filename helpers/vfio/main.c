@@ -30,7 +30,7 @@ static int vfio_open(struct helper_open *open, struct fd *ret_store, struct err 
 {
 	struct vfio_device_info info = {.argsz = sizeof(info)};
 	const char *name = open->name;
-	int r = open_device(fd_take(&open->device), name, &vfio.device, err);
+	int r = open_device(open, &vfio.device, err);
 
 	if (r < 0)
 		return r;
@@ -45,7 +45,7 @@ static int vfio_open(struct helper_open *open, struct fd *ret_store, struct err 
 		r = irq_setup(&vfio, err);
 	if (r < 0)
 		return err_prefix(err, "%s", name);
-	return duplicate(ret_store, err);
+	return open->bound ? 0 : duplicate(ret_store, err);
 }
 
 static int vfio_describe(struct function_desc *ret, struct fd *ret_device, struct err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a group descriptor to the device (linux/vfio.h, VFIO_GROUP_GET_DEVICE_FD). VFIO helper, at
- * set-up. The group is in the broker's container already; what comes out can do no DMA mapping.
+ * To the device: by its group (linux/vfio.h, VFIO_GROUP_GET_DEVICE_FD), or it came open, as a cdev
+ * the broker has bound to its iommufd. VFIO helper, at set-up. Group or device are in the VM's
+ * address space already; what comes out can do no DMA mapping.
  */
 #include <errno.h>
 #include <linux/vfio.h>
@@ -10,13 +11,18 @@
 
 #include "helpers/vfio/vfio.h"
 
-int open_device(struct fd group, const char *name, struct fd *ret, struct err *err)
+int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 {
-	fd_owned owned = group;
+	fd_owned owned = fd_take(&open->device);
+	const char *name = open->name;
 	int fd;
 
 	if (owned.n < 0)
-		return err_set(err, -EBADMSG, BLAME_PEER, "%s: no group came with Open", name);
+		return err_set(err, -EBADMSG, BLAME_PEER, "%s: no descriptor came with Open", name);
+	if (open->bound) {
+		*ret = fd_take(&owned);
+		return 0;
+	}
 	fd = ioctl(owned.n, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (fd < 0 && errno == EBUSY)
 		return err_set(err, -EBUSY, BLAME_HOST,

@@ -21,8 +21,8 @@ struct vfio {
 	bool msix_on;
 };
 
-/* open.c: from the group and a name to a device descriptor. The seam for cdev and iommufd. */
-int open_device(struct fd group, const char *name, struct fd *ret, struct err *err);
+/* open.c: the device descriptor, out of what came with Open. */
+int open_device(struct helper_open *open, struct fd *ret, struct err *err);
 
 /* regions.c: config space, BARs and what of them may be mapped. */
 int regions_read(struct vfio *vfio, struct err *err);

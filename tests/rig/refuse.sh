@@ -2,7 +2,9 @@
 # shellcheck shell=bash
 
 plain() {
-    "$BULKHEAD" --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline console=ttyS0 \
+    local more
+    read -r -a more </rig/arguments
+    "$BULKHEAD" "${more[@]}" --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline console=ttyS0 \
         --serial null --console off --memory "size=${MEMORY:-256M}" "$@"
 }
 with_device() { plain --device "path=/sys/bus/pci/devices/$1/"; }

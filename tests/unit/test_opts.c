@@ -36,19 +36,21 @@ Test(opts, defaults)
 	cr_expect(opts.ram.hugepage_size == 2 * MiB && !opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_TTY && opts.seccomp == SECCOMP_MODE_KILL);
 	cr_expect(opts.n_devices == 0 && opts.verbose == 0 && !opts.log_file);
+	cr_expect_eq(opts.iommufd, IOMMUFD_AUTO);
 }
 
 Test(opts, everything)
 {
 	cr_assert(parse("--kernel=k --initramfs i --cmdline=console=ttyS0,115200 "
 		"--cpus boot=4,max=4 --memory size=5G,hugepages=on,hugepage_size=1G,prefault=on "
-		"--serial file=/a,b --console off --platform iommufd=auto --seccomp log "
+		"--serial file=/a,b --console off --platform iommufd=on --seccomp log "
 		"--log-file l -v -vv --null --null id=n") == 0, "%s", err.msg);
 	cr_expect(strcmp(opts.cmdline, "console=ttyS0,115200") == 0);
 	cr_expect(opts.vcpus == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == GiB && opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_FILE && strcmp(opts.serial_path, "/a,b") == 0);
 	cr_expect(opts.seccomp == SECCOMP_MODE_LOG && opts.verbose == 3);
+	cr_expect_eq(opts.iommufd, IOMMUFD_ON);
 	cr_expect(opts.n_devices == 2 && strcmp(opts.devices[0].kind, "null") == 0);
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
 }
@@ -139,8 +141,7 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --serial file=", "--serial", "tty, file=PATH, null, off"},
 		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH, null, off"},
 		{"--kernel k --console tty", "--console", "--console off"},
-		{"--kernel k --platform iommufd=on", "iommufd=on", "auto"},
-		{"--kernel k --platform iommufd=perhaps", "--platform iommufd", "off, auto, on"},
+		{"--kernel k --platform iommufd=perhaps", "--platform iommufd", "auto, on, off"},
 		{"--kernel k --seccomp no", "--seccomp", "true, log, false"},
 		{"--kernel k --device", "--device", "missing"},
 		{"--kernel k --device id=x", "--device", "path= is missing"},

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme intremap=off limit=60
+# rig: mem=2G devices=nvme intremap=off iommufd=too limit=60
 # A host without interrupt remapping: refused, with the reason.
 . /rig/lib.sh
 . /rig/refuse.sh

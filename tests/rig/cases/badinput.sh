@@ -1,11 +1,19 @@
-# rig: mem=2G devices=nvme,nvme,pair limit=150
+# rig: mem=2G devices=nvme,nvme,pair iommufd=too limit=150
 # What an operator can get wrong: each ends with status 1 and one message that
 # names the thing and the cause, with nothing left running or changed.
 . /rig/lib.sh
 . /rig/refuse.sh
 bulkhead_only
 
-group_node() { echo "/dev/vfio/$(basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")")"; }
+# nodes_of BDF: what a user needs the right to open.
+nodes_of() {
+    local dev=/sys/bus/pci/devices/$1
+    if grep -q iommufd=on /rig/arguments; then
+        echo "/dev/iommu /dev/vfio/devices/$(ls "$dev/vfio-dev")"
+    else
+        echo "/dev/vfio/vfio /dev/vfio/$(basename "$(readlink "$dev/iommu_group")")"
+    fi
+}
 as_user() { setpriv --reuid 1000 --regid 1000 --clear-groups -- bash -c '. /rig/lib.sh; . /rig/refuse.sh; ulimit -l 64; "$@"' as-user "$@"; }
 is_file() { KERNEL=$1 plain; }
 
@@ -23,11 +31,15 @@ bind_vfio "$PAIR0"
 refuse "others of its group still bound" "$PAIR0.*$PAIR1|$PAIR1.*$PAIR0" with_device "$PAIR0"
 
 bind_vfio "$NVME0"
-chmod 660 /dev/vfio/vfio "$(group_node "$NVME0")"
-refuse "no rights on /dev/vfio" "/dev/vfio" as_user with_device "$NVME0"
-chmod 666 /dev/vfio/vfio "$(group_node "$NVME0")"
+read -r -a nodes < <(nodes_of "$NVME0")
+for n in 0 1; do
+    chmod 666 "${nodes[@]}"
+    chmod 660 "${nodes[n]}"
+    refuse "no right to open ${nodes[n]}" "${nodes[n]}" as_user with_device "$NVME0"
+done
+chmod 666 "${nodes[@]}"
 refuse "RLIMIT_MEMLOCK too low" "memlock" as_user with_device "$NVME0"
-chmod 600 "$(group_node "$NVME0")"
+chmod 600 "${nodes[@]}"
 
 mv /dev/kvm /dev/kvm.away
 refuse "no /dev/kvm" /dev/kvm with_device "$NVME0"

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=150
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=150
 # The helper is killed while the guest reads: host and core live, an error line
 # names the device and the cause, the guest's next trapped access does not hang
 # it, its I/O goes on, and it powers off.

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=120
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=120
 # The same disk round with guest RAM in 2 MiB hugepages; they are used while the
 # guest runs and are given back at its end.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=150
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=150
 # The main job: a guest reads what the host had put on the disk, writes what the
 # host finds there afterwards, one MSI-X vector a queue, 2,000 direct reads at no
 # exit to userspace, interrupts on both processors.

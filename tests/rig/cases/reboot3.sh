@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=240
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=240
 # A guest reboots in one process, each time another way: ACPI, 0xCF9, the
 # keyboard controller, a triple fault.  It counts its boots on the disk, so the
 # device works again after every one of them; the helpers stay the same.

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The VM's DMA authority by iommufd: one I/O address space a VM, devices by their own nodes
+ * (linux/iommufd.h; Documentation/userspace-api/iommufd.rst, Documentation/driver-api/vfio.rst).
+ *
+ * Broker process. It binds and attaches a device before the helper gets the descriptor: the helper
+ * never holds the iommufd, and its filter has neither BIND nor ATTACH nor DETACH, so it cannot
+ * leave the address space it was put into. Guest RAM is mapped by file where the kernel can
+ * (Linux 6.13): then nobody but the core has it mapped, not even for a moment.
+ *
+ * KVM keeps the device open, by the descriptor it was told of, until the core ends. A device that
+ * has to end its DMA before that is taken out of the address space.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "helpers/broker/broker.h"
+#include "seccomp/iommufd.h"
+
+#define NODE_IOMMU "/dev/iommu"
+#define NODES_VFIO "/dev/vfio/devices"
+
+static int open_iommufd(struct broker *broker, const struct device *device, struct err *err)
+{
+	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
+
+	broker->iommufd.n = open(NODE_IOMMU, O_RDWR | O_CLOEXEC);
+	if (broker->iommufd.n < 0 && (errno == ENOENT || errno == ENODEV))
+		return err_set(err, -errno, BLAME_HOST,
+			NODE_IOMMU " is not there; load it (`modprobe iommufd`), run a kernel with "
+			"CONFIG_IOMMUFD, or give --platform iommufd=off");
+	if (broker->iommufd.n < 0)
+		return explain_no_access(device, NODE_IOMMU, err);
+	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
+		return err_set(err, -errno, BLAME_HOST, NODE_IOMMU ": IOMMU_IOAS_ALLOC: %s",
+			strerror(errno));
+	broker->ioas = alloc.out_ioas_id;
+	return 0;
+}
+
+/* Its cdev is named by what vfio-pci made of it: /sys/bus/pci/devices/BDF/vfio-dev/vfioN. */
+static int node_path(const struct device *device, char *ret, size_t size, struct err *err)
+{
+	char dir[PATH_MAX];
+	struct dirent *entry;
+	bool found = false;
+	DIR *nodes;
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/vfio-dev", device->name);
+	nodes = opendir(dir);
+	while (nodes && !found && (entry = readdir(nodes))) {
+		found = strncmp(entry->d_name, "vfio", 4) == 0;
+		snprintf(ret, size, NODES_VFIO "/%.32s", entry->d_name);
+	}
+	if (nodes)
+		closedir(nodes);
+	if (found)
+		return 0;
+	return err_set(err, -ENOENT, BLAME_HOST,
+		"%s: %s has no entry: this kernel has no CONFIG_VFIO_DEVICE_CDEV (Linux 6.6); run "
+		"one that has, or give --platform iommufd=off", device->name, dir);
+}
+
+static int open_node(struct device *device, struct err *err)
+{
+	char path[64];
+	int r = node_path(device, path, sizeof(path), err);
+
+	if (r < 0)
+		return r;
+	device->node.n = open(path, O_RDWR | O_CLOEXEC);
+	return device->node.n < 0 ? explain_no_access(device, path, err) : 0;
+}
+
+static int open_all(struct broker *broker, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
+		struct device *device = &broker->devices[i];
+
+		if (device->group < 0)
+			continue;
+		if (broker->iommufd.n < 0)
+			r = open_iommufd(broker, device, err);
+		if (r == 0)
+			r = open_node(device, err);
+	}
+	return r;
+}
+
+int iommufd_open(struct broker *broker, struct err *err)
+{
+	int r = open_all(broker, err);
+
+	if (r == 0)
+		return 0;
+	for (unsigned i = 0; i < broker->n_devices; i++)
+		if (broker->devices[i].group >= 0)
+			fd_close(&broker->devices[i].node);
+	fd_close(&broker->iommufd);
+	return r;
+}
+
+static int explain_bind(const struct device *device, struct err *err)
+{
+	int code = -errno;
+
+	if (code == -EPERM)
+		return explain_no_remapping(device, err);
+	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */
+	if (code == -EBUSY || code == -EINVAL)
+		return err_set(err, -EBUSY, BLAME_HOST,
+			"%s is in use: another process, or a host driver, has it or another device "
+			"of its IOMMU group (`fuser -v " NODES_VFIO "/* /dev/vfio/*` names a process)",
+			device->name);
+	return err_set(err, code, BLAME_HOST, "%s: VFIO_DEVICE_BIND_IOMMUFD: %s", device->name,
+		strerror(-code));
+}
+
+int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
+{
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind),
+		.iommufd = broker->iommufd.n};
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach),
+		.pt_id = broker->ioas};
+
+	if (ioctl(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind) < 0)
+		return explain_bind(device, err);
+	if (ioctl(device->node.n, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
+		return 0;
+	if (errno == EADDRINUSE)
+		return err_set(err, -errno, BLAME_HOST,
+			"%s: its firmware or IOMMU reserves addresses where the guest's RAM is; see "
+			"/sys/kernel/iommu_groups/%d/reserved_regions, and give the guest less memory",
+			device->name, broker->groups[device->group].number);
+	return err_set(err, -errno, BLAME_HOST, "%s: VFIO_DEVICE_ATTACH_IOMMUFD_PT: %s",
+		device->name, strerror(errno));
+}
+
+int iommufd_check_ranges(struct broker *broker, struct err *err)
+{
+	static struct vfio_iova_range ranges[256];
+	struct iommu_ioas_iova_ranges ask = {.size = sizeof(ask), .ioas_id = broker->ioas,
+		.num_iovas = sizeof(ranges) / sizeof(ranges[0]),
+		.allowed_iovas = (uintptr_t)ranges};
+
+	if (ioctl(broker->iommufd.n, IOMMU_IOAS_IOVA_RANGES, &ask) < 0)
+		return err_set(err, -errno, BLAME_HOST, "IOMMU_IOAS_IOVA_RANGES: %s",
+			strerror(errno));
+	return dma_check_ranges(broker, ranges, ask.num_iovas, err);
+}
+
+/* Before Linux 6.13: by address, which the kernel needs for the moment of pinning only. */
+static int map_by_address(struct broker *broker, const struct ram_region *ram)
+{
+	struct iommu_ioas_map map = {.size = sizeof(map), .ioas_id = broker->ioas,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			IOMMU_IOAS_MAP_WRITEABLE,
+		.length = ram->size, .iova = ram->gpa};
+	void *at = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED, broker->memfd.n,
+		(off_t)ram->offset);
+	int r = 0;
+
+	if (at == MAP_FAILED)
+		return -errno;
+	map.user_va = (uintptr_t)at;
+	if (ioctl(broker->iommufd.n, IOMMU_IOAS_MAP, &map) < 0)
+		r = -errno;
+	munmap(at, ram->size);
+	return r;
+}
+
+int iommufd_map(struct broker *broker, const struct ram_region *ram)
+{
+	struct iommu_ioas_map_file map = {.size = sizeof(map), .ioas_id = broker->ioas,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			IOMMU_IOAS_MAP_WRITEABLE,
+		.fd = broker->memfd.n, .start = ram->offset, .length = ram->size,
+		.iova = ram->gpa};
+
+	if (ioctl(broker->iommufd.n, IOMMU_IOAS_MAP_FILE, &map) == 0)
+		return 0;
+	return errno == ENOTTY ? map_by_address(broker, ram) : -errno;
+}
+
+void iommufd_let_go(const struct device *device)
+{
+	struct vfio_device_detach_iommufd_pt detach = {.argsz = sizeof(detach)};
+
+	if (device->store.n >= 0 &&
+		ioctl(device->store.n, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach) < 0)
+		log_warn("%s: VFIO_DEVICE_DETACH_IOMMUFD_PT: %s", device->name, strerror(errno));
+}

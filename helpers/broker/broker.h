@@ -68,6 +68,9 @@ struct broker {
 	bool started, mapped, sealed;
 };
 
+/* args.c: the command line. 0 or -EINVAL. */
+int args_parse(int argc, char **argv, struct broker *broker);
+
 /* check.c: is every device there, ours to take, and free? Fills name and group, opens what DMA goes
  * by, changes nothing on the host. */
 int check_devices(struct broker *broker, struct err *err);

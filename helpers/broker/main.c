@@ -311,77 +311,6 @@ static int serve(struct broker *broker, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* kind=K,id=I[,path=P][,num_queues=N]; points into text. */
-static int parse_device(char *text, struct device *device)
-{
-	enum { KIND, ID, PATH, NUM_QUEUES };
-	char *const keys[] = {[KIND] = (char[]){"kind"}, [ID] = (char[]){"id"},
-		[PATH] = (char[]){"path"}, [NUM_QUEUES] = (char[]){"num_queues"}, NULL};
-	char *value;
-
-	*device = (struct device){.group = -1, .pidfd = FD_NONE_INIT, .log = FD_NONE_INIT,
-		.store = FD_NONE_INIT, .cgroup = FD_NONE_INIT, .node = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
-	while (*text) {
-		switch (getsubopt(&text, keys, &value)) {
-		case KIND: device->kind = value; break;
-		case ID: device->id = value; break;
-		case PATH: device->path = value; break;
-		case NUM_QUEUES: device->num_queues = value ? (unsigned)atoi(value) : 0; break;
-		default: return -EINVAL;
-		}
-	}
-	if (!device->kind || !device->id || strlen(device->id) >= NAME_MAX_BYTES ||
-		strlen(device->kind) >= 16 || strchr(device->kind, '/'))
-		return -EINVAL;
-	return 0;
-}
-
-static int parse_iommufd(const char *text, enum iommufd_mode *ret)
-{
-	*ret = strcmp(text, "on") == 0 ? IOMMUFD_ON : IOMMUFD_OFF;
-	if (strcmp(text, "auto") == 0)
-		*ret = IOMMUFD_AUTO;
-	return *ret != IOMMUFD_OFF || strcmp(text, "off") == 0 ? 0 : -EINVAL;
-}
-
-static int parse(int argc, char **argv, struct broker *broker)
-{
-	for (int i = 1; i < argc; i += 2) {
-		char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
-		if (!value)
-			return -EINVAL;
-		if (strcmp(argv[i], "--level") == 0) {
-			int level = atoi(value);
-
-			broker->level = level < LOG_DEBUG ? (enum log_level)level : LOG_DEBUG;
-		} else if (strcmp(argv[i], "--seccomp") == 0) {
-			if (policy_mode_parse(value, &broker->mode) < 0)
-				return -EINVAL;
-		} else if (strcmp(argv[i], "--layers") == 0) {
-			if (layers_parse(value) < 0)
-				return -EINVAL;
-		} else if (strcmp(argv[i], "--user") == 0) {
-			if (sscanf(value, "%u:%u", &broker->uid, &broker->gid) != 2)
-				return -EINVAL;
-			broker->has_user = true;
-		} else if (strcmp(argv[i], "--cgroup") == 0) {
-			broker->cgroup = value;
-		} else if (strcmp(argv[i], "--iommufd") == 0) {
-			if (parse_iommufd(value, &broker->want_iommufd) < 0)
-				return -EINVAL;
-		} else if (strcmp(argv[i], "--device") == 0) {
-			if (broker->n_devices == DEVICES_MAX ||
-				parse_device(value, &broker->devices[broker->n_devices]) < 0)
-				return -EINVAL;
-			broker->n_devices++;
-		} else {
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const int not_ours[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -391,7 +320,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("bulkhead-broker", LOG_WARN, STDERR_FILENO);
-	if (parse(argc, argv, &broker) < 0) {
+	if (args_parse(argc, argv, &broker) < 0) {
 		log_error("started by hand? usage: bulkhead-broker --level N --seccomp "
 			  "true|log|false [--layers strict|degraded] [--user UID:GID] [--cgroup "
 			  "DIR] --iommufd auto|on|off --device kind=K,id=I[,path=P]"

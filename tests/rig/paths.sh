@@ -20,8 +20,8 @@ become_qemu() {
         "$tree/usr/bin/qemu-system-x86_64" -L "$tree/usr/share/seabios" -L "$tree/usr/share/qemu" "$@"
 }
 
-# The full kernel built from the kernel.config of this checkout, if there is one.
-config_hash() { sha256sum "$RIG_DIR/kernel.config" | cut -c 1-12; }
+# The full kernel built from kernel.config and kernel.patch of this checkout, if there is one.
+config_hash() { cat "$RIG_DIR"/kernel.{config,patch} | sha256sum | cut -c 1-12; }
 full_kernel() {
     find "$RIG_CACHE/full" -maxdepth 1 -name "*-$(config_hash)" 2>/dev/null | sort -V | tail -n 1
 }

@@ -64,9 +64,10 @@ const struct rule rules[] = {
 		KINDS(FD_KIND_EVENTFD, FD_KIND_EVENTFD)),
 	ASK(RUN, CORE, HELPER, EARLY, DONE, 5000, .enters = LATE),
 	ASK(CONFIG_READ, CORE, HELPER, LATE, VALUE, 1000),
-	ASK(CONFIG_WRITE, CORE, HELPER, LATE, DONE, 1000),
+	/* A virtio device is reset and started by a register write, which its window in config space
+	 * (virtio 1.2 §4.1.4.9) can be. */
+	ASK(CONFIG_WRITE, CORE, HELPER, LATE, DONE, 3000),
 	ASK(REGION_READ, CORE, HELPER, LATE, VALUE, 1000),
-	/* A virtio device is reset and started by a register write: as long as RESET. */
 	ASK(REGION_WRITE, CORE, HELPER, LATE, DONE, 3000),
 	ASK(MSIX_ENABLE, CORE, HELPER, LATE, DONE, 2000),
 	ASK(MSIX_DISABLE, CORE, HELPER, LATE, DONE, 2000),

@@ -315,13 +315,17 @@ void broker_release_failed(struct broker *broker)
 	}
 }
 
+/* KVM does not say which device it was. Doorbell pages come last: they never go away by themselves,
+ * and what takes out those of a device that was not meant makes it slower until its next trapped
+ * access. */
 bool broker_bar_fault(void *opaque)
 {
 	struct broker *broker = opaque;
 	bool any = false;
 
-	for (unsigned i = 0; i < broker->n; i++)
-		any |= remote_bar_fault(&broker->remotes[i]);
+	for (unsigned kind = 0; kind < 2 && !any; kind++)
+		for (unsigned i = 0; i < broker->n; i++)
+			any |= remote_bar_fault(&broker->remotes[i], kind == 1);
 	return any;
 }
 

@@ -104,11 +104,11 @@ static int make_ram(struct core *core, struct err *err)
 
 /* ---- 6: confined ---------------------------------------------------------------------------- */
 
-/* As many descriptors as the devices could ever come to need, an eventfd a vector, within what the
- * operator's limit allows. */
+/* As many descriptors as the devices could ever come to need, an eventfd a vector and a doorbell,
+ * two channels and a pin's pair, within what the operator's limit allows. */
 static unsigned max_fds(const struct core *core)
 {
-	uint64_t wanted = 64 + core->opts.vcpus + core->opts.n_devices * (2ull + MSIX_MAX);
+	uint64_t wanted = 64 + core->opts.vcpus + core->opts.n_devices * (4ull + MSIX_MAX + DOORBELLS_MAX);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)

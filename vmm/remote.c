@@ -222,13 +222,13 @@ static void reset(void *opaque)
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
+	if (!fn->peer.failed && fn->desc.can_reset && ask_reset(&fn->peer) < 0)
+		peer_fail(&fn->peer, "it was not reset for the guest's new start");
 	if (fn->peer.failed) {
 		/* Its last mapping: the device is closed, which resets it and ends its DMA before
 		 * another kernel is loaded under it. */
 		bars_unmap_device(fn);
 	} else {
-		if (fn->desc.can_reset)
-			ask_reset(&fn->peer);
 		peer_begin(&fn->peer); /* a reset has a deadline of its own */
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
 	}

@@ -73,8 +73,9 @@ void remote_gone(struct remote *fn, const char *cause);
 void remote_on_event(struct remote *fn);
 
 /* A vCPU's KVM_RUN failed with EFAULT: a BAR's memory is gone (device reset or D3 behind our
- * back). Takes the memslots out, so that accesses trap and are asked for. False: there was none. */
-bool remote_bar_fault(struct remote *fn);
+ * back), or, of doorbell pages, was read by the guest. Takes the memslots of the one or the other
+ * kind out, so that accesses trap and are asked for. False: there was none. */
+bool remote_bar_fault(struct remote *fn, bool doorbells);
 
 /* vCPUs parked: the device stops its queues, and goes on. A function that cannot, or is failed, is
  * left as it is: 0. */

@@ -220,11 +220,13 @@ static void slots_del(struct remote *fn, struct bar *bar)
 }
 
 /* A trapped access the helper could serve proves that the device's memory is back: after
- * remote_bar_fault took the memslots out, this is where they return. */
-static void served(struct remote *fn, struct bar *bar)
+ * remote_bar_fault took the memslots out, this is where they return. All of them: an access to a
+ * doorbell page does not trap, as KVM has an ioeventfd below it. */
+static void served(struct remote *fn)
 {
-	if (bar->decoding && !bar->slots_in)
-		slots_add(fn, bar);
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (fn->bars[i].decoding)
+			slots_add(fn, &fn->bars[i]);
 }
 
 static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
@@ -244,7 +246,7 @@ static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size
 		msix_pba_read(&fn->msix, offset - fn->desc.msix.pba_offset, data, size);
 	} else {
 		if (ask_region_read(&fn->peer, bar->index, offset, size, &value) == 0)
-			served(fn, bar);
+			served(fn);
 		memcpy(data, &value, size);
 	}
 	remote_unlock(fn);
@@ -263,7 +265,7 @@ static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsign
 			msix_table_write(&fn->msix, offset - fn->desc.msix.table_offset, data, size);
 		else if (!in_pba(fn, bar, offset, size) &&
 			ask_region_write(&fn->peer, bar->index, offset, size, value) == 0)
-			served(fn, bar);
+			served(fn);
 	}
 	remote_unlock(fn);
 }
@@ -337,12 +339,14 @@ void bars_hide(struct remote *fn)
 		decode_off(fn, &fn->bars[i]);
 }
 
-bool remote_bar_fault(struct remote *fn)
+bool remote_bar_fault(struct remote *fn, bool doorbells)
 {
 	bool any = false;
 
 	remote_lock(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (fn->desc.regions[i].doorbell_pages != doorbells)
+			continue;
 		any = any || fn->bars[i].slots_in;
 		slots_del(fn, &fn->bars[i]);
 	}

@@ -9,9 +9,11 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ipc/log.h"
 #include "vmm/remote.h"
 
 static int on_mode(void *opaque, bool enable)
@@ -21,6 +23,15 @@ static int on_mode(void *opaque, bool enable)
 	return ask_msix_mode(&fn->peer, enable);
 }
 
+/* The guest is not told, so the operator is. The helper's refusals are logged by vmm/peer.c. */
+static int silent(struct remote *fn, unsigned vector, int code, const char *cause)
+{
+	if (log_allowed(&fn->peer.refusals))
+		log_warn("%s: MSI-X vector %u stays silent: %s: %s", fn->peer.name, vector, cause,
+			strerror(-code));
+	return code;
+}
+
 static int on_arm(void *opaque, unsigned vector)
 {
 	struct remote *fn = opaque;
@@ -28,12 +39,15 @@ static int on_arm(void *opaque, unsigned vector)
 
 	eventfd_n = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (eventfd_n < 0)
-		return -errno;
+		return silent(fn, vector, -errno, "no eventfd (is `ulimit -Hn` too low?)");
 	gsi = irq_gsi_alloc(&fn->vm->irq);
-	r = gsi < 0 ? gsi : ask_msix_arm(&fn->peer, vector, eventfd_n);
+	if (gsi < 0) {
+		close(eventfd_n);
+		return silent(fn, vector, gsi, "no GSI (KVM has 4096)");
+	}
+	r = ask_msix_arm(&fn->peer, vector, eventfd_n);
 	if (r < 0) {
-		if (gsi >= 0)
-			irq_gsi_free(&fn->vm->irq, (uint32_t)gsi);
+		irq_gsi_free(&fn->vm->irq, (uint32_t)gsi);
 		close(eventfd_n);
 		return r;
 	}

@@ -7,6 +7,10 @@
  * that the helper has too. While its BAR decodes, KVM turns a guest's write there into a signal; a
  * write KVM has no room for traps, and the helper signals it itself. Where the device has doorbell
  * pages, a memslot lies on top and the write reaches the device. The eventfds live until the end.
+ *
+ * The pages follow the BAR only, not the device's status: they stay while it is reset, as those of
+ * a VFIO device do, and what a guest writes there then is between it and its device. Taking them
+ * out and in would be a memslot update, felt by all vCPUs, at each start of a driver.
  */
 #include <errno.h>
 #include <string.h>

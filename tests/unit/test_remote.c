@@ -23,7 +23,7 @@ static char trace[4096];
 static uint8_t device_config[4096];
 static struct function_desc desc;
 static int device_fd = -1;
-static bool refuse;
+static bool refuse, refuse_reset;
 static struct { uint64_t gpa, size; bool used; } slots[32];
 
 static void traced(const char *fmt, ...)
@@ -131,7 +131,7 @@ int ask_reset(struct peer *p)
 {
 	(void)p;
 	traced("reset ");
-	return 0;
+	return refuse_reset ? -EIO : 0;
 }
 
 void peer_begin(struct peer *p)
@@ -457,15 +457,31 @@ Test(remote, vm_reset_puts_everything_back)
 	cr_assert_eq(cfg_get(MSIX + 2, 2), 64u);
 }
 
+/* It is closed then, as one whose helper is gone: its DMA must not meet another kernel. */
+Test(remote, a_device_that_is_not_reset_does_not_see_the_next_kernel)
+{
+	cfg(0x04, 2, 6);
+	trace[0] = '\0';
+	refuse_reset = true;
+	pci_reset(&pci);
+	expect("-8000000000 reset vm0 ");
+	cr_assert(fn.peer.failed);
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		cr_assert_null(fn.bars[i].host[0]);
+	cr_assert_eq(cfg_get(0x04, 2), 0xffff);
+}
+
 Test(remote, bar_fault_traps_until_the_helper_serves_again)
 {
 	uint8_t data[4];
 
 	cfg(0x04, 2, 2);
 	trace[0] = '\0';
-	cr_assert(remote_bar_fault(&fn));
+	cr_assert(!remote_bar_fault(&fn, true), "it has no doorbell pages");
+	expect("");
+	cr_assert(remote_bar_fault(&fn, false));
 	expect("-8000000000 ");
-	cr_assert(!remote_bar_fault(&fn));
+	cr_assert(!remote_bar_fault(&fn, false));
 	refuse = true;
 	bus_read(&vm.mmio, 0x8000000000ull, data, 4);
 	cr_assert_eq(data[0], 0xff);
@@ -587,16 +603,23 @@ Test(remote, doorbells_follow_their_bar)
 Test(remote, doorbell_pages_lie_on_top)
 {
 	static struct remote virtio;
+	uint8_t data[4];
 
 	make_virtio(&virtio, true);
 	trace[0] = '\0';
 	virtio_cfg(0x04, 2, 2);
 	expect("cfg4/2=2 !8000010000 !8000011000 !8000012000 +8000010000 ");
+	/* Another device's memory is gone: not these. */
+	cr_assert(!remote_bar_fault(&virtio, false));
+	expect("");
 	/* Read before it was written: the slot goes, the eventfds stay. */
-	cr_assert(remote_bar_fault(&virtio));
+	cr_assert(remote_bar_fault(&virtio, true));
 	expect("-8000010000 ");
+	/* It comes back with an access elsewhere: its own never trap. */
+	cr_assert(bus_read(&vm.mmio, 0x8000008000ull, data, 4));
+	expect("r0+0/4 +8000010000 ");
 	remote_drop(&virtio);
-	expect("~8000010000 ~8000011000 ~8000012000 ");
+	expect("-8000010000 ~8000010000 ~8000011000 ~8000012000 ");
 }
 
 Test(remote, mappable_ranges_need_a_device)

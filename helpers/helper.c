@@ -325,10 +325,12 @@ static int serve_one(struct chan *chan, struct err *err)
 	return r;
 }
 
-/* Waits for a message or an event. polls: broker, core, then the helper's own. */
+/* Waits for a message, an event or the next tick. polls: broker, core, then the helper's own. */
 static int wait_for(struct pollfd polls[2 + HELPER_EVENTS], struct err *err)
 {
 	int fds[HELPER_EVENTS] = {-1, -1, -1};
+	int ms = self.open && self.ops->tick ? self.ops->tick() : -1;
+	struct timespec tick = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
 
 	if (self.open && self.ops->event_fds)
 		self.ops->event_fds(fds);
@@ -336,7 +338,7 @@ static int wait_for(struct pollfd polls[2 + HELPER_EVENTS], struct err *err)
 	polls[1] = (struct pollfd){.fd = self.core.sock.n, .events = POLLIN};
 	for (unsigned i = 0; i < HELPER_EVENTS; i++)
 		polls[2 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-	while (ppoll(polls, 2 + HELPER_EVENTS, NULL, NULL) < 0)
+	while (ppoll(polls, 2 + HELPER_EVENTS, ms < 0 ? NULL : &tick, NULL) < 0)
 		if (errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
 	return 0;

@@ -73,6 +73,9 @@ struct helper_ops {
 	 * once the device is open; and what to do when one is readable. */
 	void (*event_fds)(int ret_fds[HELPER_EVENTS]);
 	void (*on_event)(unsigned which, struct chan *events);
+	/* May be NULL. Called before each wait once the device is open; returns after how many ms it
+	 * wants to be called again, -1 for never. */
+	int (*tick)(void);
 };
 
 /* The whole life of a helper process. Returns its exit status. */

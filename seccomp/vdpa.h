@@ -17,6 +17,7 @@
 		ALLOW_IOCTL(VHOST_VDPA_SET_CONFIG_CALL, "vdpa set_call"),                          \
 		ALLOW_IOCTL(VHOST_SET_VRING_NUM, "vdpa set_ring"),                                 \
 		ALLOW_IOCTL(VHOST_SET_VRING_BASE, "vdpa set_base"),                                \
+		ALLOW_IOCTL(VHOST_GET_VRING_BASE, "vdpa lives"),                                   \
 		ALLOW_IOCTL(VHOST_SET_VRING_ADDR, "vdpa set_ring"),                                \
 		ALLOW_IOCTL(VHOST_SET_VRING_KICK, "vdpa set_queue"),                               \
 		ALLOW_IOCTL(VHOST_SET_VRING_CALL, "vdpa set_call"),                                \

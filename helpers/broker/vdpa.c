@@ -90,7 +90,7 @@ static void allow_memlock(const struct broker *broker, struct device *device)
 int vdpa_check(const struct broker *broker, struct device *device, struct err *err)
 {
 	const char *path = device->path ? device->path : "";
-	struct stat st;
+	struct stat st, opened;
 	int r;
 
 	if (stat(path, &st) < 0)
@@ -108,6 +108,10 @@ int vdpa_check(const struct broker *broker, struct device *device, struct err *e
 	device->node.n = open(path, O_RDWR | O_CLOEXEC);
 	if (device->node.n < 0)
 		return explain_open(device, &st, err);
+	if (fstat(device->node.n, &opened) < 0 || opened.st_rdev != st.st_rdev ||
+		!S_ISCHR(opened.st_mode))
+		return err_set(err, -ESTALE, BLAME_HOST,
+			"--vdpa path=%s became another file while it was opened; start again", path);
 	allow_memlock(broker, device);
 	return 0;
 }

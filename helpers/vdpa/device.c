@@ -15,7 +15,6 @@
 
 enum {
 	PAGE = 4096,
-	TYPE_NET = 1, TYPE_BLOCK = 2,
 	NET_QUEUES_MIN = 2, NET_QUEUES_CONTROL = 3, /* receive, transmit; and control */
 	BLOCK_NUM_QUEUES = 34, /* of virtio_blk_config (virtio 1.2 §5.2.4) */
 	NET_MAX_PAIRS = 8,     /* of virtio_net_config (§5.1.4) */
@@ -179,6 +178,10 @@ static int own(struct vdpa *v, struct err *err)
 	if (r < 0)
 		return r;
 	v->backend &= BACKEND_WANTED;
+	/* vhost-vdpa before Linux 6.4 set a packed ring's base wrong. No kernel with either of
+	 * these is as old (6.6, 6.7); without them a split ring does. */
+	if (!BACKEND_HAS(v, ENABLE_AFTER_DRIVER_OK) && !BACKEND_HAS(v, IOTLB_PERSIST))
+		v->virtio.offered &= ~RING_PACKED;
 	if (ioctl(v->node.n, VHOST_SET_OWNER, NULL) < 0)
 		return err_set(err, -errno, BLAME_HOST, "VHOST_SET_OWNER: %s", strerror(errno));
 	return VDPA_ASK(v, VHOST_SET_BACKEND_FEATURES, &v->backend, err);

@@ -15,6 +15,9 @@
 
 #include "helpers/vdpa/vdpa.h"
 
+/* Unmapping and mapping, within the deadline of RegionWrite (ipc/rules.c). */
+enum { REMAP_MS_MAX = 1200 };
+
 #define ULL(x) ((unsigned long long)(x))
 
 static int send(struct vdpa *v, uint8_t type, uint64_t iova, uint64_t size, void *host)
@@ -95,10 +98,23 @@ static int check_range(struct vdpa *v, struct err *err)
 	return r;
 }
 
+/* Without IOTLB_PERSIST a driver's start, which is one write to a register, maps all of RAM anew;
+ * a guest whose devices cannot be started in the time such a write may take is not started. */
+static int check_time(const struct vdpa *v, int64_t ms, struct err *err)
+{
+	if (BACKEND_HAS(v, IOTLB_PERSIST) || ms <= REMAP_MS_MAX)
+		return 0;
+	return err_set(err, -ETIME, BLAME_HOST,
+		"mapping guest RAM for its DMA took %lld ms, and this device wants it mapped anew at "
+		"each start of the driver, which may take %d ms; give --memory hugepages=on, less "
+		"memory, or a host with Linux 6.7 (IOTLB_PERSIST)", (long long)ms, REMAP_MS_MAX);
+}
+
 int iotlb_setup(struct vdpa *v, int memfd, struct err *err)
 {
 	struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
 	int r = check_range(v, err);
+	int64_t began;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0)
 		v->memlock = limit.rlim_cur;
@@ -109,7 +125,10 @@ int iotlb_setup(struct vdpa *v, int memfd, struct err *err)
 			r = err_set(err, -errno, BLAME_HOST, "mapping guest RAM: %s",
 				strerror(errno));
 	}
-	return r < 0 ? r : map_all(v, false, err);
+	began = now_ms();
+	if (r == 0)
+		r = map_all(v, false, err);
+	return r < 0 ? r : check_time(v, now_ms() - began, err);
 }
 
 int iotlb_refresh(struct vdpa *v, struct err *err)
@@ -119,4 +138,15 @@ int iotlb_refresh(struct vdpa *v, struct err *err)
 	if (r == 0)
 		v->maps_stale = false;
 	return r;
+}
+
+void *iotlb_guest(uint64_t gpa, uint64_t size)
+{
+	for (unsigned i = 0; i < vdpa.n_ram; i++) {
+		uint64_t at = gpa - vdpa.ram[i].gpa;
+
+		if (at < vdpa.ram[i].size && size <= vdpa.ram[i].size - at)
+			return (uint8_t *)vdpa.host[i] + at;
+	}
+	return NULL;
 }

@@ -179,6 +179,7 @@ static const struct helper_ops vdpa_ops = {
 	.resume = vdpa_resume,
 	.event_fds = vdpa_event_fds,
 	.on_event = vdpa_on_event,
+	.tick = backend_tick,
 };
 
 int main(int argc, char **argv)

@@ -4,12 +4,17 @@
  *
  * vDPA helper process, one thread, one device for the life of the process. The process is the
  * device's owner (VHOST_SET_OWNER), which is why it has guest RAM mapped: the kernel takes IOTLB
- * entries as addresses in the owner's memory. It never looks at that memory.
+ * entries as addresses in the owner's memory. It looks at the rings' indices in it, and writes to it
+ * for a back end that is dead (backend.c).
  */
 #pragma once
 
 #include "helpers/virtio/virtio_pci.h"
 #include "seccomp/vhost.h"
+
+enum { TYPE_NET = 1, TYPE_BLOCK = 2 }; /* virtio 1.2 §5 */
+
+#define RING_PACKED (1ull << 34)
 
 struct vdpa {
 	struct fd node;
@@ -22,6 +27,7 @@ struct vdpa {
 	uint64_t memlock;       /* RLIMIT_MEMLOCK at set-up */
 	bool maps_stale;        /* a reset took the device's side of the IOTLB */
 	bool running;           /* DRIVER_OK */
+	bool dead;              /* its back end; until the driver's reset */
 	bool ringed[VIRTIO_QUEUES_MAX]; /* told to the device since the last reset */
 	struct fd kicks[VIRTIO_QUEUES_MAX];
 	struct virtio_pci virtio;
@@ -46,6 +52,8 @@ void device_config_write(unsigned offset, unsigned size, const uint8_t *data);
 /* iotlb.c: maps guest RAM here and tells the device, once; again after a reset that lost it. */
 int iotlb_setup(struct vdpa *v, int memfd, struct err *err);
 int iotlb_refresh(struct vdpa *v, struct err *err);
+/* Where [gpa, gpa + size) of the guest is mapped here; NULL: not all of it is, in one piece. */
+void *iotlb_guest(uint64_t gpa, uint64_t size);
 
 /* vring.c: the virtio ops that have to do with queues and status. */
 int vring_reset(struct err *err);
@@ -56,3 +64,7 @@ int vring_enable(unsigned queue, struct err *err);
 bool vring_needs_reset(void);
 void vring_kick(unsigned queue);
 void vring_rewire(unsigned which);
+
+/* backend.c: from DRIVER_OK on; and what helper_ops.tick is. */
+void backend_started(void);
+int backend_tick(void);

@@ -18,15 +18,21 @@
 enum { DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 }; /* virtio 1.2 §2.1 */
 
 #define ACCESS_PLATFORM (1ull << 33)
-#define RING_PACKED	(1ull << 34)
 
 int vring_reset(struct err *err)
 {
-	vdpa.running = false;
+	int r;
+
+	/* Of no use any more either way: the driver takes its rings back. */
 	memset(vdpa.ringed, 0, sizeof(vdpa.ringed));
+	vdpa.dead = false;
+	r = device_set_status(&vdpa, 0, err);
+	if (r < 0)
+		return r;
+	vdpa.running = false;
 	if (!BACKEND_HAS(&vdpa, IOTLB_PERSIST))
 		vdpa.maps_stale = true;
-	return device_set_status(&vdpa, 0, err);
+	return 0;
 }
 
 void vring_status(uint8_t status)
@@ -130,13 +136,14 @@ int vring_start(struct err *err)
 		r = set_queue(i, err);
 	if (r == 0)
 		r = device_set_status(&vdpa, vdpa.virtio.status, err);
-	if (r == 0)
-		r = device_get_status(&vdpa, &status, err);
+	if (r < 0)
+		return r;
+	vdpa.running = true; /* as far as we know, and until a reset */
+	backend_started();
+	r = device_get_status(&vdpa, &status, err);
 	if (r == 0 && (status & (DRIVER_OK | NEEDS_RESET)) != DRIVER_OK)
 		r = err_set(err, -EIO, BLAME_HOST, "the device does not come up, its status is 0x%x",
 			status);
-	if (r == 0)
-		vdpa.running = true;
 	return r;
 }
 

@@ -5,6 +5,10 @@
  *
  * Helper process, one thread. BAR registers and MSI-X Message Control are the core's; what is here
  * in their place no guest sees.
+ *
+ * COMMAND's Bus Master Enable is kept and shown, and gates nothing: the queues run past this
+ * process, the IOMMU bounds what they reach whatever the bit says, and a driver stops them by a
+ * reset (virtio 1.2 §3.3). A guest that clears the bit and counts on it harms itself.
  */
 #include <string.h>
 
@@ -155,6 +159,8 @@ int virtio_pci_config_write(struct virtio_pci *vp, unsigned offset, unsigned siz
 
 		*byte = (uint8_t)((*byte & ~mask) | (value >> i * 8 & mask));
 	}
+	if (offset <= PCI_COMMAND_REG + 1 && offset + size > PCI_COMMAND_REG)
+		virtio_irq_raise_pin(vp);
 	if (offset < WINDOW_END && offset + size > WINDOW_DATA && window(vp, &bar, &at, &len))
 		return virtio_pci_region_write(vp, bar, at, len, get(vp, WINDOW_DATA, len), err);
 	return 0;

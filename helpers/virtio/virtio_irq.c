@@ -89,6 +89,19 @@ void virtio_irq_arm(struct virtio_pci *vp, unsigned vector, struct fd eventfd)
 	}
 }
 
+/* Status bit 3 of config space (PCI 3.0 §6.2.3). */
+bool virtio_irq_intx_pending(const struct virtio_pci *vp)
+{
+	return vp->isr && !vp->msix;
+}
+
+void virtio_irq_raise_pin(struct virtio_pci *vp)
+{
+	if (virtio_irq_intx_pending(vp) &&
+		!(vp->pci[PCI_COMMAND_REG + 1] & PCI_COMMAND_NO_INTX >> 8))
+		signal_fd(vp->trigger.n);
+}
+
 /* On the way in no vector is armed yet, so nothing goes anywhere else than before. */
 void virtio_irq_mode(struct virtio_pci *vp, bool msix)
 {
@@ -103,6 +116,7 @@ void virtio_irq_mode(struct virtio_pci *vp, bool msix)
 	rewire(vp, VIRTIO_NO_VECTOR);
 	for (unsigned i = 0; i <= VIRTIO_QUEUES_MAX; i++)
 		fd_close(&before[i]);
+	virtio_irq_raise_pin(vp);
 }
 
 void virtio_irq_intx(struct virtio_pci *vp, struct fd trigger, struct fd resample)
@@ -111,19 +125,6 @@ void virtio_irq_intx(struct virtio_pci *vp, struct fd trigger, struct fd resampl
 	fd_close(&vp->resample);
 	vp->trigger = trigger;
 	vp->resample = resample;
-}
-
-/* Status bit 3 of config space (PCI 3.0 §6.2.3). */
-bool virtio_irq_intx_pending(const struct virtio_pci *vp)
-{
-	return vp->isr && !vp->msix;
-}
-
-static void raise_pin(struct virtio_pci *vp)
-{
-	if (virtio_irq_intx_pending(vp) &&
-		!(vp->pci[PCI_COMMAND_REG + 1] & PCI_COMMAND_NO_INTX >> 8))
-		signal_fd(vp->trigger.n);
 }
 
 uint8_t virtio_irq_isr(struct virtio_pci *vp)
@@ -146,16 +147,16 @@ void virtio_irq_on_event(struct virtio_pci *vp, unsigned which)
 {
 	if (which == RESAMPLE) {
 		drain(vp->resample.n);
-		raise_pin(vp);
+		virtio_irq_raise_pin(vp);
 	} else if (drain(vp->own[which].n)) {
 		vp->isr |= which == OWN_QUEUE ? ISR_QUEUE : ISR_CONFIG;
-		raise_pin(vp);
+		virtio_irq_raise_pin(vp);
 	}
 }
 
-void virtio_irq_config_changed(struct virtio_pci *vp)
+void virtio_irq_signal(const struct virtio_pci *vp, unsigned which)
 {
-	signal_fd(virtio_irq_fd(vp, VIRTIO_CONFIG_EVENT));
+	signal_fd(virtio_irq_fd(vp, which));
 }
 
 void virtio_irq_reset(struct virtio_pci *vp)

@@ -160,7 +160,7 @@ static void start(struct virtio_pci *vp)
 		return;
 	log_error("cannot be started: %s; the guest is told that it needs a reset", err.msg);
 	vp->broken = true;
-	virtio_irq_config_changed(vp); /* §2.1.2 */
+	virtio_irq_signal(vp, VIRTIO_CONFIG_EVENT); /* §2.1.2 */
 }
 
 static void write_status(struct virtio_pci *vp, uint8_t value)
@@ -175,7 +175,8 @@ static void write_status(struct virtio_pci *vp, uint8_t value)
 	}
 	if (added & (ACKNOWLEDGE | DRIVER | FAILED)) {
 		vp->status |= added & (ACKNOWLEDGE | DRIVER | FAILED);
-		vp->ops->status(vp->status);
+		/* A device that could not be started is not started by giving it up. */
+		vp->ops->status(vp->broken ? vp->status & (uint8_t)~DRIVER_OK : vp->status);
 	}
 	if ((added & FEATURES_OK) && (vp->status & DRIVER) && (vp->status & ACKNOWLEDGE))
 		negotiate(vp);

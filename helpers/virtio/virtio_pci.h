@@ -100,9 +100,11 @@ void virtio_irq_arm(struct virtio_pci *vp, unsigned vector, struct fd eventfd);
 void virtio_irq_intx(struct virtio_pci *vp, struct fd trigger, struct fd resample);
 void virtio_irq_event_fds(const struct virtio_pci *vp, int ret_fds[HELPER_EVENTS]);
 void virtio_irq_on_event(struct virtio_pci *vp, unsigned which);
-/* The device's config is not what it was, and the device did not say so. */
-void virtio_irq_config_changed(struct virtio_pci *vp);
+/* A queue's interrupt or VIRTIO_CONFIG_EVENT's, where the device does not raise it. */
+void virtio_irq_signal(const struct virtio_pci *vp, unsigned which);
 bool virtio_irq_intx_pending(const struct virtio_pci *vp);
+/* Whatever kept the pin low may be over: INTx disabled in COMMAND, MSI-X. */
+void virtio_irq_raise_pin(struct virtio_pci *vp);
 /* Reading the ISR clears it (§4.1.4.5). */
 uint8_t virtio_irq_isr(struct virtio_pci *vp);
 void virtio_irq_reset(struct virtio_pci *vp);

@@ -57,16 +57,23 @@ make_vp() {
     add "$1" "pci/$2" "${@:3}"
 }
 
-# make_vduse_blk NAME IMAGE QUEUES: its daemon is DAEMON.
-make_vduse_blk() {
-    local tree=/cache/vdpa program=/usr/bin/qemu-storage-daemon n
+# vduse_daemon NAME IMAGE QUEUES: starts DAEMON, for a new device or for one whose
+# daemon ended: what was open then it finds in its TMPDIR.
+vduse_daemon() {
+    local tree=/cache/vdpa program=/usr/bin/qemu-storage-daemon
     [ ! -x $tree/usr/bin/qemu-storage-daemon ] || program=$tree/usr/bin/qemu-storage-daemon
-    [ -d /sys/class/vduse ] || skip "this kernel has no VDUSE"
     mkfifo /run/qmp.in /run/qmp.out 2>/dev/null
     TMPDIR=/run LD_LIBRARY_PATH=$(libs_of $tree) $program --chardev pipe,id=qmp,path=/run/qmp --monitor chardev=qmp \
         --blockdev "driver=file,node-name=f-$1,filename=$2" \
         --export "vduse-blk,id=e-$1,name=$1,node-name=f-$1,writable=on,num-queues=$3" >"/run/$1.log" 2>&1 </dev/null &
     DAEMON=$!
+}
+
+# make_vduse_blk NAME IMAGE QUEUES
+make_vduse_blk() {
+    local n
+    [ -d /sys/class/vduse ] || skip "this kernel has no VDUSE"
+    vduse_daemon "$@"
     for ((n = 0; n < 100; n++)); do
         [ ! -e "/sys/class/vduse/$1" ] || break
         kill -0 $DAEMON 2>/dev/null || fail "qemu-storage-daemon: $(tail -n 1 "/run/$1.log")"

@@ -247,7 +247,7 @@ Test(policy, run_policies_stay_small)
 	cr_expect_leq(count_calls(&policy_vfio_run, false), 16);
 	cr_expect_leq(count_calls(&policy_vfio_run, true), 4);
 	cr_expect_leq(count_calls(&policy_vdpa_run, false), 18);
-	cr_expect_leq(count_calls(&policy_vdpa_run, true), 14);
+	cr_expect_leq(count_calls(&policy_vdpa_run, true), 15);
 	cr_expect_leq(count_calls(&policy_null_run, false), 10);
 }
 

@@ -2,10 +2,11 @@
  *
  * The vDPA helper against a vhost-vdpa device that is strict where the kernel's back ends are
  * (kernel facts 4): who may ask what when, what a reset takes away, what is never to be done to a
- * device that is itself virtio. ioctl(2) is a double; IOTLB messages are read from a socket.
+ * device that is itself virtio; a back end that is dead. ioctl(2) is a double, and the clock; IOTLB
+ * messages are read from a socket.
  *
- * links: helpers/vdpa/device.c helpers/vdpa/iotlb.c helpers/vdpa/vring.c
- * links: helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
+ * links: helpers/vdpa/device.c helpers/vdpa/iotlb.c helpers/vdpa/vring.c helpers/vdpa/backend.c
+ * links: helpers/virtio/split_ring.c helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,9 +17,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "helpers/vdpa/vdpa.h"
+#include "helpers/virtio/split_ring.h"
 #include "ipc/log.h"
 
 enum { NODE_QUEUES = 8, MiB = 1 << 20 };
@@ -39,12 +43,31 @@ static struct {
 		int call_fd;
 	} q[NODE_QUEUES];
 	int config_call;
-	unsigned calls_after_start;
+	unsigned calls_after_start, asked_for_life;
+	bool dead; /* asked for a queue's state, it gives none: EIO */
 } dev;
+
+static int64_t skew_ms, map_ms; /* how far the clock is ahead; what a mapping takes */
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, t);
+
+	t->tv_sec += skew_ms / 1000;
+	return r;
+}
 
 static char trace[4096];
 static struct fd iotlb;
 static struct err err;
+
+/* IOTLB messages go by write(2). */
+ssize_t write(int fd, const void *data, size_t size)
+{
+	if (fd == vdpa.node.n)
+		skew_ms += map_ms;
+	return (ssize_t)syscall(SYS_write, fd, data, size);
+}
 
 static void traced(const char *fmt, ...)
 {
@@ -107,6 +130,9 @@ static int vring(unsigned long request, void *arg)
 		dev.q[i].base = state->num;
 		dev.q[i].has_base = true;
 		break;
+	case VHOST_GET_VRING_BASE:
+		dev.asked_for_life++;
+		return dev.dead ? fail(EIO) : dev.no_base ? fail(EOPNOTSUPP) : 0;
 	case VHOST_SET_VRING_ADDR:
 		cr_assert_eq(addr->flags, 0);
 		if (dev.status & 4)
@@ -555,4 +581,162 @@ Test(vdpa, every_request_may_fail)
 		cr_assert_eq(get(20, 1) & 0x40, 0x40, "0x%x", run_requests[i]);
 		dev.fail_at = 0;
 	}
+}
+
+/* The deadline of the register write that starts the device. */
+Test(vdpa, mapping_that_would_take_too_long_at_each_start_is_refused)
+{
+	dev.backend = 0xe;
+	map_ms = 2000;
+	cr_assert_eq(open_device(0), -ETIME);
+	cr_assert(strstr(err.msg, "hugepages=on") && strstr(err.msg, "6.7"), "%s", err.msg);
+	dev.backend = 0x10e;
+	cr_assert_eq(open_device(0), 0, "maps persist: %s", err.msg);
+}
+
+Test(vdpa, a_packed_ring_needs_a_kernel_that_can)
+{
+	dev.features |= 1ull << 34;
+	dev.backend = 0xe;
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	cr_assert_eq(vdpa.virtio.offered >> 34 & 1, 0);
+}
+
+Test(vdpa, a_reset_that_fails_leaves_it_running)
+{
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	negotiate(1ull << 32);
+	set_queue(0, true);
+	put(20, 1, 15);
+	cr_assert(vdpa.running);
+	dev.fail_at = 0x72;
+	put(20, 1, 0);
+	cr_assert_eq(get(20, 1), 0, "as the driver sees it");
+	cr_assert(vdpa.running);
+	dev.fail_at = 0;
+	put(20, 1, 0);
+	cr_assert(!vdpa.running);
+}
+
+Test(vdpa, a_start_that_was_not_seen_to_succeed_may_have)
+{
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	negotiate(1ull << 32);
+	set_queue(0, true);
+	dev.fail_at = 0x71; /* GET_STATUS, after SET_STATUS */
+	put(20, 1, 15);
+	cr_assert(vdpa.virtio.broken && vdpa.running);
+}
+
+/* ---- a disk whose back end may die: queue 0, one request open ---- */
+
+static struct vring_used *start_disk(void)
+{
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+
+	dev.type = 2;
+	dev.queues = 1;
+	dev.config_size = 60;
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	negotiate(1ull << 32);
+	set_queue(0, true);
+	put(20, 1, 15);
+	cr_assert_eq(get(20, 1), 15);
+	desc = iotlb_guest(0x10000, 16);
+	avail = iotlb_guest(0x11000, 16);
+	desc[0] = (struct vring_desc){.addr = 0x20000, .len = 1, .flags = VRING_DESC_F_WRITE};
+	avail->ring[0] = avail->ring[1] = 0;
+	avail->idx = 1;
+	return iotlb_guest(0x12000, 16);
+}
+
+static void later(int64_t ms)
+{
+	skew_ms += ms;
+	cr_assert_geq(backend_tick(), 0);
+}
+
+Test(vdpa, a_back_end_that_is_slow)
+{
+	struct vring_used *used = start_disk();
+
+	later(3000);
+	later(3000);
+	cr_assert_eq(dev.asked_for_life, 0);
+	later(6000);
+	cr_assert_eq(dev.asked_for_life, 1);
+	later(3000);
+	cr_assert_eq(dev.asked_for_life, 1, "not again at once");
+	cr_assert(!vdpa.dead && used->idx == 0);
+	used->idx = 1;
+	later(100000);
+	later(100000);
+	cr_assert_eq(dev.asked_for_life, 1, "nothing is open");
+}
+
+Test(vdpa, a_back_end_that_has_no_state_to_tell)
+{
+	dev.no_base = true;
+	start_disk();
+	later(3000);
+	later(12000);
+	cr_assert_eq(dev.asked_for_life, 1);
+	cr_assert(!vdpa.dead);
+}
+
+Test(vdpa, a_back_end_that_died)
+{
+	struct vring_used *used = start_disk();
+	struct vring_avail *avail = iotlb_guest(0x11000, 16);
+	uint8_t *status = iotlb_guest(0x20000, 1);
+	uint64_t count;
+
+	dev.dead = true;
+	later(3000);
+	later(12000);
+	cr_assert(vdpa.dead);
+	cr_assert_eq(get(20, 1) & 0x40, 0x40, "it needs a reset");
+	cr_assert(used->idx == 1 && used->ring[0].id == 0 && *status == 1);
+	cr_assert_eq(read(virtio_irq_fd(&vdpa.virtio, 0), &count, 8), 8, "interrupt");
+	cr_assert_eq(read(virtio_irq_fd(&vdpa.virtio, VIRTIO_CONFIG_EVENT), &count, 8), 8);
+	/* New requests fail too. */
+	*status = 0xff;
+	avail->idx = 2;
+	later(1000);
+	cr_assert(used->idx == 2 && *status == 1);
+	cr_assert_eq(read(virtio_irq_fd(&vdpa.virtio, 0), &count, 8), 8);
+	later(1000);
+	cr_assert_eq(read(virtio_irq_fd(&vdpa.virtio, 0), &count, 8), -1);
+	/* The driver takes its rings back: they are not touched any more. */
+	dev.fail_at = 0x72;
+	put(20, 1, 0);
+	avail->idx = 3;
+	later(100000);
+	cr_assert_eq(used->idx, 2);
+	negotiate(1ull << 32);
+	cr_assert_eq(get(20, 1) & 8, 0, "and it does not start again");
+}
+
+/* A card's receive buffers wait for frames that need not come. */
+Test(vdpa, an_idle_card)
+{
+	struct vring_avail *avail;
+
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	negotiate(1ull << 32);
+	set_queue(0, true);
+	set_queue(1, true);
+	put(20, 1, 15);
+	avail = iotlb_guest(0x11000, 16);
+	avail->idx = 100;
+	later(3000);
+	later(20000);
+	cr_assert_eq(dev.asked_for_life, 0);
+	avail = iotlb_guest(0x21000, 16);
+	avail->idx = 1;
+	dev.dead = true;
+	later(3000);
+	later(20000);
+	cr_assert(vdpa.dead && vdpa.virtio.broken);
 }

@@ -39,7 +39,7 @@
 		ALLOW(wait4, "the broker's end"),                                                  \
 		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
 		ALLOW_IOCTL(TCSETS, "the terminal: given back at the end"),                        \
-		ALLOW_IOCTL(KVM_SET_REGS, "vcpus_reset"), ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"), \
+		ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_LAPIC, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MP_STATE, "vcpus_reset"),                                      \
@@ -101,8 +101,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vcpus_create"),
-	ALLOW_IOCTL(KVM_GET_REGS, "vcpus_create: the state a reset returns to"),
-	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create: the state a reset returns to"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSR_INDEX_LIST, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_LAPIC, "vcpus_create"),

@@ -35,7 +35,6 @@ static const struct {
 } mtrrs[] = {{0x200, 16}, {0x250, 1}, {0x258, 2}, {0x268, 8}, {MSR_MTRR_DEF_TYPE, 1}};
 
 struct vcpu_state {
-	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_xsave xsave;
 	struct kvm_xcrs xcrs;
@@ -62,7 +61,6 @@ static const struct {
 	PART(LAPIC, LAPIC, lapic),
 	PART(VCPU_EVENTS, VCPU_EVENTS, events),
 	PART(MP_STATE, MP_STATE, mp_state),
-	PART(REGS, REGS, regs),
 };
 
 enum { PARTS = sizeof(parts) / sizeof(parts[0]), PARTS_BEFORE_MSRS = 4 };
@@ -195,13 +193,20 @@ static void set_entry(struct vcpu_state *state, const struct vcpu_entry *entry)
 		s->cr4 = CR4_PAE;
 		s->efer = EFER_LME | EFER_LMA;
 	}
-	state->regs = (struct kvm_regs){
+}
+
+/* The general registers of the first vCPU go by its run page, with its next KVM_RUN; those of the
+ * others are set by the INIT that wakes them. */
+static void set_regs(const struct vcpu *vcpu, const struct vcpu_entry *entry)
+{
+	vcpu->run->s.regs.regs = (struct kvm_regs){
 		.rip = entry->rip,
 		.rsi = entry->rsi,
 		.rbx = entry->rbx,
 		.rsp = entry->rsp,
 		.rflags = RFLAGS_ALWAYS,
 	};
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
 int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, struct err *err)
@@ -217,6 +222,8 @@ int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, 
 		if (r == 0 && ioctl(vcpu->fd.n, parts[i].set, (uint8_t *)&state + parts[i].offset) < 0)
 			r = failed(vcpu, err, parts[i].name);
 	}
+	if (entry)
+		set_regs(vcpu, entry);
 	return r;
 }
 

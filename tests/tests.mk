@@ -35,10 +35,10 @@ check-unit: all $(UNIT_TESTS) ## unit and policy tests, no privilege needed
 check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason where there is none
 	@tests/run-units $(KVM_TESTS)
 
-check-rig: all ## every case of the rig: a host with VFIO inside QEMU
+check-rig: all ## every case of the rig: a host with VFIO inside QEMU; builds a kernel the first time
 	@tests/rig/run
 
-check-vdpa: all ## every vDPA case of the rig; builds a host kernel the first time
+check-vdpa: all ## every vDPA case of the rig
 	@tests/rig/run $(notdir $(basename $(shell grep -l "^. rig:.* vdpa=on" tests/rig/cases/*.sh)))
 
 check-iommufd: all ## the VFIO cases again, by iommufd, on a kernel it builds the first time

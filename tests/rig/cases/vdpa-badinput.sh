@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # What an operator can get wrong with --vdpa: each ends with status 1 and one
 # message that names the node and the cause, with nothing left running.
 . /rig/lib.sh

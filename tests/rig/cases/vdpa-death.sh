@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # The vDPA helper is killed under I/O of a disk and a card: the core lives, a line
 # names each device and the cause, the guest is not hung and powers off.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=120
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=120
 # Figures of the vDPA helper for the README: memory of every process without
 # guest RAM (PSS), what each may and holds, and the vhost ioctls that the filter
 # of the running helper lets through.

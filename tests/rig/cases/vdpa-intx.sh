@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=120
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=120
 # A guest without MSI (pci=nomsi): disk and card work by INTx.
 . /rig/lib.sh
 . /rig/vdpa.sh

@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet append=vhost_vdpa.max_iotlb_entries=300 only=asked limit=120
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet append=vhost_vdpa.max_iotlb_entries=300 limit=120
 # RAM in more pieces than the IOTLB takes (300 here) for a device that pins: a
 # message that names both ways out; with hugepages, the first of them, it works.
 . /rig/lib.sh

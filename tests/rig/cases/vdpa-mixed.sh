@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # An NVMe by VFIO, a card by vp_vdpa and a disk by VDUSE in one guest, I/O on all
 # of them in the same seconds.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=180
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=180
 # vp_vdpa over a virtio-net-pci with two pairs of queues.  QEMU shows the second
 # only to a driver that took VIRTIO_NET_F_MQ, so vp_vdpa, which counts before, has
 # three queues for a configuration that speaks of two pairs: the guest must get a

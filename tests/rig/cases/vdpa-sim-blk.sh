@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=120
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=120
 # vdpa_sim_blk: the guest's virtio_blk reads back what it wrote; 2,000 direct
 # reads at no exit to userspace.
 . /rig/lib.sh

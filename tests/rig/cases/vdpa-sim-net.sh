@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # vdpa_sim_net: MAC and MTU as provisioned, 10,000 frames through its loop-back
 # with counters rising on both sides, another MAC through the control queue.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: vdpa=on mem=2G devices=nvme only=asked limit=180
+# rig: vdpa=on mem=2G devices=nvme limit=180
 # VDUSE on the stock kernel: a disk of two queues, an ext4 with 24 files that are
 # the same after mounting again; 2,000 direct reads at no exit to userspace.
 . /rig/lib.sh

@@ -1,19 +1,20 @@
 # rig: vdpa=on mem=2G devices=nvme limit=200
 # VDUSE's daemon is killed under I/O. Another in its place goes on with the guest's
 # requests. When none comes, the VM lives, a message names the device, the guest
-# sees I/O errors, those that were waiting and new ones, and all ends in time.
+# sees I/O errors, those that were waiting and new ones, and all ends in time. The
+# device has a name of its own: VDUSE keeps one that is broken.
 . /rig/lib.sh
 . /rig/vdpa.sh
 bulkhead_only
 rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
-make_vduse_blk vd0 /run/image 2
+make_vduse_blk vdd /run/image 2
 run_guest "info,io-errors,io-errors" "$NODE"
 wait_for 'BH io starts' 60
 sleep 3
 kill -9 $DAEMON
 sleep 3
-vduse_daemon vd0 /run/image 2
+vduse_daemon vdd /run/image 2
 read_bytes() { sed -n 's/^rchar: //p' "/proc/$DAEMON/io"; }
 for ((n = 0; n < 20; n++)); do
     sleep 1

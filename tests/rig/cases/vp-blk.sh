@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # vp_vdpa over a virtio-blk-pci: what the guest wrote is on the backing image;
 # 2,000 direct reads at no exit to userspace, doorbells as in vp-net. Its place on the
 # disk is its own: the image is looked at when the whole boot is over.

@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq only=asked limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
 # vp_vdpa over a virtio-net-pci: a lease, pings and an echo over TCP from QEMU's
 # user network; 10,000 ARP round trips at no exit to userspace.  The doorbells
 # are pages of the device: the core has them mapped, and KVM emulates no access.

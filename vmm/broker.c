@@ -342,7 +342,8 @@ void broker_stop(struct broker *broker)
 	if (broker->pid == 0)
 		return;
 	if (!broker->gone && chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
-		log_warn("broker: %s", err.msg);
+		log_warn("%s; a device takes long to close, as one does whose VDUSE daemon is gone "
+			"(its time is /sys/class/vduse/NAME/msg_timeout, in seconds)", err.msg);
 	chan_close(&broker->ask);
 	chan_close(&broker->event);
 	if (broker->pidfd.n >= 0) {

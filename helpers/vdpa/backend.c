@@ -129,7 +129,7 @@ int backend_tick(void)
 {
 	int64_t now = now_ms();
 
-	if (!vdpa.running)
+	if (!vdpa.running || vdpa.suspended)
 		return -1;
 	if (vdpa.dead) {
 		for (unsigned i = 0; i < vdpa.virtio.n_queues; i++)

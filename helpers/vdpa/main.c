@@ -138,11 +138,16 @@ static int vdpa_intx_arm(struct fd trigger, struct fd resample, struct err *err)
 
 static int vdpa_suspend(struct err *err)
 {
-	return vdpa.running ? VDPA_ASK(&vdpa, VHOST_VDPA_SUSPEND, NULL, err) : 0;
+	int r = vdpa.running ? VDPA_ASK(&vdpa, VHOST_VDPA_SUSPEND, NULL, err) : 0;
+
+	vdpa.suspended = r == 0;
+	return r;
 }
 
 static int vdpa_resume(struct err *err)
 {
+	vdpa.suspended = false;
+	backend_started();
 	return vdpa.running ? VDPA_ASK(&vdpa, VHOST_VDPA_RESUME, NULL, err) : 0;
 }
 

@@ -27,6 +27,7 @@ struct vdpa {
 	uint64_t memlock;       /* RLIMIT_MEMLOCK at set-up */
 	bool maps_stale;        /* a reset took the device's side of the IOTLB */
 	bool running;           /* DRIVER_OK */
+	bool suspended;         /* the VM is paused */
 	bool dead;              /* its back end; until the driver's reset */
 	bool ringed[VIRTIO_QUEUES_MAX]; /* told to the device since the last reset */
 	struct fd kicks[VIRTIO_QUEUES_MAX];
@@ -65,6 +66,6 @@ bool vring_needs_reset(void);
 void vring_kick(unsigned queue);
 void vring_rewire(unsigned which);
 
-/* backend.c: from DRIVER_OK on; and what helper_ops.tick is. */
+/* backend.c: the device begins to run, or goes on; and what helper_ops.tick is. */
 void backend_started(void);
 int backend_tick(void);

@@ -40,4 +40,17 @@ expect "new requests fail as well" [ "$(grep -ac '^BH io error' "$CONSOLE")" = 2
 wait_exit 10
 expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
 gone_within 2 || fail "left behind: $(left_behind)"
+
+# Ended while VDUSE still waits for the daemon.
+truncate -s 64M /run/image2
+make_vduse_blk vde /run/image2 1
+run_guest "info,io-errors" "$NODE"
+wait_for 'BH io starts' 60
+kill -9 $DAEMON
+sleep 1
+kill -TERM "$VM"
+wait_exit 6
+note "ended $(tail -n 2 "$ERR" | sed 's/^/| /')"
+expect "it says what it waited for" grep -q 'VDUSE daemon is gone' "$ERR"
+gone_within 2 || fail "left behind: $(left_behind)"
 pass

@@ -16,6 +16,7 @@
 #define ROWS_RUN                                                                                   \
 	ROWS_WIRE, ALLOW(waitid, "helper_reap: how a helper ended"),                               \
 		ALLOW(pidfd_send_signal, "helpers_stop"),                                          \
+		ALLOW(alarm, "helpers_stop: a device that does not close"),                        \
 		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
 		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),                          \
 		ALLOW_IOCTL(VFIO_DEVICE_DETACH_IOMMUFD_PT, "iommufd_let_go")

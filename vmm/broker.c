@@ -342,8 +342,8 @@ void broker_stop(struct broker *broker)
 	if (broker->pid == 0)
 		return;
 	if (!broker->gone && chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
-		log_warn("%s; a device takes long to close, as one does whose VDUSE daemon is gone "
-			"(its time is /sys/class/vduse/NAME/msg_timeout, in seconds)", err.msg);
+		log_warn("%s; a device did not close in time, as one of VDUSE does not whose daemon "
+			"is gone; the kernel lets go of it", err.msg);
 	chan_close(&broker->ask);
 	chan_close(&broker->event);
 	if (broker->pidfd.n >= 0) {
@@ -351,7 +351,7 @@ void broker_stop(struct broker *broker)
 		struct timespec patience = {.tv_sec = STOP_S};
 
 		if (ppoll(&p, 1, &patience, NULL) == 0)
-			log_error("broker: did not end within %d s; the kernel ends it with us",
+			log_error("broker: did not end within %d s; its devices are busy until it does",
 				STOP_S);
 		else
 			waitpid(broker->pid, NULL, 0);

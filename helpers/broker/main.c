@@ -317,6 +317,7 @@ int main(int argc, char **argv)
 	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1},
 		.iommufd = {-1}};
 	struct err err = {0};
+	sigset_t ours;
 	int r;
 
 	log_init("bulkhead-broker", LOG_WARN, STDERR_FILENO);
@@ -332,6 +333,10 @@ int main(int argc, char **argv)
 	 * helpers inherit this. */
 	for (unsigned i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
 		signal(not_ours[i], SIG_IGN);
+	signal(SIGALRM, SIG_DFL); /* close_store */
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &ours, NULL);
 	r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? err_set(&err, -errno, BLAME_HOST,
 		"no_new_privs: %s", strerror(errno)) : 0;
 	/* From the first moment: pinning the RAM of a large guest takes long, and a core that is

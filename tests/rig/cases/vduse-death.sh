@@ -51,6 +51,6 @@ sleep 1
 kill -TERM "$VM"
 wait_exit 6
 note "ended $(tail -n 2 "$ERR" | sed 's/^/| /')"
-expect "it says what it waited for" grep -q 'VDUSE daemon is gone' "$ERR"
+expect "it says what it waited for" grep -q 'of VDUSE does not whose daemon is gone' "$ERR"
 gone_within 2 || fail "left behind: $(left_behind)"
 pass

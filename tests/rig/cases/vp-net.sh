@@ -10,6 +10,7 @@ host_mac=$(config_of p0 mac)
 run_guest "info,net,dhcp,arp" "$NODE"
 wait_for 'BH dhcp ' 90
 expect_driver 1 virtio_net
+pages=$(doorbells "$NODE")
 note "$(said 'net ')"
 expect "the guest has the device's MAC" [ "$(field "$(said 'net ')" mac)" = "$host_mac" ]
 line=$(said 'dhcp ')
@@ -17,10 +18,10 @@ note "$line"
 expect "a lease from the user network" [ "$(field "$line" ip)" = 10.0.2.15 ]
 expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
 expect "TCP works both ways" [ "$(field "$line" echo)" = hello_from_10.0.2.15 ]
-note "pages of the node in the core: $(doorbells "$NODE")"
+note "pages of the node in the core: $pages"
 expect_packets
 if [ "$RIG_VMM" = bulkhead ]; then
-    expect "doorbell pages are mapped" [ "$(doorbells "$NODE")" -ge 2 ]
+    expect "doorbell pages are mapped" [ "$pages" -ge 2 ]
     expect "and used: KVM emulated no doorbell write" [ "$MMIO" -lt 100 ]
 fi
 power_off_clean

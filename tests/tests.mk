@@ -68,9 +68,11 @@ check-policy: $(POLICY_LIST)
 # -----------------------------------------------------------------------------------------------
 
 # ---- fuzzing ----------------------------------------------------------------------------------
-# tests/fuzz/fuzz_X.c is a target; corpus/X/ are inputs that between them reach all that is known to
-# be reached. As regressions they run in a build with sanitizers; libFuzzer needs clang; line
-# coverage is a third build. Each is this Makefile again, with SAN, CC and BUILD of its own.
+# tests/fuzz/fuzz_X.c is a target; its head comment names what it "links:", the sources it "fuzzes:",
+# and how long an input may be ("max_len:", or 128 bytes). corpus/X/ are inputs that between them
+# reach all that is known to be reached. As regressions they run in a build with sanitizers;
+# libFuzzer needs clang; line coverage is a third build. Each is this Makefile again, with SAN, CC
+# and BUILD of its own.
 FUZZ_MAIN    ?= tests/fuzz/standalone.c
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN     := address,undefined

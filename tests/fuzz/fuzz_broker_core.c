@@ -4,6 +4,7 @@
  * command line. The broker's main.c is included for its serve(); host, devices and processes are
  * doubles.
  *
+ * fuzzes: helpers/broker/main.c helpers/broker/relay.c ipc/chan.c ipc/rules.c ipc/frame.c
  * links: helpers/broker/relay.c tests/fuzz/wire.c
  * max_len: 256
  */

@@ -2,6 +2,7 @@
  *
  * Ranges that come, go and collide on a bus, as BARs do, against the plainest model of one.
  *
+ * fuzzes: vmm/bus.c
  * links: vmm/bus.c
  */
 #include "tests/fuzz/fuzz.h"

@@ -4,6 +4,7 @@
  * guest's walk of both lists ends and meets only what is meant to be shown, no write reaches what
  * is the core's, and what the helper makes of it survives its way to the core.
  *
+ * fuzzes: helpers/vfio/config.c helpers/vfio/ranges.c
  * links: helpers/vfio/config.c helpers/vfio/ranges.c
  * max_len: 256
  */

@@ -3,6 +3,7 @@
  * What the broker may say to the core: answers to Attach, Seal, Detach and Stop, and HelperGone.
  * What becomes of a function then is a double.
  *
+ * fuzzes: vmm/broker.c ipc/chan.c ipc/rules.c ipc/frame.c
  * links: vmm/broker.c vmm/peer.c tests/fuzz/wire.c
  * max_len: 256
  */

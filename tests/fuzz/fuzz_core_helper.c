@@ -2,6 +2,7 @@
  *
  * What a helper may say to the core: answers to every ask of vmm/peer.c, and events.
  *
+ * fuzzes: vmm/peer.c ipc/describe.c ipc/chan.c ipc/rules.c ipc/frame.c
  * links: vmm/peer.c tests/fuzz/wire.c
  * max_len: 448
  */

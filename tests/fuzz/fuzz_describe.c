@@ -2,6 +2,8 @@
  *
  * A helper's description of its device, before the core: what is accepted keeps every promise of
  * ipc/describe.h, and says the same after another trip over the wire.
+ *
+ * fuzzes: ipc/describe.c
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -4,6 +4,7 @@
  * checks what it was promised in helper.h. helper.c is included, as its state, like the process's,
  * begins anew with each input.
  *
+ * fuzzes: helpers/helper.c ipc/chan.c ipc/rules.c ipc/frame.c
  * links: tests/fuzz/wire.c
  * max_len: 256
  */

@@ -2,6 +2,7 @@
  *
  * An initramfs: what looks like one, and the walk through its cpio archives.
  *
+ * fuzzes: vmm/initramfs.c
  * links: vmm/initramfs.c vmm/image.c
  * max_len: 256
  */

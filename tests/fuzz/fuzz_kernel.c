@@ -3,6 +3,7 @@
  * The head of a kernel image: the input as it is, or patches on a small bzImage or PVH vmlinux. A
  * plan that is made lies inside file and RAM.
  *
+ * fuzzes: vmm/bzimage.c vmm/pvh.c
  * links: vmm/boot.c vmm/bzimage.c vmm/pvh.c vmm/image.c vmm/initramfs.c vmm/memmap.c
  * links: vmm/acpi.c vmm/aml.c vmm/dsdt.c vmm/ram.c vmm/layout.c
  * max_len: 256

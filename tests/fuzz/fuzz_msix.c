@@ -3,6 +3,7 @@
  * The MSI-X table, PBA and control word under any sequence of accesses, with a helper and a KVM
  * that now and then say no. The invariant is the one at the head of vmm/msix.c.
  *
+ * fuzzes: vmm/msix.c
  * links: vmm/msix.c
  */
 #include "tests/fuzz/fuzz.h"

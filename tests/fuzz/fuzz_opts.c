@@ -2,6 +2,7 @@
  *
  * The command line, its words separated by newlines.
  *
+ * fuzzes: vmm/opts.c vmm/opts_value.c
  * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
  * max_len: 256
  */
@@ -14,6 +15,7 @@ enum { WORDS = 40, KEPT = DEVICES_MAX + 1 };
 
 static char *kept[KEPT];
 static unsigned n_kept;
+static bool parsing; /* others here copy strings too */
 
 /* What the parser keeps until the process ends ends with the input. */
 char *strdup(const char *text)
@@ -23,7 +25,8 @@ char *strdup(const char *text)
 
 	require(n_kept < KEPT && copy);
 	memcpy(copy, text, size);
-	kept[n_kept++] = copy;
+	if (parsing)
+		kept[n_kept++] = copy;
 	return copy;
 }
 
@@ -57,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	line[size] = '\0';
 	while (argc < WORDS && (word = strsep(&at, "\n")) != NULL)
 		argv[argc++] = word;
+	parsing = true;
 	r = opts_parse(argc, argv, &opts, &err);
+	parsing = false;
 	if (r == 0)
 		check(&opts);
 	else

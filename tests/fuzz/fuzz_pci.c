@@ -6,6 +6,7 @@
  *
  * The asks, memslots and interrupts are doubles; functions, root, table and buses are real.
  *
+ * fuzzes: vmm/pci.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
  * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
  * links: vmm/msix.c vmm/pci.c vmm/bus.c
  */

@@ -4,6 +4,7 @@
  * bridge behind them, and every port that is nobody's. A reset or the end is asked for by exactly
  * the writes that mean it.
  *
+ * fuzzes: vmm/platform.c
  * links: vmm/platform.c vmm/pci.c vmm/bus.c
  */
 #include "tests/fuzz/fuzz.h"

@@ -4,6 +4,7 @@
  * side, anything at all from the other. What gets through has a row that allows it; a channel that
  * broke stays broken; a phase only moves forward.
  *
+ * fuzzes: ipc/chan.c ipc/rules.c
  * links: tests/fuzz/wire.c
  * max_len: 256
  */

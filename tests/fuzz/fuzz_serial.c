@@ -3,6 +3,7 @@
  * The UART's registers under a hostile driver, with input coming in between. The line is up exactly
  * when the IIR says why.
  *
+ * fuzzes: vmm/serial.c
  * links: vmm/serial.c vmm/bus.c
  */
 #include "tests/fuzz/fuzz.h"

@@ -3,6 +3,7 @@
  * A virtio device's registers, config space window, interrupts and resets in any sequence, on a
  * back end that checks what virtio_pci.h promises it and now and then says no.
  *
+ * fuzzes: helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
  * links: helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
  */
 #include "tests/fuzz/fuzz.h"

@@ -79,7 +79,7 @@ FUZZ_SAN     := address,undefined
 
 define fuzz_binary
 $(B)/fuzz/$(1): $(call obj,tests/fuzz/fuzz_$(1).c $(FUZZ_MAIN) \
-		$(call links,tests/fuzz/fuzz_$(1).c) $(IPC_SRC)) $(GEN).o
+		$(call links,tests/fuzz/fuzz_$(1).c) $(IPC_SRC) seccomp/layers.c) $(GEN).o
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lprotobuf-c -lpthread

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What core and helpers may say to the broker, log lines included, and the text of a device on its
- * command line. The broker's main.c is included for its serve(); host, devices and processes are
+ * What core and helpers may say to the broker, log lines included, and its command line. The broker's main.c is included for its serve(); host, devices and processes are
  * doubles.
  *
- * fuzzes: helpers/broker/main.c helpers/broker/relay.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: helpers/broker/relay.c tests/fuzz/wire.c
+ * fuzzes: helpers/broker/main.c helpers/broker/args.c helpers/broker/relay.c ipc/chan.c ipc/rules.c ipc/frame.c
+ * links: helpers/broker/args.c helpers/broker/relay.c
+ * links: tests/fuzz/walls.c tests/fuzz/wire.c
  * max_len: 256
  */
 #define main broker_main
@@ -25,31 +25,6 @@ static bool no(struct err *err)
 	return take(&in, 1) % 16 == 0 && err_set(err, -EIO, BLAME_HOST, "no");
 }
 
-int confine_process(const struct confine *walls, struct err *err)
-{
-	(void)walls;
-	return no(err) ? -EIO : 0;
-}
-
-int confine_with_parent(pid_t parent, struct err *err)
-{
-	(void)parent, (void)err;
-	return 0;
-}
-
-int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
-	struct err *err)
-{
-	(void)policy, (void)mode, (void)all_threads, (void)err;
-	return 0;
-}
-
-int policy_mode_parse(const char *text, enum seccomp_mode *ret)
-{
-	(void)text, (void)ret;
-	return -EINVAL;
-}
-
 const struct policy policy_broker_setup, policy_broker_run;
 
 int check_devices(struct broker *b, struct err *err)
@@ -58,15 +33,26 @@ int check_devices(struct broker *b, struct err *err)
 	return no(err) ? -EIO : 0;
 }
 
-int type1_attach(struct broker *b, const struct device *device, struct err *err)
+int dma_attach(struct broker *b, const struct device *device, struct err *err)
 {
 	require(!b->sealed && device->group >= 0);
 	return no(err) ? -EIO : 0;
 }
 
-void type1_release(struct broker *b)
+void dma_let_go(const struct broker *b, const struct device *device)
+{
+	require(device >= b->devices && device < b->devices + DEVICES);
+}
+
+void dma_release(struct broker *b)
 {
 	(void)b;
+}
+
+int cgroup_init(struct broker *b, struct err *err)
+{
+	(void)b, (void)err;
+	return 0;
 }
 
 int spawn_helper(const struct broker *b, struct device *device, struct fd *ret_ask,
@@ -127,29 +113,38 @@ static bool next(void)
 	return true;
 }
 
-static void parse_text(void)
+/* Words in pairs, cut at newlines. */
+static void parse_words(void)
 {
+	enum { WORDS = 8 };
 	struct input text = take_bytes(&in, take(&in, 1));
 	size_t len = (size_t)(text.end - text.at);
-	struct device device;
-	char copy[256];
+	char copy[256], *at = copy, *word, *argv[WORDS + 1] = {copy};
+	int argc = 1;
 
 	if (len)
 		memcpy(copy, text.at, len);
 	copy[len] = '\0';
-	if (parse_device(copy, &device) == 0)
-		require(strlen(device.id) < NAME_MAX_BYTES && !strchr(device.kind, '/'));
+	while (argc < WORDS && (word = strsep(&at, "\n")) != NULL)
+		argv[argc++] = word;
+	memset(&broker, 0, sizeof(broker));
+	if (args_parse(argc, argv, &broker) < 0)
+		return;
+	for (unsigned i = 0; i < broker.n_devices; i++)
+		require(strlen(broker.devices[i].id) < NAME_MAX_BYTES &&
+			!strchr(broker.devices[i].kind, '/'));
 }
 
 static void begin(void)
 {
 	memset(&broker, 0, sizeof(broker));
-	broker.memfd = broker.container = FD_NONE_INIT;
+	broker.memfd = broker.container = broker.iommufd = FD_NONE_INIT;
 	broker.n_devices = DEVICES;
 	for (unsigned i = 0; i < DEVICES; i++)
 		broker.devices[i] = (struct device){.kind = "null", .id = "d", .name = "d",
 			.group = -1, .node = FD_NONE_INIT, .pidfd = FD_NONE_INIT,
-			.log = FD_NONE_INIT, .store = FD_NONE_INIT, .chan.sock = FD_NONE_INIT};
+			.log = FD_NONE_INIT, .store = FD_NONE_INIT, .cgroup = FD_NONE_INIT,
+			.chan.sock = FD_NONE_INIT};
 	broker.devices[1].node.n = wire_fd(FD_KIND_CHARDEV);
 	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");
 	chan_init(&broker.events, (struct fd){FD_EVENTS}, ACTOR_BROKER, ACTOR_CORE, "core");
@@ -162,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_init("", LOG_SAY, -1);
 	in = input_of(data, size);
 	wire_begin(next);
-	parse_text();
+	parse_words();
 	begin();
 	if (serve(&broker, &err) < 0)
 		release(&broker);

@@ -5,7 +5,7 @@
  * begins anew with each input.
  *
  * fuzzes: helpers/helper.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: tests/fuzz/wire.c
+ * links: tests/fuzz/walls.c tests/fuzz/wire.c
  * max_len: 256
  */
 #include "helpers/helper.c"
@@ -16,27 +16,6 @@ enum { CONFIG_SIZE = 256, BAR = 2, BAR_SIZE = 8192, VECTORS = 5, DOORBELLS = 3 }
 
 static struct input in;
 static bool full; /* a device with doorbells, a pin and a suspend */
-
-/* The walls would stand around the fuzzer. */
-int confine_process(const struct confine *walls, struct err *err)
-{
-	(void)walls, (void)err;
-	return 0;
-}
-
-int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
-	struct err *err)
-{
-	(void)policy, (void)mode, (void)all_threads, (void)err;
-	return 0;
-}
-
-int policy_mode_parse(const char *text, enum seccomp_mode *ret)
-{
-	(void)text;
-	*ret = SECCOMP_MODE_KILL;
-	return 0;
-}
 
 static int outcome(struct err *err)
 {
@@ -149,15 +128,15 @@ static bool next(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char name[] = "fuzz", say[] = "0", mode[] = "true";
-	char *argv[] = {name, name, say, mode, NULL};
+	static char name[] = "fuzz", say[] = "0", mode[] = "true", strict[] = "strict";
+	char *argv[] = {name, name, say, mode, strict, NULL};
 	int status;
 
 	in = input_of(data, size);
 	full = take(&in, 1) % 2;
 	self.open = self.described = self.running = self.msix_on = false;
 	wire_begin(next);
-	status = helper_run(&ops, 4, argv);
+	status = helper_run(&ops, 5, argv);
 	require(status == 0 || status == 1);
 	wire_end();
 	return 0;

@@ -46,7 +46,7 @@ void dma_let_go(const struct broker *b, const struct device *device)
 
 void dma_release(struct broker *b)
 {
-	(void)b;
+	fd_close(&b->groups[0].fd);
 }
 
 int cgroup_init(struct broker *b, struct err *err)
@@ -145,6 +145,10 @@ static void begin(void)
 			.group = -1, .node = FD_NONE_INIT, .pidfd = FD_NONE_INIT,
 			.log = FD_NONE_INIT, .store = FD_NONE_INIT, .cgroup = FD_NONE_INIT,
 			.chan.sock = FD_NONE_INIT};
+	/* One by its group, one by its node. */
+	broker.devices[0].group = 0;
+	broker.n_groups = 1;
+	broker.groups[0].fd.n = wire_fd(FD_KIND_CHARDEV);
 	broker.devices[1].node.n = wire_fd(FD_KIND_CHARDEV);
 	chan_init(&broker.core, (struct fd){FD_CORE}, ACTOR_BROKER, ACTOR_CORE, "core");
 	chan_init(&broker.events, (struct fd){FD_EVENTS}, ACTOR_BROKER, ACTOR_CORE, "core");

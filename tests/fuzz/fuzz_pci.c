@@ -4,13 +4,13 @@
  * device, whose helpers refuse and die now and then. Whatever it does, memslots and doorbells lie
  * inside the PCI windows, never on each other, and a reset takes all of them away.
  *
- * The asks, memslots and interrupts are doubles; functions, root, table and buses are real.
+ * The asks and KVM are doubles; functions, root, table and buses are real.
  *
  * fuzzes: vmm/pci.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
  * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
- * links: vmm/msix.c vmm/pci.c vmm/bus.c
+ * links: vmm/msix.c vmm/pci.c vmm/bus.c tests/fuzz/kvm.c
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/kvm.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -19,8 +19,7 @@
 #include "ipc/log.h"
 #include "vmm/remote.h"
 
-enum { FUNCTIONS = 2, SLOTS = 8, DOORBELLS = 3, GSIS = 16, PM = 0x40, MSIX = 0x50, EXP = 0x60,
-	AF = 0xa0, VECTORS = 9 };
+enum { FUNCTIONS = 2, DOORBELLS = 3, VECTORS = 9, PM = 0x40, MSIX = 0x50, EXP = 0x60, AF = 0xa0 };
 
 static struct input in;
 static struct vm vm;
@@ -28,9 +27,6 @@ static struct pci pci;
 static struct remote fns[FUNCTIONS];
 static struct function_desc descs[FUNCTIONS];
 static uint8_t device_config[FUNCTIONS][4096];
-static struct { uint64_t gpa, size; } slots[SLOTS];
-static unsigned n_gsis, n_bells;
-static bool gsi_used[GSIS];
 static int device_fd;
 
 static unsigned index_of(const struct peer *p)
@@ -44,15 +40,6 @@ static int outcome(struct peer *p)
 
 	p->failed = p->failed || code == 0xff;
 	return p->failed ? -EPIPE : code > 0xf0 ? -EIO : 0;
-}
-
-static void check_window(uint64_t gpa, uint64_t size)
-{
-	const struct layout *l = &vm.ram.layout;
-
-	require(size && gpa + size > gpa);
-	require((gpa >= MMIO32_BASE && gpa + size <= MMIO32_END) ||
-		(gpa >= l->mmio64_base && gpa + size <= l->mmio64_end));
 }
 
 int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
@@ -170,104 +157,6 @@ void peer_fail(struct peer *p, const char *why)
 void peer_on_event(struct peer *p)
 {
 	outcome(p);
-}
-
-int vm_slot_add(struct vm *which, uint64_t gpa, uint64_t size, void *host)
-{
-	int free_slot = -ENOSPC;
-
-	require(which == &vm && host && gpa % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
-	check_window(gpa, size);
-	for (int i = 0; i < SLOTS; i++) {
-		if (!slots[i].size)
-			free_slot = i;
-		else
-			require(gpa >= slots[i].gpa + slots[i].size || slots[i].gpa >= gpa + size);
-	}
-	if (free_slot >= 0 && take(&in, 1) <= 0xf0) {
-		slots[free_slot].gpa = gpa;
-		slots[free_slot].size = size;
-		return free_slot;
-	}
-	return -ENOSPC;
-}
-
-void vm_slot_del(struct vm *which, int slot)
-{
-	(void)which;
-	require(slot >= 0 && slot < SLOTS && slots[slot].size);
-	slots[slot].size = 0;
-}
-
-int vm_ioeventfd_add(struct vm *which, int eventfd, uint64_t gpa)
-{
-	require(which == &vm && eventfd >= 0);
-	check_window(gpa, 4);
-	if (take(&in, 1) > 0xf0)
-		return -ENOSPC;
-	n_bells++;
-	return 0;
-}
-
-void vm_ioeventfd_del(struct vm *which, int eventfd, uint64_t gpa)
-{
-	(void)which;
-	require(eventfd >= 0 && n_bells);
-	check_window(gpa, 4);
-	n_bells--;
-}
-
-void vm_ask(struct vm *which, enum vm_request request)
-{
-	(void)which, (void)request;
-}
-
-int irq_gsi_alloc(struct irq *irq)
-{
-	(void)irq;
-	for (int i = 0; i < GSIS; i++) {
-		if (gsi_used[i])
-			continue;
-		gsi_used[i] = true;
-		n_gsis++;
-		return i;
-	}
-	return -ENOSPC;
-}
-
-void irq_gsi_free(struct irq *irq, uint32_t gsi)
-{
-	(void)irq;
-	require(gsi < GSIS && gsi_used[gsi]);
-	gsi_used[gsi] = false;
-	n_gsis--;
-}
-
-int irq_route(struct irq *irq, uint32_t gsi, uint64_t addr, uint32_t data)
-{
-	(void)irq, (void)addr, (void)data;
-	require(gsi < GSIS && gsi_used[gsi]);
-	return take(&in, 1) > 0xf0 ? -EINVAL : 0;
-}
-
-int irqfd_on(struct irq *irq, int fd, uint32_t gsi)
-{
-	(void)irq;
-	require(fd >= 0 && gsi < GSIS && gsi_used[gsi]);
-	return take(&in, 1) > 0xf0 ? -EBUSY : 0;
-}
-
-int irqfd_off(struct irq *irq, int fd, uint32_t gsi)
-{
-	(void)irq;
-	require(fd >= 0 && gsi < GSIS && gsi_used[gsi]);
-	return 0;
-}
-
-int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
-{
-	(void)irq, (void)fd, (void)resample, (void)gsi;
-	return 0;
 }
 
 static void put_cap(struct function_desc *d, unsigned at, unsigned id, unsigned next)
@@ -405,6 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	log_init("", LOG_SAY, -1);
 	in = (struct input){0};
+	kvm_begin(&in);
 	begin();
 	for (unsigned i = 0; i < FUNCTIONS; i++)
 		memcpy(device_config[i], descs[i].config, descs[i].config_size);
@@ -412,8 +302,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (input_left(&in))
 		one();
 	pci_reset(&pci);
-	for (unsigned i = 0; i < SLOTS; i++)
-		require(!slots[i].size);
-	require(n_gsis == 0 && n_bells == 0);
+	kvm_end();
 	return 0;
 }

@@ -103,6 +103,8 @@ static bool next(void)
 		return false;
 	op = (unsigned)take(&in, 1);
 	i = op >> 4 & 1;
+	if (op & 0x80)
+		wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
 	switch (op % 8) {
 	case 0: wire_put(&in, LOG + (int)i, 0); break;
 	case 1: wire_put(&in, PID + (int)i, 0); break;

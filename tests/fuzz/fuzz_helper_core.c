@@ -116,11 +116,15 @@ static const struct helper_ops ops = {
 
 static bool next(void)
 {
+	unsigned op;
 	bool to_broker;
 
 	if (!input_left(&in))
 		return false;
-	to_broker = take(&in, 1) % 4 == 0;
+	op = (unsigned)take(&in, 1);
+	to_broker = op % 4 == 0;
+	if (op & 0x80)
+		wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
 	wire_put(&in, to_broker ? HELPER_FD_BROKER : HELPER_FD_ASK,
 		(to_broker ? self.broker.seq : self.core.seq) + 1);
 	return true;

@@ -101,6 +101,8 @@ static int one(unsigned op)
 	const struct rule *rule = &rules[op % n_rules];
 	Bulkhead__Packet packet;
 
+	if (op == 0xff)
+		wire.send_error = EAGAIN; /* of what is sent next */
 	switch (op >> 5 & 3) {
 	case 0:
 	case 1: return do_recv();

@@ -24,6 +24,7 @@ struct packet {
 	uint8_t prefix[PREFIX_MAX];
 	size_t prefix_len;
 	struct input bytes;
+	size_t tail, times; /* the last bytes come again, so often */
 	unsigned n_fds;
 	uint8_t kinds[FDS_MAX];
 };
@@ -102,6 +103,8 @@ void wire_put(struct input *in, int sock, uint32_t seq)
 			p->prefix[p->prefix_len++] = (uint8_t)(seq | 0x80);
 		p->prefix[p->prefix_len++] = (uint8_t)seq;
 	}
+	p->tail = flags & 0x80 ? take(in, 1) : 0;
+	p->times = p->tail ? take(in, 2) : 0;
 	p->bytes = take_bytes(in, len);
 }
 
@@ -143,10 +146,25 @@ static void put_control(struct msghdr *msg, const struct packet *p)
 	msg->msg_controllen = used < room ? used : room;
 }
 
+/* Returns the length; what does not fit is not said. */
+static size_t put_bytes(uint8_t *to, size_t room, const struct packet *p)
+{
+	size_t n = (size_t)(p->bytes.end - p->bytes.at), len = p->prefix_len + n;
+	size_t tail = p->tail < n ? p->tail : n;
+
+	require(len <= room);
+	memcpy(to, p->prefix, p->prefix_len);
+	if (n)
+		memcpy(to + p->prefix_len, p->bytes.at, n);
+	for (size_t i = 0; tail && i < p->times && tail <= room - len; i++, len += tail)
+		memcpy(to + len, p->bytes.end - tail, tail);
+	return len;
+}
+
 ssize_t recvmsg(int sock, struct msghdr *msg, int flags)
 {
 	struct packet *p = queued(sock);
-	size_t len, n;
+	size_t len;
 
 	require(flags & MSG_CMSG_CLOEXEC && flags & MSG_DONTWAIT);
 	msg->msg_flags = 0;
@@ -155,12 +173,7 @@ ssize_t recvmsg(int sock, struct msghdr *msg, int flags)
 		errno = EAGAIN;
 		return wire.next ? -1 : 0;
 	}
-	n = (size_t)(p->bytes.end - p->bytes.at);
-	len = p->prefix_len + n;
-	require(len <= msg->msg_iov[0].iov_len);
-	memcpy(msg->msg_iov[0].iov_base, p->prefix, p->prefix_len);
-	if (n)
-		memcpy((char *)msg->msg_iov[0].iov_base + p->prefix_len, p->bytes.at, n);
+	len = put_bytes(msg->msg_iov[0].iov_base, msg->msg_iov[0].iov_len, p);
 	if (p->too_long)
 		msg->msg_flags |= MSG_TRUNC;
 	put_control(msg, p);

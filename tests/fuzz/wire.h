@@ -25,9 +25,10 @@ void wire_begin(bool (*next)(void));
  *
  *   flags   bits 0-2: descriptors; 0x08: begins with field seq = seq; 0x10: a control message of
  *           another kind comes first; 0x20: longer than any packet may be; 0x40: two bytes say
- *           the length
+ *           the length; 0x80: the end comes again and again
  *   length  of the bytes
  *   kinds   a byte a descriptor: enum fd_kind, or something that is none of them
+ *   end     with 0x80: a byte, how many bytes of the end, and two, how often
  *   bytes
  */
 void wire_put(struct input *in, int sock, uint32_t seq);

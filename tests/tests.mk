@@ -98,7 +98,7 @@ TIME   ?= 60
 TARGET ?= $(FUZZ_TARGETS)
 JOBS   ?= 1
 fuzz: ## TIME=60 a target [TARGET=X] [JOBS=1]: a campaign with libFuzzer; installs clang
-	@tests/deps clang llvm
+	@tests/deps clang libclang-rt-dev llvm
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang FUZZ_MAIN= \
 		SAN=$(FUZZ_SAN),fuzzer-no-link CFLAGS=-w LDFLAGS=-fsanitize=fuzzer fuzz-targets
 	@+$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz/coverage CC=clang fuzz-targets \

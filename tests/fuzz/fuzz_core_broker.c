@@ -56,8 +56,9 @@ void remote_gone(struct remote *fn, const char *cause)
 	peer_fail(&fn->peer, "gone");
 }
 
-bool remote_bar_fault(struct remote *fn)
+bool remote_bar_fault(struct remote *fn, bool doorbells)
 {
+	(void)doorbells;
 	return fn->peer.failed;
 }
 

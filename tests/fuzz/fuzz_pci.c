@@ -279,7 +279,7 @@ static void one(void)
 	} else {
 		switch (op & 7) {
 		case 0: pci_reset(&pci); break;
-		case 1: remote_bar_fault(fn); break;
+		case 1: remote_bar_fault(fn, op & 0x80); break;
 		case 2: remote_gone(fn, "killed"); break;
 		case 3: remote_suspend(fn, &err); break;
 		case 4: remote_resume(fn, &err); break;

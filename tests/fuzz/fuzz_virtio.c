@@ -122,7 +122,7 @@ static void access_config(unsigned op)
 
 static void one(void)
 {
-	unsigned op = (unsigned)take(&in, 1);
+	unsigned op = (unsigned)take(&in, 1), which;
 	struct err err;
 	int fds[HELPER_EVENTS];
 
@@ -149,7 +149,10 @@ static void one(void)
 			break;
 		case 5: virtio_pci_reset(&vp, &err); break;
 		case 6: device_config[op >> 3 & 7]++; break;
-		default: virtio_irq_config_changed(&vp); break;
+		default:
+			which = op >> 3 & 3;
+			virtio_irq_signal(&vp, which < QUEUES ? which : VIRTIO_CONFIG_EVENT);
+			break;
 		}
 	}
 	require(!(vp.status & DRIVER_OK) || vp.status & FEATURES_OK);

@@ -53,14 +53,11 @@ demo: ## a guest drives a passed-through NVMe, in the rig; installs what it need
 	@tests/rig/demo
 
 # ---- the policies, listed ---------------------------------------------------------------------
-POLICY_LIST := $(B)/tests/policy_list
-$(eval $(call test_binary,$(POLICY_LIST),tests/policy_list.c))
+policy: $(B)/bulkhead-policy ## write seccomp/POLICY.txt: what each process may ask of the kernel
+	@$(B)/bulkhead-policy show >seccomp/POLICY.txt
 
-policy: $(POLICY_LIST) ## write seccomp/POLICY.txt: what each process may ask of the kernel
-	@$(POLICY_LIST) >seccomp/POLICY.txt
-
-check-policy: $(POLICY_LIST)
-	@$(POLICY_LIST) | diff -u seccomp/POLICY.txt - && \
+check-policy: $(B)/bulkhead-policy
+	@$(B)/bulkhead-policy show | diff -u seccomp/POLICY.txt - && \
 	 echo "seccomp/POLICY.txt says what the policies say" && \
 	 echo "1 passed, 0 failed, 0 skipped" || \
 	 { echo "seccomp/POLICY.txt is stale: make policy"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }

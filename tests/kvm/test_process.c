@@ -535,6 +535,25 @@ Test(process, a_guest_that_breaks_itself_is_status_2, .init = needs_a_vm, .timeo
 	cr_expect(strstr(run.err_text, "rip 0010:d0000000"), "%s", run.err_text);
 }
 
+/* The tracer follows every process and thread, and its report is out before the core has ended. */
+Test(process, seccomp_log_reports_every_process, .init = skip_without_kvm, .timeout = 60)
+{
+	static const char *const policies[] = {"core (setup)", "core (run)", "vcpu (run)",
+		"broker (setup)", "broker (run)", "null (setup)", "null (run)"};
+
+	make_kernel(says_hi, sizeof(says_hi));
+	start("--cpus boot=2 --null --null --seccomp log", -1, 0);
+	finish(0);
+	cr_expect(strcmp(run.out_text, "hi") == 0, "%s", run.out_text);
+	for (unsigned i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "%s, entered %d times: 0 kinds", policies[i],
+			i == 2 || i > 4 ? 2 : 1);
+		cr_expect(strstr(run.err_text, line), "no «%s»: %s", line, run.err_text);
+	}
+}
+
 Test(process, refusals_are_one_line_and_status_1)
 {
 	static const struct {

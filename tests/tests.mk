@@ -27,12 +27,18 @@ check: ## everything that can run here; installs what it needs; what CI runs
 	@+$(MAKE) --no-print-directory all tests
 	@+MAKE="$(MAKE)" tests/check
 
-tests: $(UNIT_TESTS) $(KVM_TESTS)
+STRAY_CALL := $(B)/tests/stray_call.so
+$(STRAY_CALL): tests/kvm/stray_call.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
+
+tests: $(UNIT_TESTS) $(KVM_TESTS) $(STRAY_CALL)
 
 check-unit: all $(UNIT_TESTS) ## unit and policy tests, no privilege needed
 	@tests/run-units $(UNIT_TESTS)
 
-check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason where there is none
+check-kvm: all $(KVM_TESTS) $(STRAY_CALL) ## tiny guests on /dev/kvm, skipped with a reason where there is none
 	@tests/run-units $(KVM_TESTS)
 
 check-rig: all ## every case of the rig: a host with VFIO inside QEMU; builds a kernel the first time

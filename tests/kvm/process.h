@@ -165,8 +165,8 @@ static inline void read_until(const char *text, const char *want)
 				run.err = -1;
 		}
 	}
-	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»", want, run.out_text,
-		run.err_text);
+	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»", want ? want : "",
+		run.out_text, run.err_text);
 }
 
 /* Every process of the session it made: the broker and the helpers are in it. */

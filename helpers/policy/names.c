@@ -42,10 +42,18 @@ const struct policy *policy_by_announcement(const uint64_t args[2])
 	return NULL;
 }
 
-bool row_covers(const struct policy_row *row, const struct call *call, int pid)
+static bool covers(const struct policy_row *row, const struct call *call, int pid)
 {
 	return row->nr == call->nr && (row->arg < 0 ||
 		(call->args[row->arg] & row->mask) == policy_row_value(row, pid));
+}
+
+const struct policy_row *row_of(const struct policy *policy, const struct call *call, int pid)
+{
+	for (unsigned i = 0; i < policy->n_rows; i++)
+		if (covers(&policy->rows[i], call, pid))
+			return &policy->rows[i];
+	return NULL;
 }
 
 void row_text(const struct policy_row *row, char ret[static ROW_TEXT])
@@ -71,21 +79,19 @@ void call_name(int nr, char ret[static CALL_TEXT])
 }
 
 /* Some policy's row of this call that looks at an argument; one that covers it if there is one. */
-static const struct policy_row *kindred_row(const struct call *call, bool *ret_covers)
+static const struct policy_row *kindred_row(const struct call *call, bool *ret_covered)
 {
 	const struct policy_row *found = NULL;
 
-	*ret_covers = false;
+	*ret_covered = false;
 	for (const struct policy *const *p = policies; *p; p++) {
-		for (unsigned i = 0; i < (*p)->n_rows; i++) {
+		for (unsigned i = 0; i < (*p)->n_rows && !*ret_covered; i++) {
 			const struct policy_row *row = &(*p)->rows[i];
 
 			if (row->nr != call->nr || row->arg < 0 || row->own_pid)
 				continue;
 			found = row;
-			*ret_covers = row_covers(row, call, 0);
-			if (*ret_covers)
-				return row;
+			*ret_covered = covers(row, call, 0);
 		}
 	}
 	return found;
@@ -93,8 +99,8 @@ static const struct policy_row *kindred_row(const struct call *call, bool *ret_c
 
 void row_for_call(const struct call *call, char ret[static CALL_TEXT], uint64_t *ret_key)
 {
-	bool covers;
-	const struct policy_row *row = kindred_row(call, &covers);
+	bool covered;
+	const struct policy_row *row = kindred_row(call, &covered);
 	char name[CALL_TEXT], value[40];
 
 	*ret_key = row ? call->args[row->arg] : 0;
@@ -108,8 +114,8 @@ void row_for_call(const struct call *call, char ret[static CALL_TEXT], uint64_t 
 		*ret_key &= row->mask;
 		snprintf(value, sizeof(value), "0x%llx", (unsigned long long)*ret_key);
 		snprintf(ret, CALL_TEXT, "ALLOW_IOCTL(%s, \"why\")",
-			covers ? row->value_name : value);
-	} else if (covers && row->mask != ~0ull) {
+			covered ? row->value_name : value);
+	} else if (covered && row->mask != ~0ull) {
 		char mask[40] = "", wanted[40] = "";
 
 		*ret_key = row->value;
@@ -118,6 +124,6 @@ void row_for_call(const struct call *call, char ret[static CALL_TEXT], uint64_t 
 			mask, wanted);
 	} else {
 		snprintf(ret, CALL_TEXT, "ALLOW_IF(%s, %d, %s, \"why\")", row->name, row->arg,
-			covers ? row->value_name : value);
+			covered ? row->value_name : value);
 	}
 }

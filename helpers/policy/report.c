@@ -62,12 +62,10 @@ void report_forbidden(const struct policy *policy, const struct call *call)
 
 void report_used(const struct policy *policy, const struct call *call, int pid)
 {
-	for (unsigned i = 0; i < policy->n_rows && i < ROWS_MAX; i++) {
-		if (row_covers(&policy->rows[i], call, pid)) {
-			tally.used[index_of(policy)][i]++;
-			return;
-		}
-	}
+	const struct policy_row *row = row_of(policy, call, pid);
+
+	if (row && row - policy->rows < ROWS_MAX)
+		tally.used[index_of(policy)][row - policy->rows]++;
 }
 
 static void print_calls(const struct policy *policy, unsigned long entered)

@@ -28,8 +28,8 @@ int policy_by_name(const char *text, const char *stage, const struct policy **re
 /* By the two arguments of POLICY_ANNOUNCE; NULL: none has that name. */
 const struct policy *policy_by_announcement(const uint64_t args[2]);
 
-/* Does the row cover the call of process `pid`? Whether it allows or denies is the row's. */
-bool row_covers(const struct policy_row *row, const struct call *call, int pid);
+/* The policy's row that covers the call of process `pid`, NULL: none. It may deny it. */
+const struct policy_row *row_of(const struct policy *policy, const struct call *call, int pid);
 
 /* "ioctl 0x3b6f VFIO_DEVICE_RESET", "mmap arg2 &PROT_EXEC==0". */
 enum { ROW_TEXT = 100 };

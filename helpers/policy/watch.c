@@ -16,11 +16,17 @@
 #include "helpers/policy/tool.h"
 #include "ipc/log.h"
 
-enum { TRACEES_MAX = 4096 };
+enum { TRACEES_MAX = 4096, FILTERS_MAX = 4 };
+
+/* Filters add up: all that a thread has entered, or its parent had, decide about its calls. */
+struct filters {
+	const struct policy *policy[FILTERS_MAX];
+	unsigned n;
+};
 
 struct tracee {
 	pid_t tid, process;
-	const struct policy *policy; /* NULL: none announced yet */
+	struct filters filters;
 	bool stopped; /* it ran into its first stop before its parent's event told whose it is */
 };
 
@@ -39,7 +45,7 @@ static struct tracee *find(pid_t tid)
 	return NULL;
 }
 
-static struct tracee *add(pid_t tid, pid_t process, const struct policy *policy)
+static struct tracee *add(pid_t tid)
 {
 	struct tracee *new = &state.all[state.n];
 
@@ -48,7 +54,7 @@ static struct tracee *add(pid_t tid, pid_t process, const struct policy *policy)
 		return NULL;
 	}
 	state.n++;
-	*new = (struct tracee){.tid = tid, .process = process, .policy = policy};
+	*new = (struct tracee){.tid = tid, .process = tid};
 	return new;
 }
 
@@ -70,11 +76,11 @@ static void on_birth(const struct watch *watch, const struct tracee *parent, boo
 	tid = (pid_t)message;
 	child = find(tid);
 	if (!child)
-		child = add(tid, tid, NULL);
+		child = add(tid);
 	if (!child)
 		return;
 	child->process = thread ? parent->process : tid;
-	child->policy = parent->policy;
+	child->filters = parent->filters;
 	if (child->stopped)
 		resume(watch, tid, 0);
 	child->stopped = false;
@@ -86,20 +92,33 @@ static void kill_all(void)
 		kill(state.all[i].process, SIGKILL);
 }
 
+static void enter(struct tracee *tracee, const struct policy *policy)
+{
+	report_entered(policy);
+	if (tracee->filters.n < FILTERS_MAX)
+		tracee->filters.policy[tracee->filters.n++] = policy;
+}
+
+/* A filter said TRACE: those without a row for the call would each have killed for it. */
 static void forbid(const struct watch *watch, const struct tracee *tracee, const struct call *call)
 {
+	const struct filters *filters = &tracee->filters;
 	char name[CALL_TEXT], row[CALL_TEXT];
 	const uint64_t *a = call->args;
+	const struct policy *last;
 	uint64_t key;
 
-	report_forbidden(tracee->policy, call);
+	for (unsigned i = 0; i < filters->n; i++)
+		if (!row_of(filters->policy[i], call, tracee->process))
+			report_forbidden(filters->policy[i], call);
 	if (!watch->kill || state.killed)
 		return;
+	last = filters->policy[filters->n - 1];
 	call_name(call->nr, name);
 	row_for_call(call, row, &key);
 	log_line(LOG_SAY, "%s: killed by %s (%s): %s, arguments %#llx %#llx %#llx %#llx %#llx %#llx; "
-		"its row would be %s", watch->name, tracee->policy->process, tracee->policy->stage,
-		name, (unsigned long long)a[0], (unsigned long long)a[1], (unsigned long long)a[2],
+		"its row would be %s", watch->name, last->process, last->stage, name,
+		(unsigned long long)a[0], (unsigned long long)a[1], (unsigned long long)a[2],
 		(unsigned long long)a[3], (unsigned long long)a[4], (unsigned long long)a[5], row);
 	state.killed = true;
 	kill_all();
@@ -116,17 +135,15 @@ static void on_call(const struct watch *watch, struct tracee *tracee)
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
 		call.nr = (int)info.entry.nr;
 		memcpy(call.args, info.entry.args, sizeof(call.args));
-		if (watch->begun && tracee->policy)
-			report_used(tracee->policy, &call, tracee->process);
+		for (unsigned i = 0; watch->begun && i < tracee->filters.n; i++)
+			report_used(tracee->filters.policy[i], &call, tracee->process);
 	} else if (info.op == PTRACE_SYSCALL_INFO_SECCOMP) {
 		call.nr = (int)info.seccomp.nr;
 		memcpy(call.args, info.seccomp.args, sizeof(call.args));
-		if (call.nr == POLICY_ANNOUNCE && policy_by_announcement(call.args)) {
-			tracee->policy = policy_by_announcement(call.args);
-			report_entered(tracee->policy);
-		} else if (watch->begun && tracee->policy) {
+		if (call.nr == POLICY_ANNOUNCE && policy_by_announcement(call.args))
+			enter(tracee, policy_by_announcement(call.args));
+		else if (watch->begun && tracee->filters.n > 0)
 			forbid(watch, tracee, &call);
-		}
 	}
 }
 
@@ -207,7 +224,7 @@ int watch_attach(const struct watch *watch, struct err *err)
 			"cannot trace %s: %s; it must not be traced already, and sysctl "
 			"kernel.yama.ptrace_scope must be 0 or 1 (2: as root)", watch->name,
 			strerror(errno));
-	add(watch->leader, watch->leader, NULL);
+	add(watch->leader);
 	return 0;
 }
 
@@ -229,7 +246,7 @@ int watch_run(struct watch *watch, int *ret_status)
 		tracee = find(tid);
 		if (tracee)
 			on_stop(watch, tracee, status);
-		else if ((tracee = add(tid, tid, NULL)) != NULL)
+		else if ((tracee = add(tid)) != NULL)
 			tracee->stopped = true;
 		else
 			ptrace(PTRACE_DETACH, tid, NULL, 0);

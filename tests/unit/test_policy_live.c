@@ -76,8 +76,8 @@ static bool allowed(const struct policy *policy, const struct call *call)
 	return intent(policy, &data) != SECCOMP_RET_KILL_PROCESS;
 }
 
-/* Linux 6.11 and 6.18 gave x86-64 two calls for its own trampolines, uretprobe and uprobe, which
- * pass every filter (kernel/seccomp.c): outside a trampoline they are an error or SIGILL. */
+/* uretprobe and uprobe, which the kernel's own trampolines make: recent kernels (seen on 6.18) let
+ * them pass every filter. From anywhere else they are an error or SIGILL. */
 static bool passes_every_filter(const struct call *call)
 {
 	return call->nr == 335 || call->nr == 336;

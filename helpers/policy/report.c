@@ -19,9 +19,15 @@ struct entry {
 	char row[CALL_TEXT];
 };
 
+struct use {
+	unsigned long times;
+	uint64_t first[6]; /* the first call's arguments */
+	bool varies[6];    /* a later call had another value there */
+};
+
 static struct {
 	unsigned long entered[POLICIES_MAX];
-	unsigned long used[POLICIES_MAX][ROWS_MAX];
+	struct use used[POLICIES_MAX][ROWS_MAX];
 	struct entry calls[CALLS_MAX];
 	unsigned n_calls;
 	unsigned long more;
@@ -63,9 +69,15 @@ void report_forbidden(const struct policy *policy, const struct call *call)
 void report_used(const struct policy *policy, const struct call *call, int pid)
 {
 	const struct policy_row *row = row_of(policy, call, pid);
+	struct use *use;
 
-	if (row && row - policy->rows < ROWS_MAX)
-		tally.used[index_of(policy)][row - policy->rows]++;
+	if (!row || row - policy->rows >= ROWS_MAX)
+		return;
+	use = &tally.used[index_of(policy)][row - policy->rows];
+	if (use->times++ == 0)
+		memcpy(use->first, call->args, sizeof(use->first));
+	for (unsigned i = 0; i < 6; i++)
+		use->varies[i] |= call->args[i] != use->first[i];
 }
 
 static void print_calls(const struct policy *policy, unsigned long entered)
@@ -88,15 +100,23 @@ static void print_calls(const struct policy *policy, unsigned long entered)
 	}
 }
 
-static void print_rows(const struct policy *policy, const unsigned long used[static ROWS_MAX])
+/* With the arguments that had one value in all calls: a row that lets any pass may be too broad.
+ * Six are shown where the call takes less; what is left in a register says nothing. */
+static void print_row(const struct policy *policy, const struct policy_row *row,
+	const struct use *use)
 {
-	for (unsigned i = 0; i < policy->n_rows && i < ROWS_MAX; i++) {
-		char what[ROW_TEXT];
+	char what[ROW_TEXT], always[200] = "";
 
-		row_text(&policy->rows[i], what);
-		log_line(LOG_SAY, "%s (%s): row used %lu times: %s", policy->process, policy->stage,
-			used[i], what);
+	for (unsigned i = 0; i < 6 && use->times > 0; i++) {
+		size_t used = strlen(always);
+
+		if (!use->varies[i] && (int)i != row->arg)
+			snprintf(always + used, sizeof(always) - used, "%s arg%u %#llx",
+				used ? "" : "; always", i, (unsigned long long)use->first[i]);
 	}
+	row_text(row, what);
+	log_line(LOG_SAY, "%s (%s): row used %lu times: %s%s", policy->process, policy->stage,
+		use->times, what, always);
 }
 
 void report_print(bool rows)
@@ -105,8 +125,8 @@ void report_print(bool rows)
 		if (!tally.entered[i])
 			continue;
 		print_calls(policies[i], tally.entered[i]);
-		if (rows)
-			print_rows(policies[i], tally.used[i]);
+		for (unsigned k = 0; rows && k < policies[i]->n_rows && k < ROWS_MAX; k++)
+			print_row(policies[i], &policies[i]->rows[k], &tally.used[i][k]);
 	}
 	if (tally.more)
 		log_line(LOG_SAY, "and %lu calls of further kinds", tally.more);

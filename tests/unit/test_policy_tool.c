@@ -26,18 +26,18 @@ static struct {
 	char out[TEXT_MAX], err[TEXT_MAX];
 } ran;
 
-static void binary(char ret[static PATH_MAX])
+static void binary(const char *name, char ret[static PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 32);
 
 	cr_assert(n > 0);
 	ret[n] = '\0';
 	*strrchr(ret, '/') = '\0';
-	strcpy(strrchr(ret, '/'), "/bulkhead-policy");
+	strcpy(strrchr(ret, '/') + 1, name);
 }
 
-/* Runs the tool to its end; arguments up to NULL. */
-static void tool(const char *first, ...)
+/* Runs build/NAME to its end; arguments up to NULL. */
+static void run(const char *name, const char *first, ...)
 {
 	char path[PATH_MAX], *argv[ARGS_MAX] = {path};
 	int out = memfd_create("out", 0), err = memfd_create("err", 0);
@@ -45,7 +45,7 @@ static void tool(const char *first, ...)
 	va_list args;
 	pid_t pid;
 
-	binary(path);
+	binary(name, path);
 	va_start(args, first);
 	for (const char *a = first; a && n < ARGS_MAX - 1; a = va_arg(args, const char *))
 		argv[n++] = strdup(a);
@@ -64,6 +64,8 @@ static void tool(const char *first, ...)
 	close(err);
 }
 
+#define tool(...) run("bulkhead-policy", __VA_ARGS__)
+
 static void expect_exit(int status)
 {
 	cr_expect(WIFEXITED(ran.status) && WEXITSTATUS(ran.status) == status, "0x%x: %s",
@@ -80,6 +82,19 @@ static void skip_in_sanitizer_builds(void)
 #ifdef BULKHEAD_SANITIZER
 	cr_skip_test("a sanitizer build loads no policy");
 #endif
+}
+
+Test(policy_tool, is_a_verb_of_bulkhead)
+{
+	run("bulkhead", "--help", NULL);
+	expect_exit(0);
+	expect_said(ran.out, "bulkhead seccomp show|export|run ");
+	run("bulkhead", "seccomp", "show", "null:run", NULL);
+	expect_exit(0);
+	expect_said(ran.out, "null, run: ");
+	run("bulkhead", "seccomp", "show", "nul", NULL);
+	expect_exit(1);
+	expect_said(ran.err, "nul: no policy has that name");
 }
 
 Test(policy_tool, show_one_process)

@@ -8,6 +8,7 @@
  */
 #include <asm/termbits.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
@@ -18,7 +19,11 @@
 
 /* Main thread and vCPU threads. */
 #define ROWS_THREADS                                                                               \
-	ROWS_WIRE, ALLOW(futex, "pthread locks and conditions"),                                   \
+	ROWS_WIRE,                                                                                 \
+		/* No other operation: none that requeues or inherits priority. */                 \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "pthread locks and conditions"), \
 		ALLOW(rt_sigreturn, "the kick signal's handler returns"),                          \
 		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \

@@ -102,7 +102,7 @@ static struct call call_of(const struct policy_row *row)
 {
 	struct call call = {row->nr, {-1ull, -1ull, -1ull, -1ull, -1ull, -1ull}};
 
-	if (row->nr == SYS_exit_group)
+	if (row->nr == SYS_exit_group || row->nr == SYS_exit)
 		call.args[0] = EXIT_BY_CALL;
 	if (row->arg >= 0)
 		call.args[row->arg] = row->own_pid ? OWN_PID : row->value;
@@ -116,7 +116,7 @@ static void expect_as_written(const struct policy *policy, const struct policy_r
 
 	*call_errno = 0;
 	status = try_call(policy, &call);
-	if (row->nr == SYS_exit_group)
+	if (row->nr == SYS_exit_group || row->nr == SYS_exit)
 		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BY_CALL, "0x%x", status);
 	else if (row->nr == SYS_rt_sigreturn) /* there is no frame to return to */
 		cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "0x%x", status);

@@ -67,7 +67,10 @@ check-policy: $(B)/bulkhead-policy
 	 echo "seccomp/POLICY.txt says what the policies say" && \
 	 echo "1 passed, 0 failed, 0 skipped" || \
 	 { echo "seccomp/POLICY.txt is stale: make policy"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-.PHONY: policy check-policy
+
+check-rows: all tests ## every policy row used by some test, none broader than its use: half an hour
+	@tests/check-rows
+.PHONY: policy check-policy check-rows
 # -----------------------------------------------------------------------------------------------
 
 # ---- fuzzing ----------------------------------------------------------------------------------

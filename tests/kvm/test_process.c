@@ -27,8 +27,9 @@
 
 /* sti-less hlt: until somebody ends it */
 static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
-/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q' */
+/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q'; with an interrupt for each, untaken */
 static const uint8_t echoes[] = {
+	OUTB(0x3f9, 0x01),
 	OUTB(0x3f8, '!'),
 	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
 	0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,		      /* mov dx, data; in; out */
@@ -334,9 +335,11 @@ Test(process, terminal_is_given_back_after_a_fault, .init = needs_a_vm, .timeout
 
 	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
 	kill(run.pid, SIGSEGV);
+	read_until(NULL, NULL);
 	waitpid(run.pid, &run.status, 0);
 	cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGSEGV);
 	cr_expect(!is_raw(slave));
+	keep_report();
 	unlink(kernel);
 }
 

@@ -22,7 +22,7 @@
 		/* No other operation: none that requeues or inherits priority. */                 \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
-		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "pthread locks and conditions"), \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
 		ALLOW(rt_sigreturn, "handlers return: the kick, and the one that restores the "    \
 			"terminal on a fault"),                                                    \
 		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \

@@ -120,8 +120,8 @@ void row_for_call(const struct call *call, char ret[static CALL_TEXT], uint64_t 
 
 		*ret_key = row->value;
 		sscanf(row->value_name, "&%39[^=]==%39s", mask, wanted);
-		snprintf(ret, CALL_TEXT, "ALLOW_MASKED(%s, %d, %s, %s, \"why\")", row->name, row->arg,
-			mask, wanted);
+		snprintf(ret, CALL_TEXT, "ALLOW_MASKED(%s, %d, %s, %s, \"why\")", row->name,
+			row->arg, mask, wanted);
 	} else {
 		snprintf(ret, CALL_TEXT, "ALLOW_IF(%s, %d, %s, \"why\")", row->name, row->arg,
 			covered ? row->value_name : value);

@@ -46,8 +46,8 @@ void show_policy(const struct policy *policy)
 
 void show_all(void)
 {
-	printf("What each bulkhead process may ask of the kernel: call and argument, what becomes of "
-	       "it, why.\nEverything else kills the process (SECCOMP_RET_KILL_PROCESS).\n"
+	printf("What each bulkhead process may ask of the kernel: call and argument, what becomes "
+	       "of it, why.\nEverything else kills the process (SECCOMP_RET_KILL_PROCESS).\n"
 	       "seccomp/POLICY.txt is this list: `make policy` writes it from seccomp/*.c, `make "
 	       "check` fails\nwhen it is stale.\n");
 	for (const struct policy *const *p = policies; *p; p++)

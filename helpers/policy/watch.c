@@ -116,8 +116,8 @@ static void forbid(const struct watch *watch, const struct tracee *tracee, const
 	last = filters->policy[filters->n - 1];
 	call_name(call->nr, name);
 	row_for_call(call, row, &key);
-	log_line(LOG_SAY, "%s: killed by %s (%s): %s, arguments %#llx %#llx %#llx %#llx %#llx %#llx; "
-		"its row would be %s", watch->name, last->process, last->stage, name,
+	log_line(LOG_SAY, "%s: killed by %s (%s): %s, arguments %#llx %#llx %#llx %#llx %#llx "
+		"%#llx; its row would be %s", watch->name, last->process, last->stage, name,
 		(unsigned long long)a[0], (unsigned long long)a[1], (unsigned long long)a[2],
 		(unsigned long long)a[3], (unsigned long long)a[4], (unsigned long long)a[5], row);
 	state.killed = true;

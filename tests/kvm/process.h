@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For tests of the whole program: a PVH kernel of a few bytes made here, build/bulkhead started with
- * it, what it says, and its end, after which no process of ours may be left.
+ * For tests of the whole program: a PVH kernel of a few bytes made here, build/bulkhead started
+ * with it, what it says, and its end, after which no process of ours may be left.
  */
 #pragma once
 
@@ -171,8 +171,8 @@ static inline void read_until(const char *text, const char *want)
 				run.err = -1;
 		}
 	}
-	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»", want ? want : "",
-		run.out_text, run.err_text);
+	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»",
+		want ? want : "", run.out_text, run.err_text);
 }
 
 /* Every process of the session it made: the broker and the helpers are in it. */

@@ -25,7 +25,8 @@ static inline uint32_t intent(const struct policy *policy, const struct seccomp_
 			continue;
 		if (row->deny_errno)
 			return SECCOMP_RET_ERRNO | (uint32_t)row->deny_errno;
-		if (row->arg < 0 || (data->args[row->arg] & row->mask) == policy_row_value(row, getpid()))
+		if (row->arg < 0 ||
+			(data->args[row->arg] & row->mask) == policy_row_value(row, getpid()))
 			return SECCOMP_RET_ALLOW;
 	}
 	return SECCOMP_RET_KILL_PROCESS;

@@ -60,7 +60,9 @@ static int try_call(const struct policy *policy, const struct call *call)
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 			policy_enter(policy, SECCOMP_MODE_KILL, false, &err) < 0)
 			_exit(EXIT_NO_FILTER);
-		*call_errno = syscall(call->nr, first, a[1], a[2], a[3], a[4], a[5]) < 0 ? errno : 0;
+		errno = 0;
+		syscall(call->nr, first, a[1], a[2], a[3], a[4], a[5]);
+		*call_errno = errno;
 		_exit(0);
 	}
 	cr_assert_gt(pid, 0);

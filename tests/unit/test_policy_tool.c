@@ -58,6 +58,8 @@ static void run(const char *name, const char *first, ...)
 		_exit(126);
 	}
 	cr_assert_eq(waitpid(pid, &ran.status, 0), pid);
+	while (n > 1)
+		free(argv[--n]);
 	ran.out[pread(out, ran.out, TEXT_MAX - 1, 0)] = '\0';
 	ran.err[pread(err, ran.err, TEXT_MAX - 1, 0)] = '\0';
 	close(out);

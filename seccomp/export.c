@@ -10,7 +10,7 @@
 int policy_export(const struct policy *policy, enum policy_format format, int pid, int fd)
 {
 	scmp_filter_ctx ctx;
-	int r = policy_build(policy, SCMP_ACT_KILL_PROCESS, pid, &ctx);
+	int r = policy_build(policy, SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS, pid, &ctx);
 
 	if (r < 0)
 		return r;

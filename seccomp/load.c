@@ -38,9 +38,9 @@ uint64_t policy_row_value(const struct policy_row *row, int pid)
 	return !row->own_pid ? row->value : (uint64_t)(pid ? pid : getpid());
 }
 
-static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, int pid)
+static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, uint32_t allow, int pid)
 {
-	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;
+	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : allow;
 	struct scmp_arg_cmp cmp = {.arg = (unsigned)row->arg};
 
 	if (row->arg < 0)
@@ -56,9 +56,10 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, int pid)
 	return seccomp_rule_add_exact_array(ctx, action, row->nr, 1, &cmp);
 }
 
-int policy_build(const struct policy *policy, uint32_t action, int pid, scmp_filter_ctx *ret)
+int policy_build(const struct policy *policy, uint32_t allow, uint32_t other, int pid,
+	scmp_filter_ctx *ret)
 {
-	scmp_filter_ctx ctx = seccomp_init(action);
+	scmp_filter_ctx ctx = seccomp_init(other);
 	int r;
 
 	if (!ctx)
@@ -69,7 +70,7 @@ int policy_build(const struct policy *policy, uint32_t action, int pid, scmp_fil
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
 	for (unsigned i = 0; i < policy->n_rows && r == 0; i++)
-		r = add_row(ctx, &policy->rows[i], pid);
+		r = add_row(ctx, &policy->rows[i], allow, pid);
 	if (r < 0) {
 		seccomp_release(ctx);
 		return r;
@@ -89,9 +90,10 @@ static void announce(const struct policy *policy)
 
 static int load(const struct policy *policy, bool log, bool all_threads)
 {
+	uint32_t other = log ? SCMP_ACT_TRACE(0) : SCMP_ACT_KILL_PROCESS;
+	uint32_t allow = log && log_enabled(LOG_DEBUG) ? SCMP_ACT_TRACE(1) : SCMP_ACT_ALLOW;
 	scmp_filter_ctx ctx;
-	int r = policy_build(policy, log ? SCMP_ACT_TRACE(0) : SCMP_ACT_KILL_PROCESS, 0,
-		&ctx);
+	int r = policy_build(policy, allow, other, 0, &ctx);
 
 	if (r < 0)
 		return r;

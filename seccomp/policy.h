@@ -57,7 +57,7 @@ struct policy {
 
 /* --seccomp true|log|false. Log and off are for finding out, and print a loud line. In log mode a
  * call without a row is shown to the tracer, which counts it and lets it pass; without a tracer it
- * fails with ENOSYS. */
+ * fails with ENOSYS. A process that logs at LOG_DEBUG shows it its allowed calls, too. */
 enum seccomp_mode { SECCOMP_MODE_KILL, SECCOMP_MODE_LOG, SECCOMP_MODE_OFF };
 
 /* "true", "log" or "false"; anything else: -EINVAL. */
@@ -71,10 +71,10 @@ const char *policy_mode_name(enum seccomp_mode mode);
 #define POLICY_ANNOUNCE SYS_tuxcall
 enum { POLICY_NAME_BYTES = 8 };
 
-/* The policy as libseccomp holds it, a scmp_filter_ctx, which the caller releases. action: what
- * becomes of a call without a row (SCMP_ACT_KILL_PROCESS). pid: who is to load it, 0: we are.
- * Entries by another ABI are killed whatever the action. 0 or -errno. */
-int policy_build(const struct policy *policy, uint32_t action, int pid, void **ret);
+/* The policy as libseccomp holds it, a scmp_filter_ctx, which the caller releases. allow, other: what
+ * becomes of an allowed call and of one without a row (SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS). pid:
+ * who is to load it, 0: we are. Entries by another ABI are always killed. 0 or -errno. */
+int policy_build(const struct policy *policy, uint32_t allow, uint32_t other, int pid, void **ret);
 
 /* Writes the policy as process `pid` gives it to the kernel (an array of struct sock_filter), or as
  * libseccomp's pseudo code, for people. Linked into tools and tests. 0 or -errno. */

@@ -66,12 +66,11 @@ void report_forbidden(const struct policy *policy, const struct call *call)
 		tally.more++;
 }
 
-void report_used(const struct policy *policy, const struct call *call, int pid)
+void report_used(const struct policy *policy, const struct policy_row *row, const struct call *call)
 {
-	const struct policy_row *row = row_of(policy, call, pid);
 	struct use *use;
 
-	if (!row || row - policy->rows >= ROWS_MAX)
+	if (row - policy->rows >= ROWS_MAX)
 		return;
 	use = &tally.used[index_of(policy)][row - policy->rows];
 	if (use->times++ == 0)

@@ -54,8 +54,8 @@ void show_all(void);
 void report_entered(const struct policy *policy);
 /* A call that the policy would have killed. */
 void report_forbidden(const struct policy *policy, const struct call *call);
-/* Counts the call for the row that covers it. */
-void report_used(const struct policy *policy, const struct call *call, int pid);
+/* A call that the policy's row covers. */
+void report_used(const struct policy *policy, const struct policy_row *row, const struct call *call);
 /* One log line a policy that was entered and a call it would have killed; rows: and one a row. */
 void report_print(bool rows);
 
@@ -66,7 +66,7 @@ struct watch {
 	const char *name; /* of the leader, for messages */
 	bool begun;       /* false: calls before the leader's exec are let pass, not counted */
 	bool kill;        /* the first forbidden call ends the leader and all others */
-	bool rows;        /* stop at every call, to count rows */
+	bool rows;        /* the filters show allowed calls, too: report the use of rows */
 };
 
 /* Becomes the leader's tracer. The leader and all it starts die with us. */

@@ -59,13 +59,13 @@ static struct tracee *add(pid_t tid)
 }
 
 /* A tracee may be gone at any time: killed from outside, ptrace says ESRCH and wait tells us. */
-static void resume(const struct watch *watch, pid_t tid, int signal)
+static void resume(pid_t tid, int signal)
 {
-	ptrace(watch->rows ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, signal);
+	ptrace(PTRACE_CONT, tid, NULL, signal);
 }
 
 /* Both arrive, in either order: the parent's event, and the child's first stop. */
-static void on_birth(const struct watch *watch, const struct tracee *parent, bool thread)
+static void on_birth(const struct tracee *parent, bool thread)
 {
 	unsigned long message = 0;
 	struct tracee *child;
@@ -82,7 +82,7 @@ static void on_birth(const struct watch *watch, const struct tracee *parent, boo
 	child->process = thread ? parent->process : tid;
 	child->filters = parent->filters;
 	if (child->stopped)
-		resume(watch, tid, 0);
+		resume(tid, 0);
 	child->stopped = false;
 }
 
@@ -99,51 +99,49 @@ static void enter(struct tracee *tracee, const struct policy *policy)
 		tracee->filters.policy[tracee->filters.n++] = policy;
 }
 
-/* A filter said TRACE: those without a row for the call would each have killed for it. */
-static void forbid(const struct watch *watch, const struct tracee *tracee, const struct call *call)
+static void forbid(const struct watch *watch, const struct policy *policy,
+	const struct call *call)
 {
-	const struct filters *filters = &tracee->filters;
 	char name[CALL_TEXT], row[CALL_TEXT];
 	const uint64_t *a = call->args;
-	const struct policy *last;
 	uint64_t key;
 
-	for (unsigned i = 0; i < filters->n; i++)
-		if (!row_of(filters->policy[i], call, tracee->process))
-			report_forbidden(filters->policy[i], call);
+	report_forbidden(policy, call);
 	if (!watch->kill || state.killed)
 		return;
-	last = filters->policy[filters->n - 1];
 	call_name(call->nr, name);
 	row_for_call(call, row, &key);
 	log_line(LOG_SAY, "%s: killed by %s (%s): %s, arguments %#llx %#llx %#llx %#llx %#llx "
-		"%#llx; its row would be %s", watch->name, last->process, last->stage, name,
+		"%#llx; its row would be %s", watch->name, policy->process, policy->stage, name,
 		(unsigned long long)a[0], (unsigned long long)a[1], (unsigned long long)a[2],
 		(unsigned long long)a[3], (unsigned long long)a[4], (unsigned long long)a[5], row);
 	state.killed = true;
 	kill_all();
 }
 
-/* At a call's entry (PTRACE_SYSCALL), or when a filter said TRACE. */
+/* A filter said TRACE: it has no row for the call, or it tells about all calls (LOG_DEBUG). */
 static void on_call(const struct watch *watch, struct tracee *tracee)
 {
+	const struct filters *filters = &tracee->filters;
 	struct __ptrace_syscall_info info;
 	struct call call;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, tracee->tid, sizeof(info), &info) <= 0)
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tracee->tid, sizeof(info), &info) <= 0 ||
+		info.op != PTRACE_SYSCALL_INFO_SECCOMP)
 		return;
-	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-		call.nr = (int)info.entry.nr;
-		memcpy(call.args, info.entry.args, sizeof(call.args));
-		for (unsigned i = 0; watch->begun && i < tracee->filters.n; i++)
-			report_used(tracee->filters.policy[i], &call, tracee->process);
-	} else if (info.op == PTRACE_SYSCALL_INFO_SECCOMP) {
-		call.nr = (int)info.seccomp.nr;
-		memcpy(call.args, info.seccomp.args, sizeof(call.args));
-		if (call.nr == POLICY_ANNOUNCE && policy_by_announcement(call.args))
-			enter(tracee, policy_by_announcement(call.args));
-		else if (watch->begun && tracee->filters.n > 0)
-			forbid(watch, tracee, &call);
+	call.nr = (int)info.seccomp.nr;
+	memcpy(call.args, info.seccomp.args, sizeof(call.args));
+	if (call.nr == POLICY_ANNOUNCE && policy_by_announcement(call.args)) {
+		enter(tracee, policy_by_announcement(call.args));
+		return;
+	}
+	for (unsigned i = 0; watch->begun && i < filters->n; i++) {
+		const struct policy_row *row = row_of(filters->policy[i], &call, tracee->process);
+
+		if (row)
+			report_used(filters->policy[i], row, &call);
+		else
+			forbid(watch, filters->policy[i], &call);
 	}
 }
 
@@ -175,8 +173,8 @@ static void on_stop(struct watch *watch, struct tracee *tracee, int status)
 	switch (event) {
 	case PTRACE_EVENT_SECCOMP: on_call(watch, tracee); break;
 	case PTRACE_EVENT_FORK:
-	case PTRACE_EVENT_VFORK: on_birth(watch, tracee, false); break;
-	case PTRACE_EVENT_CLONE: on_birth(watch, tracee, true); break;
+	case PTRACE_EVENT_VFORK: on_birth(tracee, false); break;
+	case PTRACE_EVENT_CLONE: on_birth(tracee, true); break;
 	case PTRACE_EVENT_EXEC: watch->begun = true; break;
 	case PTRACE_EVENT_EXIT:
 		/* Before whoever waits for the leader hears of its end. */
@@ -189,16 +187,10 @@ static void on_stop(struct watch *watch, struct tracee *tracee, int status)
 			return;
 		}
 		break;
-	case 0:
-		if (signal != (SIGTRAP | 0x80)) {
-			resume(watch, tid, signal);
-			return;
-		}
-		on_call(watch, tracee);
-		break;
+	case 0: resume(tid, signal); return;
 	default: break;
 	}
-	resume(watch, tid, 0);
+	resume(tid, 0);
 }
 
 static void on_end(const struct watch *watch, pid_t tid, int status)
@@ -216,8 +208,8 @@ static void on_end(const struct watch *watch, pid_t tid, int status)
 int watch_attach(const struct watch *watch, struct err *err)
 {
 	const unsigned long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP |
-		PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
-		PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+		PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+		PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
 	if (ptrace(PTRACE_SEIZE, watch->leader, NULL, options) < 0)
 		return err_set(err, -errno, BLAME_HOST,

@@ -116,15 +116,18 @@ static int export(int argc, char **argv, struct err *err)
 static void __attribute__((noreturn)) become_command(const struct policy *policy, char **command,
 	int gate)
 {
-	struct err err;
+	struct err err = {0};
 	char go;
 
-	if (read(gate, &go, 1) == 1) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-			policy_enter(policy, SECCOMP_MODE_LOG, false, &err) == 0)
-			execvp(command[0], command);
-		log_error("%s: %s", command[0], strerror(errno));
+	if (read(gate, &go, 1) != 1)
+		_exit(STATUS_NO_COMMAND);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		err_set(&err, -errno, BLAME_HOST, "no_new_privs: %s", strerror(errno));
+	} else if (policy_enter(policy, SECCOMP_MODE_LOG, false, &err) == 0) {
+		execvp(command[0], command);
+		err_set(&err, -errno, BLAME_HOST, "%s: %s", command[0], strerror(errno));
 	}
+	log_error("%s", err.msg);
 	_exit(STATUS_NO_COMMAND);
 }
 

@@ -2,10 +2,11 @@
  *
  * The tracer: ptrace(2) on a process and all it comes to start. bulkhead-policy, one thread.
  *
- * In log mode a filter answers SECCOMP_RET_TRACE where it would have killed: the thread stops here,
- * is counted and goes on. Which policy a thread is in it says itself (POLICY_ANNOUNCE); a new
- * thread or process is in its parent's. Needs no right but to trace one's own processes: nobody's
- * memory is read, only call numbers and arguments.
+ * In log mode a filter answers SECCOMP_RET_TRACE where it would have killed, and for allowed calls
+ * too where the process logs at LOG_DEBUG: the thread stops here, is counted and goes on. Which
+ * policy a thread is in it says itself (POLICY_ANNOUNCE); a new thread or process is in its parent's.
+ * Needs no right but to trace one's own processes: nobody's memory is read, only call numbers and
+ * arguments.
  */
 #include <errno.h>
 #include <signal.h>

@@ -42,7 +42,9 @@ $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
 HELPERS   := broker vfio vdpa null
 # One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
-TOOLS     :=
+POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
+policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
+TOOLS     := policy
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c

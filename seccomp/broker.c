@@ -7,15 +7,17 @@
  */
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "seccomp/iommufd.h"
 #include "seccomp/rows.h"
 #include "seccomp/vdpa.h"
 
 #define ROWS_RUN                                                                                   \
-	ROWS_WIRE, ALLOW(waitid, "helper_reap: how a helper ended"),                               \
-		ALLOW(pidfd_send_signal, "helpers_stop"),                                          \
+	ROWS_WIRE, ALLOW_IF(waitid, 0, P_PIDFD, "helper_reap: how a helper ended"),                \
+		ALLOW_IF(pidfd_send_signal, 1, SIGKILL, "helper_kill"),                            \
 		ALLOW(alarm, "helpers_stop: a device that does not close"),                        \
 		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
 		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),                          \
@@ -67,10 +69,6 @@ static const struct policy_row setup[] = {
 	ALLOW(dup2, "place_fds"),
 	ALLOW(dup3, "place_fds"),
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "place_fds; helpers: duplicates of the device"),
-	ALLOW_IF(fcntl, 1, F_GETFD, "opendir"),
-	ALLOW_IF(fcntl, 1, F_GETFL, "opendir"),
-	ALLOW(rt_sigaction, "signals that are not ours are ignored"),
-	ALLOW(rt_sigprocmask, "C library"),
 	ALLOW_IOCTL(VFIO_GET_API_VERSION, "type1_open"),
 	ALLOW_IOCTL(VFIO_CHECK_EXTENSION, "type1_open"),
 	ALLOW_IOCTL(VFIO_GROUP_GET_STATUS, "type1_attach"),

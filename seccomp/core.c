@@ -7,7 +7,7 @@
  * set-up policy holds all rows of the other two.
  */
 #include <asm/termbits.h>
-#include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
@@ -18,8 +18,13 @@
 
 /* Main thread and vCPU threads. */
 #define ROWS_THREADS                                                                               \
-	ROWS_WIRE, ALLOW(futex, "pthread locks and conditions"),                                   \
-		ALLOW(rt_sigreturn, "the kick signal's handler returns"),                          \
+	ROWS_WIRE,                                                                                 \
+		/* No other operation: none that requeues or inherits priority. */                 \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
+		ALLOW(rt_sigreturn, "handlers return: the kick, and the one that restores the "    \
+			"terminal on a fault"),                                                    \
 		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route"),                                     \
@@ -37,7 +42,6 @@
 		ALLOW(munmap, "BAR mappings"),                                                     \
 		ALLOW_OWN_PID(tgkill, 0, "kicking a vCPU out of KVM_RUN"),                                    \
 		ALLOW(wait4, "the broker's end"),                                                  \
-		ALLOW(restart_syscall, "a timed wait after SIGSTOP and SIGCONT"),                  \
 		ALLOW_IOCTL(TCSETS, "the terminal: given back at the end"),                        \
 		ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \
@@ -69,11 +73,6 @@ static const struct policy_row setup[] = {
 	ALLOW(sched_getaffinity, "populate_start: how many processors"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
-	ROW_KIND_RAM,
-	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "duplicating a descriptor"),
-	ALLOW_IF(fcntl, 1, F_GETFL, "console descriptors"),
-	ALLOW_IF(fcntl, 1, F_SETFL, "console descriptors: non-blocking"),
-	ALLOW(lseek, "reading the kernel image"),
 	ALLOW(signalfd4, "main loop"),
 	ALLOW(rt_sigaction, "the kick signal"),
 	ALLOW_MASKED(clone, 0, CLONE_THREAD, CLONE_THREAD, "pthread_create: threads only"),
@@ -82,11 +81,8 @@ static const struct policy_row setup[] = {
 	ALLOW(set_robust_list, "a thread's start"),
 	ALLOW(rseq, "a thread's start: glibc has it for all threads or none"),
 	ALLOW(getpid, "vcpus_start: whom to kick"), ALLOW(gettid, "vcpu.tid"),
-	ALLOW(getrandom, "malloc's secret"),
 	ALLOW_IF(prctl, 0, PR_SET_NAME, "pthread_setname_np: vcpuN"),
-	ALLOW(sched_setaffinity, "--cpus affinity="),
 	ALLOW_IOCTL(TCGETS, "the terminal's state, to restore it"),
-	ALLOW_IOCTL(KVM_GET_API_VERSION, "vm_create"),
 	ALLOW_IOCTL(KVM_CHECK_EXTENSION, "vm_create"),
 	ALLOW_IOCTL(KVM_CREATE_VM, "vm_create"),
 	ALLOW_IOCTL(KVM_SET_TSS_ADDR, "vm_create"),
@@ -100,7 +96,6 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "vm_vfio_add"),
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
-	ALLOW_IOCTL(KVM_GET_TSC_KHZ, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create: the state a reset returns to"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_MSR_INDEX_LIST, "vcpus_create"),

@@ -33,21 +33,21 @@ const char *policy_mode_name(enum seccomp_mode mode)
 	return mode_names[mode];
 }
 
-uint64_t policy_row_value(const struct policy_row *row)
+uint64_t policy_row_value(const struct policy_row *row, int pid)
 {
-	return row->own_pid ? (uint64_t)getpid() : row->value;
+	return !row->own_pid ? row->value : (uint64_t)(pid ? pid : getpid());
 }
 
-static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
+static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, uint32_t allow, int pid)
 {
-	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;
+	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : allow;
 	struct scmp_arg_cmp cmp = {.arg = (unsigned)row->arg};
 
 	if (row->arg < 0)
 		return seccomp_rule_add_exact(ctx, action, row->nr, 0);
 	if (row->mask == ~0ull) {
 		cmp.op = SCMP_CMP_EQ;
-		cmp.datum_a = policy_row_value(row);
+		cmp.datum_a = policy_row_value(row, pid);
 	} else {
 		cmp.op = SCMP_CMP_MASKED_EQ;
 		cmp.datum_a = row->mask;
@@ -56,11 +56,10 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 	return seccomp_rule_add_exact_array(ctx, action, row->nr, 1, &cmp);
 }
 
-static int build(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
+int policy_build(const struct policy *policy, uint32_t allow, uint32_t other, int pid,
 	scmp_filter_ctx *ret)
 {
-	bool log_only = mode == SECCOMP_MODE_LOG;
-	scmp_filter_ctx ctx = seccomp_init(log_only ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(other);
 	int r;
 
 	if (!ctx)
@@ -70,10 +69,8 @@ static int build(const struct policy *policy, enum seccomp_mode mode, bool all_t
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
-	if (r == 0)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, all_threads);
 	for (unsigned i = 0; i < policy->n_rows && r == 0; i++)
-		r = add_row(ctx, &policy->rows[i]);
+		r = add_row(ctx, &policy->rows[i], allow, pid);
 	if (r < 0) {
 		seccomp_release(ctx);
 		return r;
@@ -82,14 +79,29 @@ static int build(const struct policy *policy, enum seccomp_mode mode, bool all_t
 	return 0;
 }
 
-int policy_export(const struct policy *policy, int fd)
+static void announce(const struct policy *policy)
 {
+	uint64_t name[2] = {0};
+
+	memcpy(&name[0], policy->process, strnlen(policy->process, POLICY_NAME_BYTES));
+	memcpy(&name[1], policy->stage, strnlen(policy->stage, POLICY_NAME_BYTES));
+	syscall(POLICY_ANNOUNCE, name[0], name[1]);
+}
+
+static int load(const struct policy *policy, bool log, bool all_threads)
+{
+	uint32_t other = log ? SCMP_ACT_TRACE(0) : SCMP_ACT_KILL_PROCESS;
+	uint32_t allow = log && log_enabled(LOG_DEBUG) ? SCMP_ACT_TRACE(1) : SCMP_ACT_ALLOW;
 	scmp_filter_ctx ctx;
-	int r = build(policy, SECCOMP_MODE_KILL, false, &ctx);
+	int r = policy_build(policy, allow, other, 0, &ctx);
 
 	if (r < 0)
 		return r;
-	r = seccomp_export_bpf(ctx, fd);
+	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, all_threads);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	if (r == 0 && log)
+		announce(policy);
 	seccomp_release(ctx);
 	return r;
 }
@@ -97,7 +109,6 @@ int policy_export(const struct policy *policy, int fd)
 int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
 	struct err *err)
 {
-	scmp_filter_ctx ctx;
 	int r;
 
 #ifdef BULKHEAD_SANITIZER
@@ -109,13 +120,9 @@ int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_t
 		return 0;
 	}
 	if (mode == SECCOMP_MODE_LOG)
-		log_warn("seccomp: LOG ONLY for %s (%s): nothing is stopped, see the audit log",
-			policy->process, policy->stage);
-	r = build(policy, mode, all_threads, &ctx);
-	if (r == 0) {
-		r = seccomp_load(ctx);
-		seccomp_release(ctx);
-	}
+		log_warn("seccomp: LOG ONLY for %s (%s): nothing is stopped, a report follows at "
+			"the end", policy->process, policy->stage);
+	r = load(policy, mode == SECCOMP_MODE_LOG, all_threads);
 	if (r < 0)
 		return layer_missing(LAYER_SECCOMP, r, err, "loading %s (%s): %s", policy->process,
 			policy->stage, strerror(-r));

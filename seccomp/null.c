@@ -2,14 +2,11 @@
  *
  * What the null helper may call. Loaded by helper_run.
  */
-#include <fcntl.h>
-
 #include "seccomp/rows.h"
 
 static const struct policy_row setup[] = {
 	ROWS_WIRE,
 	ROWS_NEXT_FILTER,
-	ROW_KIND_CHARDEV,
 	ROW_KIND_ANON,
 };
 

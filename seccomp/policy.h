@@ -55,7 +55,9 @@ struct policy {
 	{.process = (proc), .stage = (stg), .rows = (table),                                       \
 		.n_rows = sizeof(table) / sizeof((table)[0])}
 
-/* --seccomp true|log|false. Log and off are for finding out, and print a loud line. */
+/* --seccomp true|log|false. Log and off are for finding out, and print a loud line. In log mode a
+ * call without a row is shown to the tracer, which counts it and lets it pass; without a tracer it
+ * fails with ENOSYS. A process that logs at LOG_DEBUG shows it its allowed calls, too. */
 enum seccomp_mode { SECCOMP_MODE_KILL, SECCOMP_MODE_LOG, SECCOMP_MODE_OFF };
 
 /* "true", "log" or "false"; anything else: -EINVAL. */
@@ -63,9 +65,21 @@ int policy_mode_parse(const char *text, enum seccomp_mode *ret);
 /* And back. */
 const char *policy_mode_name(enum seccomp_mode mode);
 
-/* Writes the policy as the kernel would get it (an array of struct sock_filter) to a descriptor.
- * For the tests, which run it against the rows. 0 or -errno. */
-int policy_export(const struct policy *policy, int fd);
+/* The call by which a thread in log mode tells its tracer (helpers/policy/watch.c) which policy it
+ * is in: a number no kernel has a call for, and no policy a row. Process and stage are its first
+ * two arguments, up to eight characters each. */
+#define POLICY_ANNOUNCE SYS_tuxcall
+enum { POLICY_NAME_BYTES = 8 };
+
+/* The policy as libseccomp holds it, a scmp_filter_ctx, which the caller releases. allow, other: what
+ * becomes of an allowed call and of one without a row (SCMP_ACT_ALLOW, SCMP_ACT_KILL_PROCESS). pid:
+ * who is to load it, 0: we are. Entries by another ABI are always killed. 0 or -errno. */
+int policy_build(const struct policy *policy, uint32_t allow, uint32_t other, int pid, void **ret);
+
+/* Writes the policy as process `pid` gives it to the kernel (an array of struct sock_filter), or as
+ * libseccomp's pseudo code, for people. Linked into tools and tests. 0 or -errno. */
+enum policy_format { POLICY_BPF, POLICY_PFC };
+int policy_export(const struct policy *policy, enum policy_format format, int pid, int fd);
 
 /* Loads the policy for the calling thread (all_threads: for every thread of the process, TSYNC).
  * no_new_privs must be set. x32 and i386 entries are killed. Allocates; call it before the heap
@@ -73,8 +87,8 @@ int policy_export(const struct policy *policy, int fd);
 int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
 	struct err *err);
 
-/* What the row's argument is compared with, in this process. */
-uint64_t policy_row_value(const struct policy_row *row);
+/* What the row's argument is compared with in process `pid`, 0: in this one. */
+uint64_t policy_row_value(const struct policy_row *row, int pid);
 
 /* Every policy of every process, for listings and tests; ends with NULL. */
 extern const struct policy *const policies[];

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "seccomp/policy.h"
 
@@ -12,10 +13,12 @@
 #define SO_PASSRIGHTS 83 /* asm-generic/socket.h since 6.16 */
 #endif
 
-/* ipc/: packets, deadlines, log lines; and the way out. */
+/* ipc/: packets, deadlines, log lines; and the way out. The flags keep out-of-band data, error
+ * queues and the like away: parts of the kernel's sockets that nobody here has a use for. */
 #define ROWS_WIRE                                                                                  \
 	ALLOW(ppoll, "main loop and frame.c: the only way to wait"),                               \
-		ALLOW(recvmsg, "frame_recv"), ALLOW(sendmsg, "frame_send"),                        \
+		ALLOW_IF(recvmsg, 2, MSG_CMSG_CLOEXEC | MSG_DONTWAIT, "frame_recv"),               \
+		ALLOW_IF(sendmsg, 2, MSG_NOSIGNAL | MSG_DONTWAIT, "frame_send"),                   \
 		ALLOW(write, "log_line"), ALLOW(close, "fd_close"),                                \
 		ALLOW(clock_gettime, "now_ms, where the vDSO has no clock"),                       \
 		ALLOW(exit_group, "the end of main")

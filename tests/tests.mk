@@ -27,12 +27,18 @@ check: ## everything that can run here; installs what it needs; what CI runs
 	@+$(MAKE) --no-print-directory all tests
 	@+MAKE="$(MAKE)" tests/check
 
-tests: $(UNIT_TESTS) $(KVM_TESTS)
+STRAY_CALL := $(B)/tests/stray_call.so
+$(STRAY_CALL): tests/kvm/stray_call.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -U_FORTIFY_SOURCE -fPIC -shared -o $@ $<
+
+tests: $(UNIT_TESTS) $(KVM_TESTS) $(STRAY_CALL)
 
 check-unit: all $(UNIT_TESTS) ## unit and policy tests, no privilege needed
 	@tests/run-units $(UNIT_TESTS)
 
-check-kvm: all $(KVM_TESTS) ## tiny guests on /dev/kvm, skipped with a reason where there is none
+check-kvm: all $(KVM_TESTS) $(STRAY_CALL) ## tiny guests on /dev/kvm, skipped with a reason where there is none
 	@tests/run-units $(KVM_TESTS)
 
 check-rig: all ## every case of the rig: a host with VFIO inside QEMU; builds a kernel the first time
@@ -53,18 +59,18 @@ demo: ## a guest drives a passed-through NVMe, in the rig; installs what it need
 	@tests/rig/demo
 
 # ---- the policies, listed ---------------------------------------------------------------------
-POLICY_LIST := $(B)/tests/policy_list
-$(eval $(call test_binary,$(POLICY_LIST),tests/policy_list.c))
+policy: $(B)/bulkhead-policy ## write seccomp/POLICY.txt: what each process may ask of the kernel
+	@$(B)/bulkhead-policy show >seccomp/POLICY.txt
 
-policy: $(POLICY_LIST) ## write seccomp/POLICY.txt: what each process may ask of the kernel
-	@$(POLICY_LIST) >seccomp/POLICY.txt
-
-check-policy: $(POLICY_LIST)
-	@$(POLICY_LIST) | diff -u seccomp/POLICY.txt - && \
+check-policy: $(B)/bulkhead-policy
+	@$(B)/bulkhead-policy show | diff -u seccomp/POLICY.txt - && \
 	 echo "seccomp/POLICY.txt says what the policies say" && \
 	 echo "1 passed, 0 failed, 0 skipped" || \
 	 { echo "seccomp/POLICY.txt is stale: make policy"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
-.PHONY: policy check-policy
+
+check-rows: all tests ## every policy row used by some test, none broader than its use: half an hour
+	@tests/check-rows
+.PHONY: policy check-policy check-rows
 # -----------------------------------------------------------------------------------------------
 
 # ---- fuzzing ----------------------------------------------------------------------------------

@@ -32,6 +32,7 @@
 #include "vmm/signals.h"
 #include "vmm/tenant.h"
 #include "vmm/vcpu.h"
+#include "vmm/watcher.h"
 
 enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
 
@@ -81,6 +82,8 @@ static int open_files(struct core *core, struct err *err)
 		.cmdline = core->opts.cmdline,
 		.n_vcpus = core->opts.vcpus,
 	};
+	if (core->opts.seccomp == SECCOMP_MODE_LOG)
+		return watcher_start(LOG_WARN + (int)core->opts.verbose, core->files.log.n, err);
 	return 0;
 }
 

@@ -9,210 +9,27 @@
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "tests/needs.h"
+#include "tests/kvm/process.h"
 
-enum { BASE = 0x100000, CODE_AT = 0x1000, ARGS_MAX = 24, DEADLINE_MS = 15000 };
-
-#define OUTB(port, value) 0x66, 0xba, (port) & 0xff, (port) >> 8, 0xb0, (value), 0xee
-#define POWEROFF 0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef, 0xf4, 0xeb, 0xfd
-#define LE32(v) (v) & 0xff, (v) >> 8 & 0xff, (v) >> 16 & 0xff, (v) >> 24 & 0xff
-
-static char kernel[] = "/tmp/bulkhead-kernel-XXXXXX";
-
-/* ELF with a PVH note (Xen: docs/misc/pvh.pandoc) and the code as its only segment. */
-static void make_kernel(const uint8_t *code, size_t len)
-{
-	struct {
-		Elf64_Ehdr head;
-		Elf64_Phdr load, note;
-		Elf64_Nhdr nhdr;
-		char name[4];
-		uint32_t entry;
-	} elf = {
-		.head = {
-			.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
-				EV_CURRENT},
-			.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-			.e_entry = BASE, .e_phoff = sizeof(Elf64_Ehdr),
-			.e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr),
-			.e_phnum = 2,
-		},
-		.load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = CODE_AT,
-			.p_vaddr = BASE, .p_paddr = BASE, .p_filesz = len, .p_memsz = len,
-			.p_align = CODE_AT},
-		.note = {.p_type = PT_NOTE, .p_flags = PF_R, .p_align = 4,
-			.p_filesz = sizeof(Elf64_Nhdr) + 8,
-			.p_memsz = sizeof(Elf64_Nhdr) + 8},
-		.nhdr = {.n_namesz = 4, .n_descsz = 4, .n_type = 18},
-		.name = "Xen",
-		.entry = BASE,
-	};
-	int fd = mkstemp(kernel);
-
-	elf.note.p_offset = offsetof(__typeof__(elf), nhdr);
-	cr_assert(fd >= 0 && pwrite(fd, &elf, sizeof(elf), 0) == (ssize_t)sizeof(elf));
-	cr_assert(pwrite(fd, code, len, CODE_AT) == (ssize_t)len);
-	fchmod(fd, 0644);
-	close(fd);
-}
-
-struct run {
-	pid_t pid;
-	int in, out, err; /* our ends; -1: none */
-	char out_text[65536], err_text[65536];
-	size_t out_len, err_len;
-	int status;
-};
-
-static struct run run;
-static void (*before_exec)(void); /* what the starter is like; NULL: nothing special */
-
-static void binary(char ret[static PATH_MAX])
-{
-	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 16);
-
-	cr_assert(n > 0);
-	ret[n] = '\0';
-	*strrchr(ret, '/') = '\0';
-	strcpy(strrchr(ret, '/'), "/bulkhead");
-}
-
-static void needs_a_vm(void)
-{
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, 0xae00 /* KVM_GET_API_VERSION */, 0) != 12)
-		cr_skip_test("/dev/kvm: %s", fd < 0 ? strerror(errno) : "does not answer");
-	close(fd);
-	needs_namespaces();
-}
-
-/* Options as one string, cut at spaces; after --kernel, --memory and -v. tty >= 0: its standard
- * input and output. */
-static void start(const char *options, int tty, uid_t uid)
-{
-	char path[PATH_MAX], words[1024], memory[] = "size=32M";
-	char *argv[ARGS_MAX] = {path, (char[]){"--kernel"}, kernel, (char[]){"--memory"}, memory,
-		(char[]){"-v"}};
-	int n = 6, in[2], out[2], err[2];
-
-	binary(path);
-	snprintf(words, sizeof(words), "%s", options);
-	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
-		argv[n++] = w;
-	cr_assert(pipe(in) == 0 && pipe(out) == 0 && pipe(err) == 0);
-	run = (struct run){.in = in[1], .out = out[0], .err = err[0]};
-	run.pid = fork();
-	if (run.pid == 0) {
-		setsid();
-		if (tty >= 0)
-			ioctl(tty, TIOCSCTTY, 0);
-		dup2(tty >= 0 ? tty : in[0], 0);
-		dup2(tty >= 0 ? tty : out[1], 1);
-		dup2(err[1], 2);
-		for (int fd = 3; fd < 64; fd++)
-			close(fd);
-		if (before_exec)
-			before_exec();
-		if (uid && setuid(uid) < 0)
-			_exit(125);
-		execv(path, argv);
-		_exit(126);
-	}
-	close(in[0]);
-	close(out[1]);
-	close(err[1]);
-}
-
-/* Reads both until `want` is on `text`, or both are closed when want is NULL. */
-static void read_until(const char *text, const char *want)
-{
-	for (int waited = 0; !want || !strstr(text, want); waited++) {
-		struct pollfd p[2] = {{.fd = run.out, .events = POLLIN},
-			{.fd = run.err, .events = POLLIN}};
-		ssize_t n;
-
-		if (run.out < 0 && run.err < 0)
-			break;
-		cr_assert(poll(p, 2, DEADLINE_MS) > 0 && waited < 100000, "it hangs: «%s» «%s»",
-			run.out_text, run.err_text);
-		if (p[0].revents) {
-			n = read(run.out, run.out_text + run.out_len,
-				sizeof(run.out_text) - 1 - run.out_len);
-			run.out_len += n > 0 ? (size_t)n : 0;
-			if (n <= 0)
-				run.out = -1;
-		}
-		if (p[1].revents) {
-			n = read(run.err, run.err_text + run.err_len,
-				sizeof(run.err_text) - 1 - run.err_len);
-			run.err_len += n > 0 ? (size_t)n : 0;
-			if (n <= 0)
-				run.err = -1;
-		}
-	}
-	cr_assert(!want || strstr(text, want), "«%s» is not said: «%s» «%s»", want, run.out_text,
-		run.err_text);
-}
-
-/* Every process of the session it made: the broker and the helpers are in it. */
-static unsigned left_behind(void)
-{
-	DIR *proc = opendir("/proc");
-	unsigned n = 0;
-
-	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
-		char path[300], state = 0;
-		int session = 0;
-		FILE *stat;
-
-		if (!isdigit(d->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
-		stat = fopen(path, "r");
-		if (!stat)
-			continue;
-		if (fscanf(stat, "%*d (%*[^)]) %c %*d %*d %d", &state, &session) == 2 &&
-			session == run.pid && state != 'Z')
-			n++;
-		fclose(stat);
-	}
-	closedir(proc);
-	return n;
-}
-
-static void finish(int want)
-{
-	read_until(NULL, NULL);
-	cr_assert(waitpid(run.pid, &run.status, 0) == run.pid);
-	cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == want, "status 0x%x: %s",
-		run.status, run.err_text);
-	cr_expect(left_behind() == 0, "%u processes stay", left_behind());
-	unlink(kernel);
-}
-
-static const uint8_t says_hi[] = {OUTB(0x3f8, 'h'), OUTB(0x3f8, 'i'), POWEROFF};
 /* sti-less hlt: until somebody ends it */
 static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
-/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q' */
+/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q'; with an interrupt for each, untaken */
 static const uint8_t echoes[] = {
+	OUTB(0x3f9, 0x01),
 	OUTB(0x3f8, '!'),
 	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
 	0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,		      /* mov dx, data; in; out */
@@ -518,9 +335,11 @@ Test(process, terminal_is_given_back_after_a_fault, .init = needs_a_vm, .timeout
 
 	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
 	kill(run.pid, SIGSEGV);
+	read_until(NULL, NULL);
 	waitpid(run.pid, &run.status, 0);
 	cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGSEGV);
 	cr_expect(!is_raw(slave));
+	keep_report();
 	unlink(kernel);
 }
 

@@ -18,6 +18,7 @@ BZIMAGE=/cache/kernel/bzImage
 VMLINUX=/cache/kernel/vmlinux
 INITRAMFS=/rig/guest.cpio
 TRACE=/sys/kernel/tracing
+VM_DIRS=() # of all VMs of this case
 
 # The devices every boot has in this order (tests/rig/run gives them out).
 NVME0=0000:00:10.0
@@ -28,7 +29,7 @@ PAIR1=0000:00:12.1
 # ---- verdicts
 
 note() { printf '  %s\n' "$*"; }
-pass() { refused_syscalls; echo "PASS $CASE"; exit 0; }
+pass() { refused_syscalls; keep_report; echo "PASS $CASE"; exit 0; }
 skip() { echo "SKIP $CASE: $*"; exit 0; }
 fail() { show_evidence; echo "FAIL $CASE: $*"; exit 0; }
 
@@ -43,6 +44,7 @@ show_evidence() {
     [ -n "${VM_DIR:-}" ] || return 0
     echo "  ---- stderr of the last VM"; tail -n 25 "$ERR" | sed 's/^/  | /'
     refused_syscalls
+    keep_report
     echo "  ---- end of its console"; tail -n 15 "$CONSOLE" 2>/dev/null | sed 's/^/  | /'
 }
 
@@ -51,6 +53,11 @@ refused_syscalls() {
     dmesg | awk -v t="$CASE_SINCE" -F '[][ ]+' '$2 >= t' |
         sed -n 's/.*type=1326.*comm="\([^"]*\)".* sig=\([0-9]*\) .*syscall=\([0-9]*\) .*/  | seccomp: \1, syscall \3, signal \2/p' |
         sort | uniq -c
+}
+
+# keep_report: what the tracer of --seccomp log (RIG_ARGS) said of this case's VMs, for check-rows.
+keep_report() {
+    grep -h '^bulkhead seccomp: ' "${VM_DIRS[@]/%//stderr}" 2>/dev/null >>/out/policies.log
 }
 
 # ---- PCI devices
@@ -104,6 +111,7 @@ expect_on_image() { echo "$CASE $1 $2 $3" >>/out/image-checks; }
 # new_vm: a folder for the next VM's console and stderr.
 new_vm() {
     VM_DIR=$(mktemp -d /run/vm.XXXXXX)
+    VM_DIRS+=("$VM_DIR")
     chmod 777 "$VM_DIR"
     CONSOLE=$VM_DIR/console
     ERR=$VM_DIR/stderr

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every seccomp policy three ways: the filter libseccomp made of it, run by an interpreter of our
- * own, against the rows; calls that must be fatal, made by a child that must die of SIGSYS; calls
- * that must pass, made with arguments that do nothing.
+ * Every seccomp policy as data: the filter libseccomp made of it, run by an interpreter of our own,
+ * against the rows; and what must be in no policy whatever the rows come to say. The same filters
+ * in the kernel: test_policy_live.c.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
+ * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -24,8 +24,9 @@
 #include "ipc/log.h"
 #include "seccomp/policy.h"
 #include "seccomp/vhost.h"
+#include "tests/unit/policy_intent.h"
 
-enum { PROGRAM_MAX = 4096, X32 = 0x40000000, LAST_CALL = 600 };
+enum { PROGRAM_MAX = 4096 };
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -37,7 +38,7 @@ static void load_program(const struct policy *policy, struct program *program)
 	int fd = memfd_create("bpf", MFD_CLOEXEC);
 	ssize_t n;
 
-	cr_assert_eq(policy_export(policy, fd), 0);
+	cr_assert_eq(policy_export(policy, POLICY_BPF, getpid(), fd), 0);
 	n = pread(fd, program->code, sizeof(program->code), 0);
 	cr_assert_gt(n, 0);
 	cr_assert_lt((size_t)n, sizeof(program->code));
@@ -101,24 +102,6 @@ static uint32_t interpret(const struct program *program, const struct seccomp_da
 	return 0;
 }
 
-/* What the rows say. */
-static uint32_t intent(const struct policy *policy, const struct seccomp_data *data)
-{
-	if (data->arch != AUDIT_ARCH_X86_64 || data->nr >= X32)
-		return SECCOMP_RET_KILL_PROCESS;
-	for (unsigned i = 0; i < policy->n_rows; i++) {
-		const struct policy_row *row = &policy->rows[i];
-
-		if (row->nr != data->nr)
-			continue;
-		if (row->deny_errno)
-			return SECCOMP_RET_ERRNO | (uint32_t)row->deny_errno;
-		if (row->arg < 0 || (data->args[row->arg] & row->mask) == policy_row_value(row))
-			return SECCOMP_RET_ALLOW;
-	}
-	return SECCOMP_RET_KILL_PROCESS;
-}
-
 static void compare(const struct policy *policy, const struct program *program,
 	const struct seccomp_data *data)
 {
@@ -158,11 +141,11 @@ static void compare_all(const struct policy *policy)
 		memset(data.args, 0x5a, sizeof(data.args));
 		data.nr = row->nr;
 		for (unsigned bit = 0; bit <= 64; bit++) {
-			data.args[arg] = policy_row_value(row) ^ (bit < 64 ? 1ull << bit : 0);
+			data.args[arg] = policy_row_value(row, getpid()) ^ (bit < 64 ? 1ull << bit : 0);
 			compare(policy, &program, &data);
 		}
 		for (unsigned n = 0; n < 2000; n++) {
-			data.args[arg] = policy_row_value(row) + n - 1000;
+			data.args[arg] = policy_row_value(row, getpid()) + n - 1000;
 			compare(policy, &program, &data);
 		}
 	}
@@ -197,7 +180,7 @@ static void expect_inside(const struct policy *inner, const struct policy *outer
 		struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = row->nr};
 
 		if (row->arg >= 0)
-			data.args[row->arg] = policy_row_value(row);
+			data.args[row->arg] = policy_row_value(row, getpid());
 		if (!row->deny_errno)
 			cr_assert_eq(intent(outer, &data), SECCOMP_RET_ALLOW,
 				"%s %s has %s %s, %s %s below it does not", inner->process,
@@ -294,79 +277,6 @@ Test(policy, core_has_no_device_requests)
 	}
 }
 
-/* A child under the policy makes one call, then ends well. Returns its wait status. */
-#define OWN_PID 0x6f776e2d706964ull /* stands for the pid of the process that makes the call */
-
-static int try_call(const struct policy *policy, long nr, const uint64_t args[6])
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		uint64_t self = (uint64_t)getpid();
-		struct err err;
-
-		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		log_init("test", LOG_ERROR, 2);
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-			policy_enter(policy, SECCOMP_MODE_KILL, false, &err) < 0)
-			_exit(99);
-		syscall(nr, args[0] == OWN_PID ? self : args[0], args[1], args[2],
-			args[3], args[4], args[5]);
-		_exit(0);
-	}
-	cr_assert_gt(pid, 0);
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-static void skip_without_filters(void)
-{
-#ifdef BULKHEAD_SANITIZER
-	cr_skip_test("a sanitizer's process dies under the production policies; they are off here");
-#endif
-}
-
-Test(policy, forbidden_calls_kill, .timeout = 120)
-{
-	static const struct {
-		long nr;
-		uint64_t args[6];
-	} calls[] = {
-		{SYS_tgkill, {1, 1, 0}}, /* another process, whoever's */
-		{SYS_clone, {SIGCHLD, 0, 0}}, /* a process, no thread */
-		{SYS_open, {0}}, {SYS_openat, {-1ull}}, {SYS_openat2, {0}}, {SYS_socket, {1, 5}},
-		{SYS_connect, {-1ull}}, {SYS_execve, {0}}, {SYS_execveat, {-1ull}}, {SYS_fork, {0}},
-		{SYS_clone3, {0}}, {SYS_ptrace, {-1ull}}, {SYS_process_vm_readv, {-1ull}},
-		{SYS_io_uring_setup, {0}}, {SYS_userfaultfd, {-1ull}}, {SYS_bpf, {-1ull}},
-		{SYS_personality, {0xffffffff}}, {SYS_kill, {1}}, {SYS_memfd_create, {0}},
-		{SYS_mmap, {0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1ull}},
-		{SYS_mprotect, {0, 4096, PROT_EXEC}}, {X32 | SYS_getpid, {0}}, {X32 | 514, {-1ull}},
-		{SYS_mount, {0}}, {SYS_unshare, {0}}, {SYS_setns, {-1ull}}, {SYS_pkey_mprotect, {0}},
-		{SYS_ioctl, {-1ull, VFIO_IOMMU_MAP_DMA}}, {SYS_ioctl, {-1ull, VFIO_SET_IOMMU}},
-		{SYS_ioctl, {-1ull, VFIO_DEVICE_SET_IRQS}}, {SYS_ioctl, {-1ull, VFIO_DEVICE_RESET}},
-		{SYS_ioctl, {-1ull, VFIO_GROUP_GET_DEVICE_FD}}, {SYS_ioctl, {-1ull, 0x5412}},
-		{SYS_fcntl, {-1ull, 0}}, {SYS_prctl, {PR_SET_DUMPABLE, 1}}, {LAST_CALL, {0}},
-	};
-
-	skip_without_filters();
-	for (const struct policy *const *p = policies; *p; p++) {
-		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-			struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64,
-				.nr = (int)calls[i].nr};
-			int status;
-
-			memcpy(data.args, calls[i].args, sizeof(data.args));
-			if (intent(*p, &data) != SECCOMP_RET_KILL_PROCESS)
-				continue;
-			status = try_call(*p, calls[i].nr, calls[i].args);
-			cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS,
-				"%s %s: call %ld (#%u) ended with 0x%x", (*p)->process, (*p)->stage,
-				calls[i].nr, i, status);
-		}
-	}
-}
-
 /* What no process may ever do at run time, whatever the tables come to say. */
 Test(policy, run_policies_never_hold)
 {
@@ -386,49 +296,6 @@ Test(policy, run_policies_never_hold)
 				(*p)->process, never[i]);
 		}
 	}
-}
-
-Test(policy, allowed_calls_pass, .timeout = 120)
-{
-	skip_without_filters();
-	for (const struct policy *const *p = policies; *p; p++) {
-		for (unsigned i = 0; i < (*p)->n_rows; i++) {
-			const struct policy_row *row = &(*p)->rows[i];
-			uint64_t args[6] = {-1ull, -1ull, -1ull, -1ull, -1ull, -1ull};
-			int status;
-
-			if (row->nr == SYS_exit || row->nr == SYS_rt_sigreturn)
-				continue; /* ends well or badly by itself */
-			if (row->nr == SYS_exit_group)
-				args[0] = 0;
-			if (row->arg >= 0)
-				args[row->arg] = row->own_pid ? OWN_PID : row->value;
-			status = try_call(*p, row->nr, args);
-			cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-				"%s %s: %s ended with 0x%x", (*p)->process, (*p)->stage, row->name,
-				status);
-		}
-	}
-}
-
-Test(policy, log_mode_stops_nothing)
-{
-	pid_t pid;
-	int status;
-
-	skip_without_filters();
-	pid = fork();
-	if (pid == 0) {
-		struct err err;
-
-		log_init("test", LOG_ERROR, 2);
-		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		if (policy_enter(&policy_null_run, SECCOMP_MODE_LOG, false, &err) < 0)
-			_exit(99);
-		_exit(getppid() > 0 ? 0 : 1);
-	}
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
 }
 
 Test(policy, modes_have_names)

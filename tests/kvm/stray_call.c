@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Preloaded by a test into bulkhead (its helpers start with an empty environment, and without it):
+ * a call that no policy has a row for, getpgrp, whenever the process waits or runs a vCPU.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	syscall(SYS_getpgrp);
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct timespec left = {0}; /* the kernel writes to it, the C library's does not */
+
+	if (timeout)
+		left = *timeout;
+	syscall(SYS_getpgrp);
+	return (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, sizeof(long));
+}

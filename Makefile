@@ -44,7 +44,8 @@ HELPERS   := broker vfio vdpa null
 # One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
 POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
-TOOLS     := policy
+audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
+TOOLS     := audit policy
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c

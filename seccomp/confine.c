@@ -14,6 +14,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -72,24 +73,18 @@ int confine_user(unsigned uid, unsigned gid, struct err *err)
 	return 0;
 }
 
-/* pid 1 is a process only where it was born into a pid namespace, and with it into all others. */
-static int born_inside(struct err *err)
-{
-	if (getpid() != 1)
-		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
-	layer_holds(LAYER_NAMESPACES, "user, mount, pid, net, ipc, uts, cgroup, from birth");
-	return 0;
-}
-
 static int wall_namespaces(const struct confine *confine, bool *ret_inside, struct err *err)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	int r;
 
-	*ret_inside = false;
+	*ret_inside = !confine->unshare && !confine->bare;
+	if (confine->bare)
+		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
 	if (!confine->unshare) {
-		*ret_inside = getpid() == 1;
-		return born_inside(err);
+		layer_holds(LAYER_NAMESPACES,
+			"user, mount, pid, net, ipc, uts, cgroup, from birth");
+		return 0;
 	}
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
 		    CLONE_NEWCGROUP) < 0)
@@ -177,7 +172,7 @@ struct landlock_attr {
 
 enum {
 	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, GET_VERSION = 1,
-	BIND_CONNECT = 3, SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
+	SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
 	ABI_SCOPES = 6,
 };
 
@@ -195,25 +190,53 @@ static int landlock_enter(const struct landlock_attr *attr, size_t size)
 	return 0;
 }
 
+static bool root_opens(void)
+{
+	fd_owned fd = {open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+
+	return fd.n >= 0;
+}
+
+/* What each version of Landlock added (linux/landlock.h). A right asked for before its version makes
+ * the call fail. */
+static const struct {
+	long abi;
+	struct landlock_attr rights;
+} landlock_since[] = {
+	{1, {.fs = 0x1fff}},             /* execute, read, write, make, remove */
+	{2, {.fs = 1 << 13}},            /* refer */
+	{3, {.fs = 1 << 14}},            /* truncate */
+	{4, {.net = 1 << 0 | 1 << 1}},   /* TCP: bind, connect */
+	{5, {.fs = 1 << 15}},            /* ioctl of devices */
+	{ABI_SCOPES, {.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL}},
+	{9, {.fs = 1 << 16}},            /* sockets by path */
+	{10, {.net = 1 << 2 | 1 << 3}},  /* UDP: bind, connect and send */
+};
+
 static int wall_landlock(const struct confine *confine, struct err *err)
 {
+	struct landlock_attr attr = {0};
 	long abi = landlock_abi();
-	struct landlock_attr attr = {.fs = 0x1fff}; /* ABI 1 */
-	size_t size = sizeof(attr.fs);
+	size_t size = abi < 4 ? sizeof(attr.fs) : abi < ABI_SCOPES
+		? offsetof(struct landlock_attr, scoped) : sizeof(attr);
 
 	if (abi < 1)
 		return failed(err, LAYER_LANDLOCK, "probing it");
-	attr.fs |= (abi >= 2 ? 1 << 13 : 0) | (abi >= 3 ? 1 << 14 : 0) | (abi >= 5 ? 1 << 15 : 0);
-	if (abi >= 4) {
-		attr.net = BIND_CONNECT;
-		size += sizeof(attr.net);
+	for (unsigned i = 0; i < sizeof(landlock_since) / sizeof(landlock_since[0]); i++) {
+		const struct landlock_attr *rights = &landlock_since[i].rights;
+
+		if (landlock_since[i].abi > abi)
+			break;
+		attr.fs |= rights->fs;
+		attr.net |= rights->net;
+		attr.scoped |= rights->scoped;
 	}
-	if (abi >= ABI_SCOPES) {
-		attr.scoped = SCOPE_ABSTRACT_UNIX | (confine->kills ? 0 : SCOPE_SIGNAL);
-		size += sizeof(attr.scoped);
-	}
+	if (confine->kills)
+		attr.scoped &= ~(uint64_t)SCOPE_SIGNAL;
 	if (landlock_enter(&attr, size) < 0)
 		return failed(err, LAYER_LANDLOCK, "denying all");
+	if (root_opens()) /* nothing outside us could see that it does not hold */
+		return layer_missing(LAYER_LANDLOCK, -EACCES, err, "the root can still be opened");
 	layer_holds(LAYER_LANDLOCK, "all denied, ABI %ld", abi);
 	if (abi < ABI_SCOPES)
 		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
@@ -235,9 +258,10 @@ int confine_signals(struct err *err)
 
 static int wall_mdwe(struct err *err)
 {
-	enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 };
+	enum { SET_MDWE = 65, GET_MDWE = 66, REFUSE_EXEC_GAIN = 1 };
 
-	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0)
+	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0 ||
+		prctl(GET_MDWE, 0, 0, 0, 0) != REFUSE_EXEC_GAIN)
 		return failed(err, LAYER_MDWE, "prctl");
 	layer_holds(LAYER_MDWE, "no memory becomes executable");
 	return 0;

@@ -35,7 +35,7 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_DUMPABLE] = {"dumpable", true, "no ptrace, no /proc/PID/mem, no core dump",
 		"every Linux has it"},
 	[LAYER_LANDLOCK] = {"Landlock", true,
-		"every file, device ioctl and TCP right the kernel knows is denied",
+		"every right on files, devices, sockets and network the kernel knows is denied",
 		"build it in (CONFIG_SECURITY_LANDLOCK) and name it in lsm= at boot"},
 	[LAYER_SCOPES] = {"Landlock scopes", false, "no abstract socket, no signal leaves",
 		"Linux 6.12"},
@@ -43,16 +43,17 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_PARENT] = {"parent", true, "it dies with its parent", "every Linux has it"},
 	[LAYER_SECCOMP] = {"seccomp", true, "system calls by list, default KILL_PROCESS",
 		"the kernel needs CONFIG_SECCOMP_FILTER"},
-	[LAYER_CGROUP] = {"cgroup", false, "a cgroup per VM, in it a leaf per process with pids.max, "
-		"per helper memory.max",
+	[LAYER_CGROUP] = {"cgroup", false, 
+		"a cgroup per VM, in it a leaf per process with pids.max, per helper memory.max",
 		"start it as root in the root cgroup, or alone in a delegated one: `systemd-run "
-		"--scope -p Delegate=yes bulkhead …`"},
+		"--scope -p Delegate=yes bulkhead ...`"},
 	[LAYER_CORE_SCHED] = {"core scheduling", false,
 		"no other VM on the sibling hyper-thread: a cookie per VM",
 		"Linux 5.14 with CONFIG_SCHED_CORE, on a processor with SMT"},
 	[LAYER_NOEXEC_SEAL] = {"noexec seal", false, "guest RAM's memfd can never be executed",
 		"Linux 6.3"},
-	[LAYER_MSEAL] = {"mseal", false, "the core's mapping of guest RAM can neither go nor change",
+	[LAYER_MSEAL] = {"mseal", false,
+		"the core's mapping of guest RAM can neither go nor change",
 		"Linux 6.10"},
 	[LAYER_PASSRIGHTS] = {"SO_PASSRIGHTS", false,
 		"the kernel keeps descriptors off sockets that carry none", "Linux 6.16"},
@@ -109,7 +110,6 @@ int layer_missing(enum layer layer, int code, struct err *err, const char *fmt, 
 		return err_set(err, code, BLAME_HOST,
 			"confine: %s: missing (%s): %s; or go on without: --allow-degraded",
 			row->name, why, row->get);
-	log_warn("confine: %s: MISSING (%s); degraded: %s does not hold", row->name, why,
-		row->what);
+	log_warn("confine: %s: MISSING (%s); we go on without (%s)", row->name, why, row->what);
 	return 0;
 }

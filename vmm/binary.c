@@ -18,6 +18,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{"audit", "audit", "[--json] PID", "is a running VM confined as promised?"},
 	{"seccomp", "policy", "show|export|run", "the system call policies; what a program does under one"},
 	{NULL, NULL, NULL, NULL},
 };

@@ -98,6 +98,12 @@ static int check_input(struct core *core, struct err *err)
 	return r;
 }
 
+/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
+static unsigned max_tasks(const struct core *core)
+{
+	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
+}
+
 static int make_ram(struct core *core, struct err *err)
 {
 	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
@@ -119,12 +125,6 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
-/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
-static unsigned max_tasks(const struct core *core)
-{
-	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
-}
-
 static int confine(struct core *core, struct err *err)
 {
 	const struct confine walls = {
@@ -141,7 +141,6 @@ static int confine(struct core *core, struct err *err)
 		r = confine_user(core->tenant.uid, core->tenant.gid, err);
 	if (r == 0)
 		r = confine_process(&walls, err);
-
 	if (r == 0)
 		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
 	return r;
@@ -262,13 +261,16 @@ static bool start(struct core *core, struct err *err)
 		step(core, check_input(core, err), "kernel, initramfs and KVM checked") &&
 		/* 3. Must not yet: RAM, which is charged to the cgroup, nor a second process, which
 		 * inherits cookie and cgroup. Leaves an empty cgroup behind at worst. */
-		step(core, tenant_init(&core->tenant, opts, err), "tenancy set up") &&
+		step(core, tenant_init(&core->tenant, opts, 1 + max_tasks(core), err),
+			"tenancy set up") &&
 		/* 4. Must not yet: the broker, which maps it for devices. */
 		step(core, make_ram(core, err), "guest RAM made") &&
 		/* 5. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
 		 * space). The broker opens and checks the devices, and changes nothing. */
-		step(core, broker_start(&core->broker, opts, &core->tenant, &vm->ram,
-				core->files.log.n, err), "broker started, devices checked") &&
+		step(core,
+			broker_start(&core->broker, opts, &core->tenant, &vm->ram,
+				core->files.log.n, err),
+			"broker started, devices checked") &&
 		/* 6. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
 		 * helper's, a device's, or of the kernel's inside. */
 		step(core, confine(core, err), "confined") &&

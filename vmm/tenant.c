@@ -62,19 +62,20 @@ int tenant_user(const char *text, struct tenant *tenant, struct err *err)
 		entry = getpwnam(text);
 		if (!entry)
 			return err_set(err, -EINVAL, BLAME_HOST,
-				"--user: «%.60s» is no user of this host; make one, `useradd -r NAME`, "
-				"or give UID:GID", text);
+				"--user: «%.60s» is no user of this host; make one, `useradd -r "
+				"NAME`, or give UID:GID", text);
 		uid = entry->pw_uid;
 		gid = entry->pw_gid;
 	}
 	if (uid == 0 || gid == 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"--user: «%.60s» is root, or no UID:GID; give a user of the VM's own", text);
+			"--user: «%.60s» is root, or no UID:GID; give the VM a user of its own",
+			text);
 	*tenant = (struct tenant){.has_user = true, .uid = uid, .gid = gid};
 	return 0;
 }
 
-/* One cookie for all of the VM's processes: fork and exec keep it (prctl(2), core-scheduling.rst). */
+/* One cookie for all of the VM's processes: fork and exec keep it (core-scheduling.rst). */
 static int take_cookie(struct err *err)
 {
 	enum { SCHED_CORE = 62, CREATE = 1, THREAD_GROUP = 1 };
@@ -246,12 +247,11 @@ static int move_in(const char *home, const char *vm)
 	return r < 0 ? r : put(vm, "cgroup.subtree_control", CONTROLLERS);
 }
 
-static int make_leaves(const char *vm, const struct opts *opts)
+static int make_leaves(const char *vm, const struct opts *opts, unsigned tasks)
 {
 	const uint64_t own = 32 * MiB, ram = opts->ram.size;
 	char name[32];
-	/* vCPU threads and KVM's own; the broker is born here. */
-	int r = make_leaf(vm, "core", opts->vcpus + 2, 0);
+	int r = make_leaf(vm, "core", tasks, 0); /* the broker is born there */
 
 	if (r == 0)
 		r = make_leaf(vm, "broker", 2, 0); /* a helper is born there */
@@ -265,7 +265,8 @@ static int make_leaves(const char *vm, const struct opts *opts)
 	return r;
 }
 
-static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct err *err)
+static int make_cgroup(struct tenant *tenant, const struct opts *opts, unsigned tasks,
+	struct err *err)
 {
 	char home[PATH_MAX], vm[PATH_MAX];
 	int r = find_home(home);
@@ -277,7 +278,7 @@ static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct er
 		return layer_missing(LAYER_CGROUP, -ENAMETOOLONG, err, "%s", home);
 	r = move_in(home, vm);
 	if (r == 0)
-		r = make_leaves(vm, opts);
+		r = make_leaves(vm, opts, tasks);
 	if (r < 0) {
 		remove_tree(vm);
 		if (access(vm, F_OK) == 0) { /* we are in it */
@@ -293,7 +294,7 @@ static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct er
 	return 0;
 }
 
-int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err)
+int tenant_init(struct tenant *tenant, const struct opts *opts, unsigned tasks, struct err *err)
 {
 	int r = 0;
 
@@ -304,5 +305,5 @@ int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err)
 		layer_missing(LAYER_USER, -EPERM, err, "uid %u, as started", geteuid());
 	if (r == 0)
 		r = take_cookie(err);
-	return r < 0 ? r : make_cgroup(tenant, opts, err);
+	return r < 0 ? r : make_cgroup(tenant, opts, tasks, err);
 }

@@ -87,8 +87,9 @@ static int limit_memlock(uint64_t bytes)
 
 static void __attribute__((noreturn)) become_helper(struct birth *birth, const char *mode)
 {
-	char mode_arg[8], layers_arg[16];
-	char *argv[] = {birth->binary, birth->name, birth->level, mode_arg, layers_arg, NULL};
+	char mode_arg[8], layers_arg[16], bare[] = "bare";
+	char *argv[] = {birth->binary, birth->name, birth->level, mode_arg, layers_arg,
+		birth->inside ? NULL : bare, NULL};
 	char *environment[] = {NULL};
 	int error;
 
@@ -131,7 +132,7 @@ int cgroup_init(struct broker *broker, struct err *err)
 	int r = open_leaf(broker, "broker", &own, err);
 
 	if (r == 0 && write(own.n, "0", 1) < 0)
-		r = err_set(err, -errno, BLAME_HOST, "cgroup: joining our leaf: %s", strerror(errno));
+		r = err_set(err, -errno, BLAME_HOST, "cgroup: our leaf: %s", strerror(errno));
 	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
 		snprintf(leaf, sizeof(leaf), "helper-%u", i);
 		r = open_leaf(broker, leaf, &broker->devices[i].cgroup, err);

@@ -44,7 +44,8 @@ HELPERS   := broker vfio vdpa null
 # One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
 POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
-TOOLS     := policy
+devices_SRC := $(wildcard helpers/devices/*.c)
+TOOLS     := policy devices
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c
@@ -109,6 +110,9 @@ $(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
 	$$(link)
 endef
 $(foreach h,$(HELPERS) $(TOOLS),$(eval $(call helper_binary,$(h))))
+
+# Names of PCI devices; no process of a VM links it.
+$(B)/bulkhead-devices: LIBS += -lpci
 
 include tests/tests.mk
 

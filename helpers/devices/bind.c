@@ -31,25 +31,27 @@ static int may_bind(int root, const struct function *f, bool force, struct err *
 
 	if (pci_is_bridge(f))
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"%s is a bridge, which stays with the host; bind the devices behind it", f->name);
+			"%s is a bridge, which stays with the host; bind the devices behind it",
+			f->name);
 	if (f->group < 0)
 		return err_set(err, -ENODEV, BLAME_HOST,
-			"%s is behind no IOMMU, so no guest could have it; enable VT-d or AMD-Vi in "
-			"the firmware and boot with `intel_iommu=on` (AMD: without "
+			"%s is behind no IOMMU, so no guest could have it; enable VT-d or AMD-Vi "
+			"in the firmware and boot with `intel_iommu=on` (AMD: without "
 			"`amd_iommu=off`)", f->name);
 	if (disk_in_use(root, f->name, why, sizeof(why)))
 		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s stays with the host: %.240s; unmount it, or end what uses it, first", f->name,
-			why);
+			"%s stays with the host: %.240s; unmount it, or end what uses it, first",
+			f->name, why);
 	if (attr_read(root, vfs, sizeof(vfs), SYS_PCI "/%s/sriov_numvfs", f->name) > 0 &&
 		atoi(vfs) > 0)
 		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s has %d virtual functions, which would go with its driver; bind those, or "
-			"first `echo 0 >/" SYS_PCI "/%s/sriov_numvfs`", f->name, atoi(vfs), f->name);
+			"%s has %d virtual functions, which would go with its driver; bind those, "
+			"or first `echo 0 >/" SYS_PCI "/%s/sriov_numvfs`", f->name, atoi(vfs),
+			f->name);
 	if (!force && route_in_use(root, f->name, why, sizeof(why)))
 		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s stays with the host: %.200s; `bulkhead bind --force %s` cuts it off", f->name,
-			why, f->name);
+			"%s stays with the host: %.200s; `bulkhead bind --force %s` cuts it off",
+			f->name, why, f->name);
 	return 0;
 }
 
@@ -68,8 +70,8 @@ static int load_vfio_pci(int root, struct err *err)
 	if (r == 0 && status == 0 && is_there(root, "sys/bus/pci/drivers/" VFIO_PCI))
 		return 0;
 	return err_set(err, r ? -r : -ENODEV, BLAME_HOST,
-		"the host's kernel has no vfio-pci: `modprobe vfio-pci` %s; it is CONFIG_VFIO_PCI in "
-		"the kernel's configuration, and loading it needs root",
+		"the host's kernel has no vfio-pci: `modprobe vfio-pci` %s; it is CONFIG_VFIO_PCI "
+		"in the kernel's configuration, and loading it needs root",
 		r ? strerror(r) : "did not load it");
 }
 
@@ -91,7 +93,8 @@ static int take_away(int root, const char *name, struct err *err)
 static int set_override(int root, const char *name, const char *driver, struct err *err)
 {
 	/* An empty line, and not an empty write, is what clears it. */
-	return attr_write(root, driver[0] ? driver : "\n", err, SYS_PCI "/%s/driver_override", name);
+	return attr_write(root, driver[0] ? driver : "\n", err, SYS_PCI "/%s/driver_override",
+		name);
 }
 
 static int probe(int root, const char *name, struct err *err)
@@ -162,8 +165,8 @@ static int read_all(int root, char *const *names, int n, struct function *ret, s
 	int r = 0;
 
 	if (n > AT_ONCE_MAX)
-		return err_set(err, -E2BIG, BLAME_HOST, "%d devices at once are too many; %d are not",
-			n, AT_ONCE_MAX);
+		return err_set(err, -E2BIG, BLAME_HOST,
+			"%d devices at once are too many; %d are not", n, AT_ONCE_MAX);
 	for (int i = 0; i < n && r == 0; i++)
 		r = pci_read(root, names[i], &ret[i], err);
 	for (int i = 0; i < n && r == 0; i++)
@@ -212,8 +215,8 @@ static int may_unbind(int root, const struct function *f, struct err *err)
 	if (!pid)
 		return 0;
 	return err_set(err, -EBUSY, BLAME_HOST,
-		"%s is in use by process %d (%s), and the kernel would wait for that; end its VM first",
-		f->name, pid, comm);
+		"%s is in use by process %d (%s), and the kernel would wait for that; end its VM "
+		"first", f->name, pid, comm);
 }
 
 /* Not bound by bulkhead, or before a record was kept: the kernel chooses the driver. */

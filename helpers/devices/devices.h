@@ -86,7 +86,8 @@ struct verdict {
 /* ready.c */
 void ready_pci(int root, const struct function *f, struct verdict *ret);
 void ready_vdpa(int root, const struct vdpa_device *device, struct verdict *ret);
-/* The group's other endpoints whose driver is the host's, as «A B» and as «A (driver), …». How many. */
+/* The group's other endpoints whose driver is the host's, as «A B» and as «A (driver), …», each of
+ * size bytes. How many. */
 unsigned group_in_the_way(int root, const struct function *f, char *ret_names, char *ret_drivers,
 	size_t size);
 

@@ -114,7 +114,7 @@ static bool held(int root, const char *number, char *ret, size_t size)
 	return n > 0;
 }
 
-/* The kernel's own answer, open(2): O_EXCL on a block device fails with EBUSY while it is in use. */
+/* The kernel's own answer, open(2): O_EXCL on a block device fails with EBUSY while it is used. */
 static bool claimed(int root, const char *disk)
 {
 	char path[WORD];

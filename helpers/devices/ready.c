@@ -102,9 +102,9 @@ static void check_remapping(int root, struct verdict *ret)
 	attr_read(root, line, sizeof(line),
 		"sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 	if (!remaps && strcmp(line, "Y") != 0)
-		ADD(ret, "", "the host has no interrupt remapping, so a guest could forge interrupts; "
-			"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot without "
-			"`intremap=off`, or, for a guest you trust with the host, load "
+		ADD(ret, "", "the host has no interrupt remapping, so a guest could forge "
+			"interrupts; enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot "
+			"without `intremap=off`, or, for a guest you trust with the host, load "
 			"vfio_iommu_type1 with allow_unsafe_interrupts=1");
 }
 

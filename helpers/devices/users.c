@@ -47,8 +47,8 @@ static bool default_route_4(const char *line, char ret[static 32])
 {
 	unsigned destination, flags, mask;
 
-	return sscanf(line, "%31s %x %*x %x %*d %*d %*d %x", ret, &destination, &flags, &mask) == 4 &&
-		!destination && !mask && (flags & RTF_UP_BIT);
+	return sscanf(line, "%31s %x %*x %x %*d %*d %*d %x", ret, &destination, &flags,
+		       &mask) == 4 && !destination && !mask && (flags & RTF_UP_BIT);
 }
 
 /* One line of /proc/net/ipv6_route. Where there is no route, lo has one that rejects. */

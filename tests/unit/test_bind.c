@@ -42,7 +42,8 @@ static void refused(int code, const char *why)
 
 Test(bind, mounted_disk)
 {
-	tree_file("proc/self/mountinfo", "30 1 259:1 / /home rw,relatime shared:1 - ext4 /dev/x rw\n");
+	tree_file("proc/self/mountinfo",
+		"30 1 259:1 / /home rw,relatime shared:1 - ext4 /dev/x rw\n");
 	refused(-EBUSY, "nvme0n1p1 is mounted on /home");
 }
 
@@ -54,7 +55,7 @@ Test(bind, swap)
 
 Test(bind, disk_under_a_mapping)
 {
-	tree_file("sys/devices/pci0000:00/" NVME "/nvme/nvme0/nvme0n1p1/holders/dm-3/dev", "253:3\n");
+	tree_file(NVME_DIR "/nvme/nvme0/nvme0n1p1/holders/dm-3/dev", "253:3\n");
 	refused(-EBUSY, "nvme0n1p1 is part of dm-3;");
 	tree_file("proc/self/mountinfo", "30 1 253:3 / / rw - xfs /dev/mapper/root rw\n");
 	refused(-EBUSY, "nvme0n1p1 is part of dm-3, mounted on /");
@@ -89,7 +90,8 @@ Test(bind, default_route)
 	tree_link("sys/class/net/br0", "../../devices/virtual/net/br0");
 	tree_link("sys/devices/virtual/net/br0/lower_eth0", "../eth0");
 	tree_link("sys/class/net/eth0", "../../devices/pci0000:00/" NVME "/net/eth0");
-	tree_file("proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+	tree_file("proc/net/route",
+		"Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
 		"br0\t00000000\t0102000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
 	refused(-EBUSY, "default route goes by it (br0)");
 	tree_file("proc/net/route", "");

@@ -27,7 +27,8 @@ static inline void tree_make(void)
 	cr_assert_geq(tree, 0);
 }
 
-static inline int tree_remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+static inline int tree_remove_one(const char *path, const struct stat *st, int kind,
+	struct FTW *ftw)
 {
 	(void)st, (void)kind, (void)ftw;
 	return remove(path);

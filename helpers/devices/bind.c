@@ -123,6 +123,10 @@ static int put_back(int root, const char *name, const struct record *record, str
 		r = take_away(root, name, err);
 	if (r < 0)
 		return r;
+	if (!is_there(root, "sys/bus/pci/drivers/%s", record->driver))
+		return err_set(err, -ENODEV, BLAME_HOST,
+			"%s had the driver %s, which is not loaded any more; load its module first",
+			name, record->driver);
 	return attr_write(root, name, err, "sys/bus/pci/drivers/%s/bind", record->driver);
 }
 
@@ -243,8 +247,11 @@ static int take_back(int root, const struct function *f, struct err *err)
 		r = let_kernel_choose(root, f, err);
 	else if (r == 0)
 		r = put_back(root, f->name, &record, err);
-	if (r < 0)
+	if (r < 0) {
+		set_override(root, f->name, VFIO_PCI, NULL);
+		probe(root, f->name, NULL);
 		return r;
+	}
 	record_remove(root, f->name);
 	driver_of(root, f->name, driver);
 	printf("%s: %s\n", f->name, driver[0] ? driver : "no driver");

@@ -112,7 +112,7 @@ Test(bind, other_routes)
 	tree_file("proc/net/route", "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n");
 	tree_file("proc/net/ipv6_route", "00000000000000000000000000000000 00 "
 		"00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff "
-		"00000001 00000000 00200200     eth0\n");
+		"00000001 00000000 00200201     eth0\n");
 	cr_assert_not(route_in_use(tree, NVME, why, sizeof(why)));
 }
 
@@ -165,6 +165,20 @@ Test(bind, unbind_of_one_in_use)
 	cr_assert_str_eq(tree_text("sys/bus/pci/drivers/vfio-pci/unbind"), "");
 }
 
+/* The host's driver is gone: vfio-pci keeps the function, and the record stays for the next try. */
+Test(bind, unbind_without_the_former_driver)
+{
+	struct record record = {.driver = "e1000e"};
+	char name[] = NVME;
+
+	tree_function(NVME, "vfio-pci", 5);
+	cr_assert_eq(record_write(tree, NVME, &record, &err), 0, "%s", err.msg);
+	cr_assert_eq(unbind_functions(tree, (char *const[]){name}, 1, &err), -ENODEV);
+	cr_assert(strstr(err.msg, "e1000e") && strstr(err.msg, NVME), "%s", err.msg);
+	cr_assert_str_eq(tree_text(NVME_DIR "/driver_override"), "vfio-pci");
+	cr_assert_eq(record_read(tree, NVME, &record, &err), 0, "%s", err.msg);
+}
+
 /* A record someone else wrote leads to no path outside the drivers' folder. */
 Test(bind, record_is_checked)
 {
@@ -175,7 +189,7 @@ Test(bind, record_is_checked)
 	cr_assert_eq(record_read(tree, NVME, &back, &err), 0, "%s", err.msg);
 	cr_assert_str_eq(back.driver, "nvme");
 	cr_assert_str_eq(back.override, "x");
-	tree_file("run/bulkhead/bind/" NVME, "driver=../../x\noverride=\n");
+	tree_file("run/bulkhead/bind/" NVME, "driver=a/../../x\noverride=\n");
 	cr_assert_eq(record_read(tree, NVME, &back, &err), -EINVAL);
 	tree_file("run/bulkhead/bind/" NVME, "driver=..\noverride=\n");
 	cr_assert_eq(record_read(tree, NVME, &back, &err), -EINVAL);

@@ -123,7 +123,7 @@ int names_of(int root, struct dirent ***ret, const char *fmt, ...)
 
 	*ret = NULL;
 	if (n == 0)
-		n = scandirat(root, path, ret, not_dotted, versionsort);
+		n = scandirat(root, path, ret, not_dotted, alphasort);
 	return n < 0 ? 0 : n;
 }
 

@@ -45,7 +45,8 @@ HELPERS   := broker vfio vdpa null
 POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
 audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
-TOOLS     := audit policy
+devices_SRC := $(wildcard helpers/devices/*.c)
+TOOLS     := audit devices policy
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c
@@ -110,6 +111,9 @@ $(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
 	$$(link)
 endef
 $(foreach h,$(HELPERS) $(TOOLS),$(eval $(call helper_binary,$(h))))
+
+# Names of PCI devices; no process of a VM links it.
+$(B)/bulkhead-devices: LIBS += -lpci
 
 include tests/tests.mk
 

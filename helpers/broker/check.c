@@ -50,7 +50,7 @@ static int check_path(struct device *device, struct err *err)
 
 	if (!realpath(path, real))
 		return err_set(err, -errno, BLAME_HOST,
-			"--device path=%s: %s; `lspci -D` lists the devices of this host", path,
+			"--device path=%s: %s; `bulkhead devices` lists those of this host", path,
 			errno == ENOENT ? "there is no such device" : strerror(errno));
 	if (link_name(real, "subsystem", subsystem, sizeof(subsystem)) < 0 ||
 		strcmp(subsystem, "pci") != 0 ||
@@ -75,10 +75,10 @@ static int check_driver(const struct device *device, struct err *err)
 		return 0;
 	if (r == 0)
 		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s is bound to %s; bind it to vfio-pci: `driverctl set-override %s vfio-pci`",
+			"%s is bound to %s; bind it to vfio-pci: `bulkhead bind %s`",
 			device->name, driver, device->name);
 	return err_set(err, -ENODEV, BLAME_HOST,
-		"%s has no driver; bind it to vfio-pci: `driverctl set-override %s vfio-pci`",
+		"%s has no driver; bind it to vfio-pci: `bulkhead bind %s`",
 		device->name, device->name);
 }
 
@@ -122,8 +122,8 @@ static int check_group_members(const struct device *device, int number, struct e
 	if (!used)
 		return 0;
 	return err_set(err, -EBUSY, BLAME_HOST,
-		"%s shares IOMMU group %d with devices the host still uses: %s; bind those to "
-		"vfio-pci too, or move the card to another slot", device->name, number, list);
+		"%s shares IOMMU group %d with devices the host still uses: %s; `bulkhead "
+		"bind` those too, or move the card to another slot", device->name, number, list);
 }
 
 int explain_no_access(const struct device *device, const char *path, struct err *err)

@@ -427,7 +427,8 @@ static void expect_refusal(const char *device, int code, const char *word)
 
 Test(broker, devices_that_cannot_be_had_are_named)
 {
-	expect_refusal("kind=vfio,id=a,path=/sys/bus/pci/devices/ffff:ff:1f.7", -ENOENT, "lspci");
+	expect_refusal("kind=vfio,id=a,path=/sys/bus/pci/devices/ffff:ff:1f.7", -ENOENT,
+		"bulkhead devices");
 	expect_refusal("kind=vfio,id=a,path=/proc/self", -EINVAL, "not a PCI device");
 	expect_refusal("kind=vfio,id=a", -ENOENT, "path=");
 }

@@ -26,7 +26,7 @@ refuse "kernel is text" /etc/passwd is_file /etc/passwd
 MEMORY=200G refuse "guest larger than the machine" "200G|memory" plain
 
 refuse "device missing" 0000:00:1e.0 with_device 0000:00:1e.0
-refuse "device bound to its host driver" "$NVME0.*nvme.*vfio-pci" with_device "$NVME0"
+refuse "device bound to its host driver" "$NVME0.*nvme.*bulkhead bind $NVME0" with_device "$NVME0"
 bind_vfio "$PAIR0"
 refuse "others of its group still bound" "$PAIR0.*$PAIR1|$PAIR1.*$PAIR0" with_device "$PAIR0"
 

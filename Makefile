@@ -42,7 +42,8 @@ $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
 HELPERS   := broker vfio vdpa null
 # One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
-TOOLS     :=
+audit_SRC  := $(wildcard helpers/audit/*.c) $(wildcard seccomp/*.c)
+TOOLS     := audit
 BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c

@@ -46,7 +46,7 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_CGROUP] = {"cgroup", false, "a cgroup per VM, in it a leaf per process with pids.max, "
 		"per helper memory.max",
 		"start it as root in the root cgroup, or alone in a delegated one: `systemd-run "
-		"--scope -p Delegate=yes bulkhead …`"},
+		"--scope -p Delegate=yes bulkhead ...`"},
 	[LAYER_CORE_SCHED] = {"core scheduling", false,
 		"no other VM on the sibling hyper-thread: a cookie per VM",
 		"Linux 5.14 with CONFIG_SCHED_CORE, on a processor with SMT"},

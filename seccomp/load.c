@@ -33,12 +33,12 @@ const char *policy_mode_name(enum seccomp_mode mode)
 	return mode_names[mode];
 }
 
-uint64_t policy_row_value(const struct policy_row *row)
+uint64_t policy_row_value(const struct policy_row *row, int pid)
 {
-	return row->own_pid ? (uint64_t)getpid() : row->value;
+	return !row->own_pid ? row->value : (uint64_t)(pid ? pid : getpid());
 }
 
-static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
+static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, int pid)
 {
 	uint32_t action = row->deny_errno ? SCMP_ACT_ERRNO(row->deny_errno) : SCMP_ACT_ALLOW;
 	struct scmp_arg_cmp cmp = {.arg = (unsigned)row->arg};
@@ -47,7 +47,7 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 		return seccomp_rule_add_exact(ctx, action, row->nr, 0);
 	if (row->mask == ~0ull) {
 		cmp.op = SCMP_CMP_EQ;
-		cmp.datum_a = policy_row_value(row);
+		cmp.datum_a = policy_row_value(row, pid);
 	} else {
 		cmp.op = SCMP_CMP_MASKED_EQ;
 		cmp.datum_a = row->mask;
@@ -57,7 +57,7 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row)
 }
 
 static int build(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
-	scmp_filter_ctx *ret)
+	int pid, scmp_filter_ctx *ret)
 {
 	bool log_only = mode == SECCOMP_MODE_LOG;
 	scmp_filter_ctx ctx = seccomp_init(log_only ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
@@ -73,7 +73,7 @@ static int build(const struct policy *policy, enum seccomp_mode mode, bool all_t
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, all_threads);
 	for (unsigned i = 0; i < policy->n_rows && r == 0; i++)
-		r = add_row(ctx, &policy->rows[i]);
+		r = add_row(ctx, &policy->rows[i], pid);
 	if (r < 0) {
 		seccomp_release(ctx);
 		return r;
@@ -82,14 +82,14 @@ static int build(const struct policy *policy, enum seccomp_mode mode, bool all_t
 	return 0;
 }
 
-int policy_export(const struct policy *policy, int fd)
+int policy_export(const struct policy *policy, enum policy_format format, int pid, int fd)
 {
 	scmp_filter_ctx ctx;
-	int r = build(policy, SECCOMP_MODE_KILL, false, &ctx);
+	int r = build(policy, SECCOMP_MODE_KILL, false, pid, &ctx);
 
 	if (r < 0)
 		return r;
-	r = seccomp_export_bpf(ctx, fd);
+	r = format == POLICY_BPF ? seccomp_export_bpf(ctx, fd) : seccomp_export_pfc(ctx, fd);
 	seccomp_release(ctx);
 	return r;
 }
@@ -111,7 +111,7 @@ int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_t
 	if (mode == SECCOMP_MODE_LOG)
 		log_warn("seccomp: LOG ONLY for %s (%s): nothing is stopped, see the audit log",
 			policy->process, policy->stage);
-	r = build(policy, mode, all_threads, &ctx);
+	r = build(policy, mode, all_threads, 0, &ctx);
 	if (r == 0) {
 		r = seccomp_load(ctx);
 		seccomp_release(ctx);

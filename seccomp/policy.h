@@ -65,7 +65,8 @@ const char *policy_mode_name(enum seccomp_mode mode);
 
 /* Writes the policy as the kernel would get it (an array of struct sock_filter) to a descriptor.
  * For the tests, which run it against the rows. 0 or -errno. */
-int policy_export(const struct policy *policy, int fd);
+enum policy_format { POLICY_BPF, POLICY_PFC };
+int policy_export(const struct policy *policy, enum policy_format format, int pid, int fd);
 
 /* Loads the policy for the calling thread (all_threads: for every thread of the process, TSYNC).
  * no_new_privs must be set. x32 and i386 entries are killed. Allocates; call it before the heap
@@ -74,7 +75,7 @@ int policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_t
 	struct err *err);
 
 /* What the row's argument is compared with, in this process. */
-uint64_t policy_row_value(const struct policy_row *row);
+uint64_t policy_row_value(const struct policy_row *row, int pid);
 
 /* Every policy of every process, for listings and tests; ends with NULL. */
 extern const struct policy *const policies[];

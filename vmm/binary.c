@@ -18,6 +18,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{"audit", "audit", "[--json] PID", "is a running VM confined as promised?"},
 	{NULL, NULL, NULL, NULL},
 };
 

@@ -37,7 +37,7 @@ static void load_program(const struct policy *policy, struct program *program)
 	int fd = memfd_create("bpf", MFD_CLOEXEC);
 	ssize_t n;
 
-	cr_assert_eq(policy_export(policy, fd), 0);
+	cr_assert_eq(policy_export(policy, POLICY_BPF, 0, fd), 0);
 	n = pread(fd, program->code, sizeof(program->code), 0);
 	cr_assert_gt(n, 0);
 	cr_assert_lt((size_t)n, sizeof(program->code));
@@ -113,7 +113,7 @@ static uint32_t intent(const struct policy *policy, const struct seccomp_data *d
 			continue;
 		if (row->deny_errno)
 			return SECCOMP_RET_ERRNO | (uint32_t)row->deny_errno;
-		if (row->arg < 0 || (data->args[row->arg] & row->mask) == policy_row_value(row))
+		if (row->arg < 0 || (data->args[row->arg] & row->mask) == policy_row_value(row, 0))
 			return SECCOMP_RET_ALLOW;
 	}
 	return SECCOMP_RET_KILL_PROCESS;
@@ -158,11 +158,11 @@ static void compare_all(const struct policy *policy)
 		memset(data.args, 0x5a, sizeof(data.args));
 		data.nr = row->nr;
 		for (unsigned bit = 0; bit <= 64; bit++) {
-			data.args[arg] = policy_row_value(row) ^ (bit < 64 ? 1ull << bit : 0);
+			data.args[arg] = policy_row_value(row, 0) ^ (bit < 64 ? 1ull << bit : 0);
 			compare(policy, &program, &data);
 		}
 		for (unsigned n = 0; n < 2000; n++) {
-			data.args[arg] = policy_row_value(row) + n - 1000;
+			data.args[arg] = policy_row_value(row, 0) + n - 1000;
 			compare(policy, &program, &data);
 		}
 	}
@@ -197,7 +197,7 @@ static void expect_inside(const struct policy *inner, const struct policy *outer
 		struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = row->nr};
 
 		if (row->arg >= 0)
-			data.args[row->arg] = policy_row_value(row);
+			data.args[row->arg] = policy_row_value(row, 0);
 		if (!row->deny_errno)
 			cr_assert_eq(intent(outer, &data), SECCOMP_RET_ALLOW,
 				"%s %s has %s %s, %s %s below it does not", inner->process,

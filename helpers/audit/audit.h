@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `bulkhead audit PID`: what the kernel says of every process of a running VM, against what this
+ * project promises of it.
+ *
+ * bulkhead-audit, one thread, with the rights of whoever started it; reads, and changes nothing. To
+ * read a thread's filters it is stopped, for microseconds, one thread at a time; should the auditor
+ * die, the kernel lets the thread go on. What a process of the VM could have written (a name, a
+ * path) is made printable first.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/err.h"
+#include "seccomp/layers.h"
+#include "seccomp/policy.h"
+
+/* ok: as promised. not here: a layer this host or start does not have, and that is no promise.
+ * unseen: the kernel shows it to nobody. unknown: it could be read with more rights. */
+enum verdict { VERDICT_OK, VERDICT_NOT_HERE, VERDICT_UNSEEN, VERDICT_UNKNOWN, VERDICT_WEAK, VERDICTS };
+
+enum { FINDINGS_MAX = 64, PROCESSES_MAX = 48, THREADS_MAX = 80 };
+
+struct finding {
+	const char *what; /* a layer's name, or "binary", "descriptors", ... */
+	enum verdict verdict;
+	char text[240];
+};
+
+/* Kinds of descriptors. */
+enum held {
+	HELD_EVENT, HELD_SIGNAL, HELD_PID, HELD_SOCKET, HELD_PIPE, HELD_TTY, HELD_NULL, HELD_FILE, HELD_DIR, HELD_MEMFD,
+	HELD_KVM, HELD_KVM_VM, HELD_KVM_VCPU, HELD_KVM_DEVICE, HELD_VFIO_DEVICE, HELD_VFIO_GROUP,
+	HELD_VFIO_CONTAINER, HELD_IOMMU, HELD_VDPA, HELD_OTHER, HELD_KINDS,
+};
+extern const char *const held_names[HELD_KINDS];
+
+/* What is promised of a process: promises.c. */
+struct promise {
+	const char *name, *binary;
+	bool pid_namespace;    /* pid 1 in one of its own */
+	bool may_map_ram;
+	bool dumpable_visible; /* its memory belongs to a user namespace above its own */
+	uint64_t max_files, max_procs; /* RLIMIT_NOFILE, RLIMIT_NPROC */
+	bool writes_files;     /* RLIMIT_FSIZE may be unlimited */
+	uint64_t fds;          /* bit n: may hold descriptors of kind n */
+	uint64_t standard_fds; /* and as 0, 1 and 2 */
+	unsigned max_devices;  /* descriptors that are VFIO or vDPA devices */
+	const struct policy *stack[4]; /* filters of the main thread, the oldest first */
+};
+
+/* By the name of the binary; NULL: none of ours. */
+const struct promise *promise_of(const char *binary);
+extern const struct promise promise_core, promise_broker;
+/* Filters of the core's vCPU threads. */
+extern const struct policy *const vcpu_stack[4];
+
+struct process {
+	pid_t pid, parent;
+	int dir;                       /* /proc/PID; stands for this process, not for the number */
+	const struct promise *promise; /* NULL: a stranger */
+	char binary[64];
+	unsigned n;
+	struct finding findings[FINDINGS_MAX];
+};
+
+struct audit {
+	pid_t core;
+	int pidfd;
+	unsigned n;
+	struct process processes[PROCESSES_MAX]; /* [0]: the core; parents before children */
+};
+
+/* Files of /proc/PID. Each returns 0 or -errno. */
+int proc_open(pid_t pid, int *ret_dir);
+int proc_read(int dir, const char *file, char *ret, size_t size); /* cut to size, NUL at its end */
+int proc_link(int dir, const char *file, char *ret, size_t size);
+/* Calls each(name, opaque) for every entry that is a number. */
+int proc_each(int dir, const char *sub, int (*each)(unsigned number, void *opaque), void *opaque);
+
+/* Parsers, on text a process may have had a hand in. */
+bool status_field(const char *status, const char *key, char *ret, size_t size);
+/* Hard limit; UINT64_MAX: unlimited. */
+bool limits_field(const char *limits, const char *name, uint64_t *ret);
+struct mapping {
+	uint64_t start, end;
+	bool write, execute;
+	char path[128];
+};
+bool maps_line(const char *line, struct mapping *ret);
+/* link: what /proc/PID/fd/N points to; device: what /sys/dev/char says of it, "" for no device. */
+enum held held_of(const char *link, unsigned mode, const char *device);
+/* Everything but printable ASCII becomes '?'. */
+void printable(char *text);
+
+/* Fills in the processes: the core, what it started, and so on. Strangers are in the list. */
+int audit_find(struct audit *audit, pid_t core, struct err *err);
+
+void finding(struct process *process, const char *what, enum verdict verdict, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The checks: each adds what it found. */
+void check_identity(struct audit *audit, struct process *process);
+void check_rights(struct audit *audit, struct process *process);
+void check_namespaces(struct audit *audit, struct process *process);
+void check_resources(struct audit *audit, struct process *process);
+void check_descriptors(struct audit *audit, struct process *process);
+void check_memory(struct audit *audit, struct process *process);
+void check_filters(struct audit *audit, struct process *process);
+
+/* report.c. Returns the exit status: 0, 1 or 2. */
+int report_text(const struct audit *audit);
+int report_json(const struct audit *audit);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who a process is, what rights it has, which namespaces it is in. bulkhead-audit.
+ *
+ * The operator's namespaces are those of the auditor: run it where the VM was started.
+ */
+#include <cap-ng.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "helpers/audit/audit.h"
+#include "ipc/fd.h"
+
+/* ---- binary ---------------------------------------------------------------------------------- */
+
+/* The file installed beside the auditor, or one up (PREFIX/bin/bulkhead), is what is running? */
+static bool shipped(const struct process *process)
+{
+	char self[PATH_MAX], path[PATH_MAX + 80];
+	struct stat running, ours;
+
+	if (fstatat(process->dir, "exe", &running, 0) < 0 ||
+		proc_link(AT_FDCWD, "/proc/self/exe", self, sizeof(self)) < 0)
+		return false;
+	*strrchr(self, '/') = '\0';
+	snprintf(path, sizeof(path), "%s/%s", self, process->binary);
+	if (stat(path, &ours) < 0) {
+		snprintf(path, sizeof(path), "%s/../../bin/%s", self, process->binary);
+		if (stat(path, &ours) < 0)
+			return false;
+	}
+	return running.st_dev == ours.st_dev && running.st_ino == ours.st_ino;
+}
+
+static void check_binary(struct process *process)
+{
+	char link[200];
+	int r = proc_link(process->dir, "exe", link, sizeof(link));
+
+	if (r < 0)
+		finding(process, "binary", VERDICT_UNKNOWN, "%s", strerror(-r));
+	else if (!process->promise)
+		finding(process, "binary", VERDICT_WEAK, "%s has no place in a VM's tree, below %d",
+			link, process->parent);
+	else if (!shipped(process))
+		finding(process, "binary", VERDICT_WEAK, "%s is not the one this audit came with",
+			link);
+	else
+		finding(process, "binary", VERDICT_OK, "%s", link);
+}
+
+static void check_tracer(struct process *process, const char *status)
+{
+	char value[64];
+
+	if (status_field(status, "TracerPid", value, sizeof(value)) && strcmp(value, "0") != 0)
+		finding(process, "tracer", VERDICT_WEAK, "process %s traces it", value);
+}
+
+void check_identity(struct audit *audit, struct process *process)
+{
+	char status[4096];
+
+	(void)audit;
+	check_binary(process);
+	if (proc_read(process->dir, "status", status, sizeof(status)) == 0)
+		check_tracer(process, status);
+}
+
+/* ---- rights ---------------------------------------------------------------------------------- */
+
+static void check_user(const struct audit *audit, struct process *process, const char *status)
+{
+	unsigned uid[4], gid[4];
+	char value[256], groups[256], core[4096], core_uid[256] = "";
+
+	if (!status_field(status, "Uid", value, sizeof(value)) ||
+		sscanf(value, "%u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) != 4 ||
+		!status_field(status, "Gid", value, sizeof(value)) ||
+		sscanf(value, "%u %u %u %u", &gid[0], &gid[1], &gid[2], &gid[3]) != 4 ||
+		!status_field(status, "Groups", groups, sizeof(groups))) {
+		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");
+		return;
+	}
+	status_field(status, "Uid", value, sizeof(value));
+	if (proc_read(audit->processes[0].dir, "status", core, sizeof(core)) == 0 &&
+		status_field(core, "Uid", core_uid, sizeof(core_uid)) &&
+		strcmp(value, core_uid) != 0)
+		finding(process, layers[LAYER_USER].name, VERDICT_WEAK,
+			"uid %u, and the core has another", uid[0]);
+	for (unsigned i = 1; i < 4; i++) {
+		if (uid[i] != uid[0] || gid[i] != gid[0]) {
+			finding(process, layers[LAYER_USER].name, VERDICT_WEAK,
+				"uid %u and %u, gid %u and %u: it can change between them", uid[0],
+				uid[i], gid[0], gid[i]);
+			return;
+		}
+	}
+	if (uid[0] == 0)
+		finding(process, layers[LAYER_USER].name, VERDICT_NOT_HERE,
+			"root outside its user namespace; to have one: %s", layers[LAYER_USER].get);
+	else
+		finding(process, layers[LAYER_USER].name, VERDICT_OK, "uid %u, gid %u%s%s", uid[0],
+			gid[0], groups[0] ? ", groups " : "", groups);
+}
+
+static void check_capabilities(struct process *process, unsigned tid, const char *status,
+	unsigned *weak)
+{
+	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+
+	for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		char value[32] = "?";
+
+		if (status_field(status, sets[i], value, sizeof(value)) &&
+			strspn(value, "0") == strlen(value))
+			continue;
+		finding(process, layers[LAYER_CAPABILITIES].name, VERDICT_WEAK, "thread %u: %s %s",
+			tid, sets[i], value);
+		++*weak;
+	}
+}
+
+struct threads {
+	struct process *process;
+	unsigned n, caps_weak, nnp_weak;
+};
+
+static int check_thread(unsigned tid, void *opaque)
+{
+	struct threads *threads = opaque;
+	char file[48], status[4096], value[8];
+
+	snprintf(file, sizeof(file), "task/%u/status", tid);
+	if (proc_read(threads->process->dir, file, status, sizeof(status)) < 0)
+		return 0;
+	threads->n++;
+	check_capabilities(threads->process, tid, status, &threads->caps_weak);
+	if (!status_field(status, "NoNewPrivs", value, sizeof(value)) || strcmp(value, "1") != 0) {
+		finding(threads->process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_WEAK,
+			"thread %u: not set", tid);
+		threads->nnp_weak++;
+	}
+	return 0;
+}
+
+/* Whether its memory may be looked at is not in /proc. But the kernel refuses a process of the same
+ * user, without capabilities, exactly when it may not (ptrace_may_access, __ptrace_may_access). */
+static int dumpable_to_its_user(const struct process *process, unsigned uid, unsigned gid)
+{
+	int status = 0;
+	pid_t pid = fork();
+	char target[8];
+
+	if (pid == 0) {
+		if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+			_exit(2);
+		if (uid == 0) { /* root keeps its capabilities */
+			capng_clear(CAPNG_SELECT_BOTH);
+			if (capng_apply(CAPNG_SELECT_BOTH) != 0)
+				_exit(2);
+		}
+		_exit(readlinkat(process->dir, "exe", target, sizeof(target)) >= 0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -EAGAIN;
+	return WEXITSTATUS(status) == 2 ? -EPERM : WEXITSTATUS(status);
+}
+
+static void check_dumpable(struct process *process, const char *status)
+{
+	const char *name = layers[LAYER_DUMPABLE].name;
+	char uid[64], gid[64];
+	int r;
+
+	if (!process->promise || !process->promise->dumpable_visible) {
+		finding(process, name, VERDICT_UNSEEN, "nothing outside its namespace shows it");
+		return;
+	}
+	if (!status_field(status, "Uid", uid, sizeof(uid)) ||
+		!status_field(status, "Gid", gid, sizeof(gid)))
+		return;
+	r = geteuid() != 0 ? -EPERM
+		: dumpable_to_its_user(process, (unsigned)strtoul(uid, NULL, 10),
+			  (unsigned)strtoul(gid, NULL, 10));
+	if (r < 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+	else
+		finding(process, name, r ? VERDICT_WEAK : VERDICT_OK,
+			r ? "its user can read its memory" : "no; its user cannot read its memory");
+}
+
+void check_rights(struct audit *audit, struct process *process)
+{
+	struct threads threads = {.process = process};
+	char status[4096];
+	int r = proc_read(process->dir, "status", status, sizeof(status));
+
+	if (r < 0) {
+		finding(process, "status", VERDICT_UNKNOWN, "%s", strerror(-r));
+		return;
+	}
+	check_user(audit, process, status);
+	r = proc_each(process->dir, "task", check_thread, &threads);
+	if (r < 0 || !threads.n)
+		finding(process, "threads", VERDICT_UNKNOWN, "%s", strerror(-r));
+	if (threads.n && !threads.caps_weak)
+		finding(process, layers[LAYER_CAPABILITIES].name, VERDICT_OK,
+			"none in any of five sets, %u thread%s", threads.n, threads.n > 1 ? "s" : "");
+	if (threads.n && !threads.nnp_weak)
+		finding(process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_OK, "set");
+	check_dumpable(process, status);
+}
+
+/* ---- namespaces ------------------------------------------------------------------------------ */
+
+static int namespace_of(int dir, const char *name, char *ret, size_t size)
+{
+	char file[32];
+
+	snprintf(file, sizeof(file), "ns/%s", name);
+	return proc_link(dir, file, ret, size);
+}
+
+/* Whoever else is in it: the operator, or the first other process of the VM; NULL: nobody. */
+static const char *shares(struct audit *audit, const struct process *process, int self,
+	const char *name, const char *own)
+{
+	static char text[96];
+	char other[64];
+
+	if (namespace_of(self, name, other, sizeof(other)) == 0 && strcmp(other, own) == 0)
+		return "the operator";
+	for (unsigned i = 0; i < audit->n; i++) {
+		const struct process *p = &audit->processes[i];
+
+		if (p == process || namespace_of(p->dir, name, other, sizeof(other)) < 0 ||
+			strcmp(other, own) != 0)
+			continue;
+		snprintf(text, sizeof(text), "%.40s %d", p->binary, p->pid);
+		return text;
+	}
+	return NULL;
+}
+
+static bool is_empty(int dir, const char *sub)
+{
+	int fd = openat(dir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+	unsigned n = 0;
+
+	if (!entries)
+		return false;
+	for (struct dirent *d; (d = readdir(entries)) != NULL;)
+		n += strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+	closedir(entries);
+	return n == 0;
+}
+
+/* One mount, an empty tmpfs, and the root is it. */
+static void check_root(struct process *process)
+{
+	const char *name = layers[LAYER_ROOT].name;
+	char mounts[2048], kind[32] = "", options[128] = "", at[64] = "";
+	unsigned lines = 0;
+	int r = proc_read(process->dir, "mountinfo", mounts, sizeof(mounts));
+	const char *dash;
+
+	if (r < 0) {
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+		return;
+	}
+	for (const char *p = mounts; *p; p++)
+		lines += *p == '\n';
+	dash = strstr(mounts, " - ");
+	if (!dash || sscanf(mounts, "%*s %*s %*s %*s %63s %127s", at, options) != 2 ||
+		sscanf(dash, " - %31s", kind) != 1)
+		lines = 0;
+	if (lines != 1 || strcmp(at, "/") != 0 || strcmp(kind, "tmpfs") != 0)
+		finding(process, name, VERDICT_WEAK, "%u mounts, the first %s of kind %s", lines, at,
+			kind);
+	else if (strncmp(options, "ro,", 3) != 0 || !strstr(options, "noexec") ||
+		!strstr(options, "nosuid") || !strstr(options, "nodev"))
+		finding(process, name, VERDICT_WEAK, "mounted %s", options);
+	else if (!is_empty(process->dir, "root"))
+		finding(process, name, VERDICT_WEAK, "it is not empty");
+	else
+		finding(process, name, VERDICT_OK, "one mount, an empty tmpfs, %s", options);
+}
+
+void check_namespaces(struct audit *audit, struct process *process)
+{
+	static const char *const names[] = {"user", "mnt", "net", "ipc", "uts", "cgroup", "pid"};
+	const char *name = layers[LAYER_NAMESPACES].name;
+	bool pid = process->promise && process->promise->pid_namespace;
+	unsigned n = sizeof(names) / sizeof(names[0]) - !pid, weak = 0;
+	fd_owned self = FD_NONE_INIT;
+
+	if (proc_open(getpid(), &self.n) < 0)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		const char *with;
+		char own[64];
+		int r = namespace_of(process->dir, names[i], own, sizeof(own));
+
+		if (r < 0) {
+			finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+			weak = n;
+			break;
+		}
+		with = shares(audit, process, self.n, names[i], own);
+		if (!with)
+			continue;
+		finding(process, name, VERDICT_WEAK, "%s: shared with %s", names[i], with);
+		weak++;
+	}
+	if (!weak)
+		finding(process, name, VERDICT_OK, "own user, mnt, net, ipc, uts, cgroup%s",
+			pid ? ", pid" : "");
+	check_root(process);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a process holds: limits, cgroup, cookie, descriptors, memory. bulkhead-audit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "helpers/audit/audit.h"
+#include "ipc/fd.h"
+
+/* ---- limits, cgroup, cookie ------------------------------------------------------------------ */
+
+static void check_limits(struct process *process)
+{
+	const struct promise *p = process->promise;
+	const struct {
+		const char *name;
+		uint64_t max;
+	} rows[] = {
+		{"Max open files", p->max_files},
+		{"Max processes", p->max_procs},
+		{"Max file size", p->writes_files ? UINT64_MAX : 0},
+		{"Max core file size", 0},
+	};
+	const char *name = layers[LAYER_LIMITS].name;
+	char limits[4096];
+	uint64_t values[4] = {0};
+	unsigned weak = 0;
+	int r = proc_read(process->dir, "limits", limits, sizeof(limits));
+
+	if (r < 0) {
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+		return;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		if (limits_field(limits, rows[i].name, &values[i]) && values[i] <= rows[i].max)
+			continue;
+		finding(process, name, VERDICT_WEAK, "%s: %" PRIu64 ", should be %" PRIu64
+			" at most", rows[i].name, values[i], rows[i].max);
+		weak++;
+	}
+	if (!weak)
+		finding(process, name, VERDICT_OK, "%" PRIu64 " descriptors, %" PRIu64 " tasks, "
+			"file size %s, no core", values[0], values[1], values[2] ? "any" : "0");
+}
+
+static int cgroup_value(const char *path, const char *file, char *ret, size_t size)
+{
+	static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	char name[PATH_MAX];
+	int r = -ENOENT;
+
+	for (unsigned i = 0; i < 2 && r < 0; i++) {
+		snprintf(name, sizeof(name), "%s%s/%s", mounts[i], path, file);
+		r = proc_read(AT_FDCWD, name, ret, size);
+	}
+	ret[strcspn(ret, "\n")] = '\0';
+	return r;
+}
+
+/* Its cgroup v2, if that is a leaf of the VM's own, bulkhead-PID; else "". 0 or -errno. */
+static int leaf_of(const struct audit *audit, const struct process *process, char ret[PATH_MAX])
+{
+	char text[PATH_MAX], own[32];
+	const char *path;
+	int r = proc_read(process->dir, "cgroup", text, sizeof(text));
+
+	snprintf(own, sizeof(own), "/bulkhead-%d/", audit->core);
+	path = strstr(text, "0::");
+	path = path ? path + 3 : "";
+	snprintf(ret, PATH_MAX, "%.*s", (int)strcspn(path, "\n"), path);
+	if (!strstr(ret, own))
+		*ret = '\0';
+	return r;
+}
+
+static void check_cgroup(const struct audit *audit, struct process *process)
+{
+	const char *name = layers[LAYER_CGROUP].name;
+	char path[PATH_MAX], core[PATH_MAX], pids[32], memory[32];
+	bool helper = process->promise->pid_namespace;
+	int r = leaf_of(audit, process, path);
+
+	if (r == 0)
+		r = leaf_of(audit, &audit->processes[0], core);
+	if (r < 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+	else if (!*path && *core)
+		finding(process, name, VERDICT_WEAK, "outside the VM's");
+	else if (!*path)
+		finding(process, name, VERDICT_NOT_HERE, "none of its own; to have one: %s",
+			layers[LAYER_CGROUP].get);
+	else if (process != &audit->processes[0] && strcmp(path, core) == 0)
+		finding(process, name, VERDICT_WEAK, "the core's leaf");
+	else if (cgroup_value(path, "pids.max", pids, sizeof(pids)) < 0 ||
+		cgroup_value(path, "memory.max", memory, sizeof(memory)) < 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s: its limits cannot be read", path);
+	else if (strcmp(pids, "max") == 0 || (helper && strcmp(memory, "max") == 0))
+		finding(process, name, VERDICT_WEAK, "%s: pids.max %s, memory.max %s", path, pids,
+			memory);
+	else
+		finding(process, name, VERDICT_OK, "%s: pids.max %s, memory.max %s", path, pids,
+			memory);
+}
+
+static int cookie_of(pid_t pid, uint64_t *ret)
+{
+	enum { SCHED_CORE = 62, GET = 0, THREAD = 0 };
+	unsigned long value = 0;
+
+	if (prctl(SCHED_CORE, GET, pid, THREAD, &value) < 0)
+		return -errno;
+	*ret = value;
+	return 0;
+}
+
+static void check_cookie(const struct audit *audit, struct process *process)
+{
+	const char *name = layers[LAYER_CORE_SCHED].name;
+	uint64_t own = 0, core = 0, ours = 0;
+	int r = cookie_of(process->pid, &own);
+
+	if (r == -EINVAL || r == -ENODEV)
+		finding(process, name, VERDICT_NOT_HERE, "%s",
+			r == -ENODEV ? "no SMT" : "not in this kernel");
+	else if (r < 0 || cookie_of(audit->core, &core) < 0 || cookie_of(0, &ours) < 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+	else if (own == 0 || own != core || own == ours)
+		finding(process, name, VERDICT_WEAK, "%s", own == 0 ? "no cookie" :
+			own == ours ? "the operator's cookie" : "another cookie than the core's");
+	else
+		finding(process, name, VERDICT_OK, "the VM's cookie");
+}
+
+void check_resources(struct audit *audit, struct process *process)
+{
+	if (!process->promise)
+		return;
+	check_limits(process);
+	check_cgroup(audit, process);
+	check_cookie(audit, process);
+}
+
+/* ---- descriptors ----------------------------------------------------------------------------- */
+
+struct holding {
+	struct process *process;
+	int pidfd;
+	unsigned n[HELD_KINDS], weak, taking, unread;
+};
+
+/* "vfio/12" for /sys/devices/virtual/vfio/12: the last two components. */
+static void device_name(dev_t device, char *ret, size_t size)
+{
+	char path[64], link[PATH_MAX], *at;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(device), minor(device));
+	if (proc_link(AT_FDCWD, path, link, sizeof(link)) < 0) {
+		*ret = '\0';
+		return;
+	}
+	at = strrchr(link, '/');
+	while (at && at > link && at[-1] != '/')
+		at--;
+	snprintf(ret, size, "%.*s", (int)size - 1, at ? at : link);
+}
+
+/* Would the kernel let a descriptor pass to this socket of theirs? */
+static bool takes_fds(int pidfd, unsigned number)
+{
+	enum { PASSRIGHTS = 83 };
+	fd_owned copy = {(int)syscall(SYS_pidfd_getfd, pidfd, number, 0)};
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return copy.n >= 0 && getsockopt(copy.n, SOL_SOCKET, PASSRIGHTS, &value, &len) == 0 && value;
+}
+
+static int check_fd(unsigned number, void *opaque)
+{
+	struct holding *holding = opaque;
+	const struct promise *promise = holding->process->promise;
+	char file[32], link[200], device[128] = "";
+	struct stat st = {0};
+	enum held kind;
+
+	snprintf(file, sizeof(file), "fd/%u", number);
+	if (proc_link(holding->process->dir, file, link, sizeof(link)) < 0 ||
+		fstatat(holding->process->dir, file, &st, 0) < 0) {
+		holding->unread++;
+		return 0;
+	}
+	if (S_ISCHR(st.st_mode))
+		device_name(st.st_rdev, device, sizeof(device));
+	kind = held_of(link, st.st_mode, device);
+	holding->n[kind]++;
+	if (!((number <= 2 ? promise->standard_fds : promise->fds) >> kind & 1)) {
+		finding(holding->process, "descriptors", VERDICT_WEAK, "%u is a %s: %s", number,
+			held_names[kind], link);
+		holding->weak++;
+	}
+	if (kind == HELD_SOCKET && number > 2 && takes_fds(holding->pidfd, number))
+		holding->taking++;
+	return 0;
+}
+
+static void check_sockets(const struct audit *audit, struct process *process,
+	const struct holding *holding)
+{
+	const char *name = layers[LAYER_PASSRIGHTS].name;
+	const struct holding *h = holding;
+	socklen_t len = sizeof(int);
+	fd_owned probe = {socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
+	int value;
+
+	/* A helper gets eventfds from the core for as long as it lives. */
+	if (process != &audit->processes[0] && process->promise != &promise_broker)
+		return;
+	if (getsockopt(probe.n, SOL_SOCKET, 83, &value, &len) < 0)
+		finding(process, name, VERDICT_NOT_HERE, "%s", layers[LAYER_PASSRIGHTS].get);
+	else if (geteuid() != 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(EPERM));
+	else if (h->taking)
+		finding(process, name, VERDICT_WEAK, "%u sockets would take descriptors", h->taking);
+	else
+		finding(process, name, VERDICT_OK, "no socket takes descriptors");
+}
+
+void check_descriptors(struct audit *audit, struct process *process)
+{
+	struct holding holding = {.process = process,
+		.pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0)};
+	char list[200] = "";
+	unsigned devices;
+	size_t used = 0;
+	int r;
+
+	if (!process->promise)
+		return;
+	r = proc_each(process->dir, "fd", check_fd, &holding);
+	if (holding.pidfd >= 0)
+		close(holding.pidfd);
+	if (r < 0) {
+		finding(process, "descriptors", VERDICT_UNKNOWN, "%s", strerror(-r));
+		return;
+	}
+	devices = holding.n[HELD_VFIO_DEVICE] + holding.n[HELD_VDPA];
+	if (devices > process->promise->max_devices)
+		finding(process, "descriptors", VERDICT_WEAK, "%u devices, should be %u at most",
+			devices, process->promise->max_devices);
+	for (unsigned i = 0; i < HELD_KINDS && used < sizeof(list); i++)
+		if (holding.n[i])
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%u %s",
+				used ? ", " : "", holding.n[i], held_names[i]);
+	if (holding.unread)
+		finding(process, "descriptors", VERDICT_UNKNOWN, "%u cannot be looked at",
+			holding.unread);
+	else if (!holding.weak && devices <= process->promise->max_devices)
+		finding(process, "descriptors", VERDICT_OK, "%s", list);
+	check_sockets(audit, process, &holding);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+enum { SEAL_EXEC = 0x20 }; /* F_SEAL_EXEC, linux/fcntl.h since 6.3 */
+
+struct memory {
+	struct process *process;
+	unsigned weak, ram, sealed, unsealed;
+	bool in_ram;
+	uint64_t ram_start, ram_end;
+};
+
+static void check_mapping(struct memory *memory, const struct mapping *map)
+{
+	bool ram = strncmp(map->path, "/memfd:guest-ram", 16) == 0;
+
+	memory->in_ram = ram;
+	memory->ram += ram;
+	if (ram) {
+		memory->ram_start = map->start;
+		memory->ram_end = map->end;
+	}
+	if (map->write && map->execute) {
+		finding(memory->process, "memory", VERDICT_WEAK,
+			"%" PRIx64 " is writable and executable: %s", map->start, map->path);
+		memory->weak++;
+	}
+	if (ram && !memory->process->promise->may_map_ram) {
+		finding(memory->process, "memory", VERDICT_WEAK, "guest RAM is mapped at %" PRIx64,
+			map->start);
+		memory->weak++;
+	}
+}
+
+/* smaps: a line as in maps, then "Key: value" lines, the last of them "VmFlags: rd wr ...". */
+static void check_smaps(struct memory *memory, FILE *smaps)
+{
+	struct mapping map;
+	char line[512];
+
+	while (fgets(line, sizeof(line), smaps)) {
+		if (strncmp(line, "VmFlags:", 8) == 0) {
+			if (memory->in_ram && strstr(line, " sl"))
+				memory->sealed++;
+			else if (memory->in_ram)
+				memory->unsealed++;
+		} else if (maps_line(line, &map)) {
+			check_mapping(memory, &map);
+		}
+	}
+}
+
+static bool kernel_has_noexec_seal(void)
+{
+	fd_owned probe = {memfd_create("probe", MFD_CLOEXEC | 8 /* MFD_NOEXEC_SEAL */)};
+
+	return probe.n >= 0;
+}
+
+/* A kernel that has mseal takes the call for an empty range. */
+static void check_seals(struct process *process, const struct memory *memory)
+{
+	const char *sealed = layers[LAYER_MSEAL].name, *noexec = layers[LAYER_NOEXEC_SEAL].name;
+	char file[64];
+	fd_owned fd = FD_NONE_INIT;
+	int seals;
+
+	if (syscall(462 /* mseal */, 0, 0, 0) < 0)
+		finding(process, sealed, VERDICT_NOT_HERE, "%s", layers[LAYER_MSEAL].get);
+	else if (!memory->sealed || memory->unsealed)
+		finding(process, sealed, VERDICT_WEAK, "the mapping of guest RAM can be changed");
+	else
+		finding(process, sealed, VERDICT_OK, "guest RAM");
+	snprintf(file, sizeof(file), "map_files/%" PRIx64 "-%" PRIx64, memory->ram_start,
+		memory->ram_end);
+	fd.n = openat(process->dir, file, O_RDONLY | O_CLOEXEC);
+	seals = fd.n < 0 ? -1 : fcntl(fd.n, F_GET_SEALS);
+	if (seals < 0)
+		finding(process, noexec, VERDICT_UNKNOWN, "%s", strerror(errno));
+	else if (~seals & (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		finding(process, noexec, VERDICT_WEAK, "guest RAM's memfd: seals 0x%x", seals);
+	else if (!(seals & SEAL_EXEC))
+		finding(process, noexec, kernel_has_noexec_seal() ? VERDICT_WEAK : VERDICT_NOT_HERE,
+			"guest RAM's memfd can be made executable");
+	else
+		finding(process, noexec, VERDICT_OK, "guest RAM's memfd: shrink, grow, exec sealed");
+}
+
+void check_memory(struct audit *audit, struct process *process)
+{
+	struct memory memory = {.process = process};
+	fd_owned fd = {openat(process->dir, "smaps", O_RDONLY | O_CLOEXEC)};
+	FILE *smaps = fd.n < 0 ? NULL : fdopen(fd.n, "r");
+	char personality[16];
+
+	if (!process->promise)
+		return;
+	if (!smaps) {
+		finding(process, "memory", VERDICT_UNKNOWN, "%s", strerror(errno));
+		return;
+	}
+	(void)fd_take(&fd).n; /* the stream's now */
+	check_smaps(&memory, smaps);
+	fclose(smaps);
+	if (proc_read(process->dir, "personality", personality, sizeof(personality)) == 0 &&
+		strtoul(personality, NULL, 16) != 0) {
+		finding(process, "memory", VERDICT_WEAK, "personality %.8s", personality);
+		memory.weak++;
+	}
+	if (!memory.weak)
+		finding(process, "memory", VERDICT_OK, "nothing writable and executable%s",
+			memory.ram ? "; guest RAM" : "; no guest RAM");
+	if (process == &audit->processes[0])
+		check_seals(process, &memory);
+	finding(process, layers[LAYER_MDWE].name, VERDICT_UNSEEN, "the kernel shows it to nobody");
+	finding(process, layers[LAYER_LANDLOCK].name, VERDICT_UNSEEN,
+		"the kernel shows it to nobody; -v has each process say what it put up");
+}

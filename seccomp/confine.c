@@ -195,6 +195,13 @@ static int landlock_enter(const struct landlock_attr *attr, size_t size)
 	return 0;
 }
 
+static bool root_opens(void)
+{
+	fd_owned fd = {open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+
+	return fd.n >= 0;
+}
+
 static int wall_landlock(const struct confine *confine, struct err *err)
 {
 	long abi = landlock_abi();
@@ -214,6 +221,8 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 	}
 	if (landlock_enter(&attr, size) < 0)
 		return failed(err, LAYER_LANDLOCK, "denying all");
+	if (root_opens()) /* nothing outside us could see that it does not hold */
+		return layer_missing(LAYER_LANDLOCK, -EACCES, err, "the root can still be opened");
 	layer_holds(LAYER_LANDLOCK, "all denied, ABI %ld", abi);
 	if (abi < ABI_SCOPES)
 		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
@@ -235,9 +244,10 @@ int confine_signals(struct err *err)
 
 static int wall_mdwe(struct err *err)
 {
-	enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 };
+	enum { SET_MDWE = 65, GET_MDWE = 66, REFUSE_EXEC_GAIN = 1 };
 
-	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0)
+	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0 ||
+		prctl(GET_MDWE, 0, 0, 0, 0) != REFUSE_EXEC_GAIN)
 		return failed(err, LAYER_MDWE, "prctl");
 	layer_holds(LAYER_MDWE, "no memory becomes executable");
 	return 0;

@@ -95,6 +95,12 @@ static int check_input(struct core *core, struct err *err)
 	return r;
 }
 
+/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
+static unsigned max_tasks(const struct core *core)
+{
+	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
+}
+
 static int make_ram(struct core *core, struct err *err)
 {
 	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
@@ -116,12 +122,6 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
-/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
-static unsigned max_tasks(const struct core *core)
-{
-	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
-}
-
 static int confine(struct core *core, struct err *err)
 {
 	const struct confine walls = {
@@ -138,7 +138,6 @@ static int confine(struct core *core, struct err *err)
 		r = confine_user(core->tenant.uid, core->tenant.gid, err);
 	if (r == 0)
 		r = confine_process(&walls, err);
-
 	if (r == 0)
 		r = policy_enter(&policy_core_setup, core->opts.seccomp, false, err);
 	return r;
@@ -259,7 +258,7 @@ static bool start(struct core *core, struct err *err)
 		step(core, check_input(core, err), "kernel, initramfs and KVM checked") &&
 		/* 3. Must not yet: RAM, which is charged to the cgroup, nor a second process, which
 		 * inherits cookie and cgroup. Leaves an empty cgroup behind at worst. */
-		step(core, tenant_init(&core->tenant, opts, err), "tenancy set up") &&
+		step(core, tenant_init(&core->tenant, opts, 1 + max_tasks(core), err), "tenancy set up") &&
 		/* 4. Must not yet: the broker, which maps it for devices. */
 		step(core, make_ram(core, err), "guest RAM made") &&
 		/* 5. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address

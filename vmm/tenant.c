@@ -246,12 +246,11 @@ static int move_in(const char *home, const char *vm)
 	return r < 0 ? r : put(vm, "cgroup.subtree_control", CONTROLLERS);
 }
 
-static int make_leaves(const char *vm, const struct opts *opts)
+static int make_leaves(const char *vm, const struct opts *opts, unsigned tasks)
 {
 	const uint64_t own = 32 * MiB, ram = opts->ram.size;
 	char name[32];
-	/* vCPU threads and KVM's own; the broker is born here. */
-	int r = make_leaf(vm, "core", opts->vcpus + 2, 0);
+	int r = make_leaf(vm, "core", tasks, 0); /* the broker is born there */
 
 	if (r == 0)
 		r = make_leaf(vm, "broker", 2, 0); /* a helper is born there */
@@ -265,7 +264,8 @@ static int make_leaves(const char *vm, const struct opts *opts)
 	return r;
 }
 
-static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct err *err)
+static int make_cgroup(struct tenant *tenant, const struct opts *opts, unsigned tasks,
+	struct err *err)
 {
 	char home[PATH_MAX], vm[PATH_MAX];
 	int r = find_home(home);
@@ -277,7 +277,7 @@ static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct er
 		return layer_missing(LAYER_CGROUP, -ENAMETOOLONG, err, "%s", home);
 	r = move_in(home, vm);
 	if (r == 0)
-		r = make_leaves(vm, opts);
+		r = make_leaves(vm, opts, tasks);
 	if (r < 0) {
 		remove_tree(vm);
 		if (access(vm, F_OK) == 0) { /* we are in it */
@@ -293,7 +293,7 @@ static int make_cgroup(struct tenant *tenant, const struct opts *opts, struct er
 	return 0;
 }
 
-int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err)
+int tenant_init(struct tenant *tenant, const struct opts *opts, unsigned tasks, struct err *err)
 {
 	int r = 0;
 
@@ -304,5 +304,5 @@ int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err)
 		layer_missing(LAYER_USER, -EPERM, err, "uid %u, as started", geteuid());
 	if (r == 0)
 		r = take_cookie(err);
-	return r < 0 ? r : make_cgroup(tenant, opts, err);
+	return r < 0 ? r : make_cgroup(tenant, opts, tasks, err);
 }

@@ -18,8 +18,9 @@ struct tenant {
 };
 
 /* Looks the user up, takes a cookie, makes the cgroup and moves into its leaf "core". What the host
- * does not give is reported and done without; an unknown user is a refusal. */
-int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err);
+ * does not give is reported and done without; an unknown user is a refusal. tasks: what the core may
+ * come to be, itself included. */
+int tenant_init(struct tenant *tenant, const struct opts *opts, unsigned tasks, struct err *err);
 
 /* "NAME", "UID" or "UID:GID"; a number without a group takes the user's own, or the same number. 0 or
  * -EINVAL with a message. */

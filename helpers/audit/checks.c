@@ -251,18 +251,19 @@ static const char *shares(struct audit *audit, const struct process *process, in
 	return NULL;
 }
 
-static bool is_empty(int dir, const char *sub)
+/* How many entries a directory has, or -errno. */
+static int entries_of(int dir, const char *sub)
 {
 	int fd = openat(dir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-	unsigned n = 0;
+	int n = 0;
 
 	if (!entries)
-		return false;
+		return -errno;
 	for (struct dirent *d; (d = readdir(entries)) != NULL;)
 		n += strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
 	closedir(entries);
-	return n == 0;
+	return n;
 }
 
 /* One mount, an empty tmpfs, and the root is it. */
@@ -272,6 +273,7 @@ static void check_root(struct process *process)
 	char mounts[2048], kind[32] = "", options[128] = "", at[64] = "";
 	unsigned lines = 0;
 	int r = proc_read(process->dir, "mountinfo", mounts, sizeof(mounts));
+	int entries = entries_of(process->dir, "root");
 	const char *dash;
 
 	if (r < 0) {
@@ -290,8 +292,10 @@ static void check_root(struct process *process)
 	else if (strncmp(options, "ro,", 3) != 0 || !strstr(options, "noexec") ||
 		!strstr(options, "nosuid") || !strstr(options, "nodev"))
 		finding(process, name, VERDICT_WEAK, "mounted %s", options);
-	else if (!is_empty(process->dir, "root"))
-		finding(process, name, VERDICT_WEAK, "it is not empty");
+	else if (entries < 0)
+		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-entries));
+	else if (entries > 0)
+		finding(process, name, VERDICT_WEAK, "%d entries in it", entries);
 	else
 		finding(process, name, VERDICT_OK, "one mount, an empty tmpfs, %s", options);
 }

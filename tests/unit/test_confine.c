@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 #include "ipc/log.h"
 #include "seccomp/confine.h"
+#include "seccomp/layers.h"
 #include "tests/needs.h"
 
 TestSuite(confine, .init = needs_namespaces);
@@ -68,6 +70,90 @@ static void inside(const struct confine *walls, void (*checks)(void))
 }
 
 static const struct confine plain = {.unshare = true, .max_fds = 16, .die_with_parent = true};
+
+static void be_here(void)
+{
+}
+
+/* A host that has not turned Landlock on: its calls fail as they do there. */
+static int confine_without_landlock(bool allow_degraded)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	struct err err = {0};
+
+	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EOPNOTSUPP), 444, 0) < 0 ||
+		seccomp_load(ctx) < 0)
+		return 90;
+	layers_allow_degraded(allow_degraded);
+	if (confine_process(&plain, &err) < 0)
+		return strstr(err.msg, "Landlock: missing") && strstr(err.msg, "lsm=") &&
+			strstr(err.msg, "--allow-degraded") ? 1 : 91;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 92; /* the later walls are up */
+}
+
+static int status_without_landlock(bool allow_degraded)
+{
+	int status = 0, log[2];
+	char line[400] = "";
+	pid_t pid;
+
+	cr_assert_eq(pipe(log), 0);
+	pid = fork();
+	if (pid == 0) {
+		log_init("inside", LOG_WARN, log[1]);
+		_exit(confine_without_landlock(allow_degraded));
+	}
+	close(log[1]);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(read(log[0], line, sizeof(line) - 1) >= 0);
+	close(log[0]);
+	cr_expect(!allow_degraded == !strstr(line, "Landlock: MISSING"), "«%s»", line);
+	cr_expect(!strchr(line, '\n') || !strchr(line, '\n')[1], "one line: «%s»", line);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+Test(confine, a_required_layer_that_is_missing_is_a_refusal)
+{
+	cr_expect_eq(status_without_landlock(false), 1);
+}
+
+Test(confine, degraded_goes_on_and_says_so)
+{
+	cr_expect_eq(status_without_landlock(true), 0);
+}
+
+/* Without namespaces of its own a process must leave the mounts alone: they are the host's. */
+static int confine_without_namespaces(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	struct err err = {0};
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return 77;
+	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 0) < 0 ||
+		seccomp_load(ctx) < 0)
+		return 90;
+	layers_allow_degraded(true);
+	if (confine_process(&plain, &err) < 0)
+		return 91;
+	return access("/proc/self/status", F_OK) == 0 ? 0 : 1;
+}
+
+Test(confine, degraded_without_namespaces_leaves_the_mounts_alone)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		log_init("inside", LOG_ERROR, 2);
+		_exit(confine_without_namespaces());
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		cr_skip_test("needs root, to be safe from what it tests");
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
+	inside(&plain, be_here);
+}
 
 static void no_files(void)
 {

@@ -57,6 +57,25 @@ static void send_raw(const void *data, size_t len, unsigned n, int kind)
 	cr_assert_eq(sendmsg(far_end.n, &msg, MSG_NOSIGNAL), (ssize_t)len, "%s", strerror(errno));
 }
 
+Test(frame, refused_descriptors_do_not_leave_the_sender)
+{
+	int r = frame_refuse_fds(near_end.n), fd = 0;
+
+	if (r == -ENOPROTOOPT)
+		cr_skip_test("SO_PASSRIGHTS: it needs Linux 6.16");
+	cr_assert_eq(r, 0);
+	cr_expect_eq(frame_send(far_end.n, "x", 1, &fd, 1, 0), -EPERM);
+	cr_expect_eq(frame_recv(near_end.n, &frame, 0), -ETIMEDOUT);
+	cr_assert_eq(frame_send(far_end.n, "y", 1, NULL, 0, 0), 0);
+	cr_assert_eq(frame_recv(near_end.n, &frame, 0), 0);
+	cr_expect(frame.len == 1 && frame.data[0] == 'y' && frame.n_fds == 0);
+	/* The other way is still open. */
+	cr_assert_eq(frame_send(near_end.n, "z", 1, &fd, 1, 0), 0);
+	cr_assert_eq(frame_recv(far_end.n, &frame, 0), 0);
+	cr_expect_eq(frame.n_fds, 1);
+	frame_done(&frame);
+}
+
 Test(frame, bytes_and_descriptors_arrive)
 {
 	const int fds[] = {0, 1, 2, near_end.n};

@@ -36,6 +36,7 @@ Test(opts, defaults)
 	cr_expect(opts.ram.hugepage_size == 2 * MiB && !opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_TTY && opts.seccomp == SECCOMP_MODE_KILL);
 	cr_expect(opts.n_devices == 0 && opts.verbose == 0 && !opts.log_file);
+	cr_expect(!opts.user && !opts.allow_degraded);
 	cr_expect_eq(opts.iommufd, IOMMUFD_AUTO);
 }
 
@@ -44,8 +45,9 @@ Test(opts, everything)
 	cr_assert(parse("--kernel=k --initramfs i --cmdline=console=ttyS0,115200 "
 		"--cpus boot=4,max=4 --memory size=5G,hugepages=on,hugepage_size=1G,prefault=on "
 		"--serial file=/a,b --console off --platform iommufd=on --seccomp log "
-		"--log-file l -v -vv --null --null id=n") == 0, "%s", err.msg);
+		"--log-file l --user vm1 --allow-degraded -v -vv --null --null id=n") == 0, "%s", err.msg);
 	cr_expect(strcmp(opts.cmdline, "console=ttyS0,115200") == 0);
+	cr_expect(strcmp(opts.user, "vm1") == 0 && opts.allow_degraded);
 	cr_expect(opts.vcpus == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == GiB && opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_FILE && strcmp(opts.serial_path, "/a,b") == 0);

@@ -68,6 +68,23 @@ Test(ram, no_child_inherits_it)
 	ram_done(&ram);
 }
 
+Test(ram, sealed_it_stays_where_it_is)
+{
+	struct ram ram;
+	struct err err = {0};
+
+	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_seal(&ram, &err), 0, "%s", err.msg);
+	if (syscall(462, NULL, 0, 0) < 0)
+		cr_skip_test("mseal: %s, it needs Linux 6.10", strerror(errno));
+	cr_expect(munmap(ram.host, PAGE_SIZE) < 0 && errno == EPERM);
+	cr_expect(mprotect(ram.host, PAGE_SIZE, PROT_READ) < 0 && errno == EPERM);
+	cr_expect(mremap(ram.host, 32 * MiB, 16 * MiB, 0) == MAP_FAILED && errno == EPERM);
+	cr_expect(mmap(ram.host, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+			  0) == MAP_FAILED && errno == EPERM);
+	ram.host[0] = ram.host[32 * MiB - 1] = 1;
+}
+
 Test(ram, at_checks_every_byte)
 {
 	/* The arithmetic alone, on a host address that is never touched. */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * --user: who the VM becomes. The cgroup needs a host of its own: tests/rig/cases/audit.sh.
+ *
+ * links: vmm/tenant.c
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/tenant.h"
+
+Test(tenant, users)
+{
+	static const struct {
+		const char *text;
+		unsigned uid, gid; /* 0: refused */
+	} rows[] = {
+		{"64321", 64321, 64321}, {"64321:64322", 64321, 64322},
+		{"0", 0, 0}, {"root", 0, 0}, {"1:0", 0, 0}, {"0:1", 0, 0}, {"", 0, 0},
+		{"-1", 0, 0}, {"4294967295", 0, 0}, {"4294967297", 0, 0}, {"1:", 0, 0},
+		{"1:2:3", 0, 0}, {"1:x", 0, 0}, {"1x", 0, 0}, {" 1", 0, 0}, {"1:-2", 0, 0},
+		{"nobody-of-that-name", 0, 0},
+	};
+	struct tenant tenant;
+	struct err err;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int r = tenant_user(rows[i].text, &tenant, &err);
+
+		if (rows[i].uid == 0) {
+			cr_expect(r == -EINVAL && strstr(err.msg, "--user"), "«%s»", rows[i].text);
+			continue;
+		}
+		cr_expect(r == 0, "«%s»: %s", rows[i].text, err.msg);
+		cr_expect(tenant.has_user && tenant.uid == rows[i].uid &&
+			tenant.gid == rows[i].gid, "«%s»", rows[i].text);
+	}
+}
+
+Test(tenant, a_name_brings_its_group)
+{
+	const struct passwd *nobody = getpwnam("nobody");
+	struct tenant tenant;
+	struct err err;
+	unsigned uid, gid;
+	char text[16];
+
+	if (!nobody)
+		cr_skip_test("no user nobody here");
+	uid = nobody->pw_uid;
+	gid = nobody->pw_gid;
+	cr_assert_eq(tenant_user("nobody", &tenant, &err), 0);
+	cr_expect(tenant.uid == uid && tenant.gid == gid);
+	snprintf(text, sizeof(text), "%u", uid);
+	cr_assert_eq(tenant_user(text, &tenant, &err), 0);
+	cr_expect(tenant.gid == gid, "a number finds the group, too");
+}

@@ -366,14 +366,16 @@ static int serve(struct err *err)
 
 static int begin(int argc, char **argv, struct err *err)
 {
-	const struct confine walls = {.die_with_parent = true,
+	struct confine walls = {.die_with_parent = true,
 		.max_fds = self.ops->max_fds ? self.ops->max_fds : HELPER_FDS_MIN};
 	int r;
 
-	if (argc != 5 || policy_mode_parse(argv[3], &self.mode) < 0 || layers_parse(argv[4]) < 0)
+	walls.bare = argc == 6 && strcmp(argv[5], "bare") == 0;
+	if (argc < 5 || argc > 5 + walls.bare || policy_mode_parse(argv[3], &self.mode) < 0 ||
+		layers_parse(argv[4]) < 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"started by hand? usage: %s NAME LOG-LEVEL true|log|false strict|degraded, "
-			"by the broker", argc ? argv[0] : "");
+			"started by hand? usage: %s NAME LOG-LEVEL true|log|false strict|degraded "
+			"[bare], by the broker", argc ? argv[0] : "");
 	log_init("", (enum log_level)atoi(argv[2]), HELPER_FD_LOG);
 	r = confine_process(&walls, err);
 	if (r == 0)

@@ -72,24 +72,18 @@ int confine_user(unsigned uid, unsigned gid, struct err *err)
 	return 0;
 }
 
-/* pid 1 is a process only where it was born into a pid namespace, and with it into all others. */
-static int born_inside(struct err *err)
-{
-	if (getpid() != 1)
-		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
-	layer_holds(LAYER_NAMESPACES, "user, mount, pid, net, ipc, uts, cgroup, from birth");
-	return 0;
-}
-
 static int wall_namespaces(const struct confine *confine, bool *ret_inside, struct err *err)
 {
 	unsigned uid = geteuid(), gid = getegid();
 	int r;
 
-	*ret_inside = false;
+	*ret_inside = !confine->unshare && !confine->bare;
+	if (confine->bare)
+		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
 	if (!confine->unshare) {
-		*ret_inside = getpid() == 1;
-		return born_inside(err);
+		layer_holds(LAYER_NAMESPACES,
+			"user, mount, pid, net, ipc, uts, cgroup, from birth");
+		return 0;
 	}
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
 		    CLONE_NEWCGROUP) < 0)

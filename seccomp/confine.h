@@ -17,6 +17,7 @@
 struct confine {
 	bool unshare;        /* make own user, mount, net, ipc, uts and cgroup namespaces; false: the
 	                      * parent cloned us into them already */
+	bool bare;           /* without unshare: the parent could not, and we are allowed degraded */
 	unsigned max_fds;    /* RLIMIT_NOFILE */
 	unsigned max_procs;  /* RLIMIT_NPROC, 0: no further process or thread */
 	uint64_t file_size;  /* RLIMIT_FSIZE; 0 for helpers; RLIM_INFINITY with --serial file= */

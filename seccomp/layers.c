@@ -109,7 +109,6 @@ int layer_missing(enum layer layer, int code, struct err *err, const char *fmt, 
 		return err_set(err, code, BLAME_HOST,
 			"confine: %s: missing (%s): %s; or go on without: --allow-degraded",
 			row->name, why, row->get);
-	log_warn("confine: %s: MISSING (%s); degraded: %s does not hold", row->name, why,
-		row->what);
+	log_warn("confine: %s: MISSING (%s); we go on without (%s)", row->name, why, row->what);
 	return 0;
 }

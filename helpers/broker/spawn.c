@@ -87,8 +87,9 @@ static int limit_memlock(uint64_t bytes)
 
 static void __attribute__((noreturn)) become_helper(struct birth *birth, const char *mode)
 {
-	char mode_arg[8], layers_arg[16];
-	char *argv[] = {birth->binary, birth->name, birth->level, mode_arg, layers_arg, NULL};
+	char mode_arg[8], layers_arg[16], bare[] = "bare";
+	char *argv[] = {birth->binary, birth->name, birth->level, mode_arg, layers_arg,
+		birth->inside ? NULL : bare, NULL};
 	char *environment[] = {NULL};
 	int error;
 

@@ -43,8 +43,8 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_PARENT] = {"parent", true, "it dies with its parent", "every Linux has it"},
 	[LAYER_SECCOMP] = {"seccomp", true, "system calls by list, default KILL_PROCESS",
 		"the kernel needs CONFIG_SECCOMP_FILTER"},
-	[LAYER_CGROUP] = {"cgroup", false, "a cgroup per VM, in it a leaf per process with pids.max, "
-		"per helper memory.max",
+	[LAYER_CGROUP] = {"cgroup", false, 
+		"a cgroup per VM, in it a leaf per process with pids.max, per helper memory.max",
 		"start it as root in the root cgroup, or alone in a delegated one: `systemd-run "
 		"--scope -p Delegate=yes bulkhead ...`"},
 	[LAYER_CORE_SCHED] = {"core scheduling", false,
@@ -52,7 +52,8 @@ const struct layer_row layers[LAYERS] = {
 		"Linux 5.14 with CONFIG_SCHED_CORE, on a processor with SMT"},
 	[LAYER_NOEXEC_SEAL] = {"noexec seal", false, "guest RAM's memfd can never be executed",
 		"Linux 6.3"},
-	[LAYER_MSEAL] = {"mseal", false, "the core's mapping of guest RAM can neither go nor change",
+	[LAYER_MSEAL] = {"mseal", false,
+		"the core's mapping of guest RAM can neither go nor change",
 		"Linux 6.10"},
 	[LAYER_PASSRIGHTS] = {"SO_PASSRIGHTS", false,
 		"the kernel keeps descriptors off sockets that carry none", "Linux 6.16"},

@@ -39,7 +39,7 @@ const char *layers_word(void);
 
 void layer_holds(enum layer layer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* It does not hold; the text says why. 0: we go on without. -errno with *err filled: it is required,
- * and nobody allowed to go on. code: a negative errno. */
+/* It does not hold; the text says why. 0: we go on without. -errno with *err filled: it is
+ * required, and nobody allowed to go on. code: a negative errno. */
 int layer_missing(enum layer layer, int code, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

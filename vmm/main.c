@@ -258,13 +258,16 @@ static bool start(struct core *core, struct err *err)
 		step(core, check_input(core, err), "kernel, initramfs and KVM checked") &&
 		/* 3. Must not yet: RAM, which is charged to the cgroup, nor a second process, which
 		 * inherits cookie and cgroup. Leaves an empty cgroup behind at worst. */
-		step(core, tenant_init(&core->tenant, opts, 1 + max_tasks(core), err), "tenancy set up") &&
+		step(core, tenant_init(&core->tenant, opts, 1 + max_tasks(core), err),
+			"tenancy set up") &&
 		/* 4. Must not yet: the broker, which maps it for devices. */
 		step(core, make_ram(core, err), "guest RAM made") &&
 		/* 5. Needs: fork and exec. Must not yet: threads, a VM (KVM is bound to one address
 		 * space). The broker opens and checks the devices, and changes nothing. */
-		step(core, broker_start(&core->broker, opts, &core->tenant, &vm->ram,
-				core->files.log.n, err), "broker started, devices checked") &&
+		step(core,
+			broker_start(&core->broker, opts, &core->tenant, &vm->ram,
+				core->files.log.n, err),
+			"broker started, devices checked") &&
 		/* 6. Needs: one thread (unshare); no further path. Must not yet: a byte read of a
 		 * helper's, a device's, or of the kernel's inside. */
 		step(core, confine(core, err), "confined") &&

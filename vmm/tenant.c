@@ -62,8 +62,8 @@ int tenant_user(const char *text, struct tenant *tenant, struct err *err)
 		entry = getpwnam(text);
 		if (!entry)
 			return err_set(err, -EINVAL, BLAME_HOST,
-				"--user: «%.60s» is no user of this host; make one, `useradd -r NAME`, "
-				"or give UID:GID", text);
+				"--user: «%.60s» is no user of this host; make one, `useradd -r "
+				"NAME`, or give UID:GID", text);
 		uid = entry->pw_uid;
 		gid = entry->pw_gid;
 	}
@@ -74,7 +74,7 @@ int tenant_user(const char *text, struct tenant *tenant, struct err *err)
 	return 0;
 }
 
-/* One cookie for all of the VM's processes: fork and exec keep it (prctl(2), core-scheduling.rst). */
+/* One cookie for all of the VM's processes: fork and exec keep it (core-scheduling.rst). */
 static int take_cookie(struct err *err)
 {
 	enum { SCHED_CORE = 62, CREATE = 1, THREAD_GROUP = 1 };

@@ -14,14 +14,14 @@
 struct tenant {
 	bool has_user;
 	unsigned uid, gid;
-	char cgroup[PATH_MAX]; /* the VM's, with a leaf "core", "broker" and "helper-N" each; "": none */
+	char cgroup[PATH_MAX]; /* the VM's, with leaves "core", "broker" and "helper-N"; "": none */
 };
 
 /* Looks the user up, takes a cookie, makes the cgroup and moves into its leaf "core". What the host
- * does not give is reported and done without; an unknown user is a refusal. tasks: what the core may
- * come to be, itself included. */
+ * does not give is reported and done without; an unknown user is a refusal. tasks: how many the
+ * core may come to be, itself included. */
 int tenant_init(struct tenant *tenant, const struct opts *opts, unsigned tasks, struct err *err);
 
-/* "NAME", "UID" or "UID:GID"; a number without a group takes the user's own, or the same number. 0 or
- * -EINVAL with a message. */
+/* "NAME", "UID" or "UID:GID"; a number without a group takes the user's own, or the same number.
+ * 0 or -EINVAL with a message. */
 int tenant_user(const char *text, struct tenant *tenant, struct err *err);

@@ -21,9 +21,11 @@
 
 /* ok: as promised. not here: a layer this host or start does not have, and that is no promise.
  * unseen: the kernel shows it to nobody. unknown: it could be read with more rights. */
-enum verdict { VERDICT_OK, VERDICT_NOT_HERE, VERDICT_UNSEEN, VERDICT_UNKNOWN, VERDICT_WEAK, VERDICTS };
+enum verdict {
+	VERDICT_OK, VERDICT_NOT_HERE, VERDICT_UNSEEN, VERDICT_UNKNOWN, VERDICT_WEAK, VERDICTS,
+};
 
-enum { FINDINGS_MAX = 64, PROCESSES_MAX = 48, THREADS_MAX = 80 };
+enum { FINDINGS_MAX = 64, PROCESSES_MAX = 48 };
 
 struct finding {
 	const char *what; /* a layer's name, or "binary", "descriptors", ... */
@@ -33,9 +35,10 @@ struct finding {
 
 /* Kinds of descriptors. */
 enum held {
-	HELD_EVENT, HELD_SIGNAL, HELD_PID, HELD_SOCKET, HELD_PIPE, HELD_TTY, HELD_NULL, HELD_FILE, HELD_DIR, HELD_MEMFD,
-	HELD_KVM, HELD_KVM_VM, HELD_KVM_VCPU, HELD_KVM_DEVICE, HELD_VFIO_DEVICE, HELD_VFIO_GROUP,
-	HELD_VFIO_CONTAINER, HELD_IOMMU, HELD_VDPA, HELD_OTHER, HELD_KINDS,
+	HELD_EVENT, HELD_SIGNAL, HELD_PID, HELD_SOCKET, HELD_PIPE, HELD_TTY, HELD_NULL, HELD_FILE,
+	HELD_DIR, HELD_MEMFD, HELD_KVM, HELD_KVM_VM, HELD_KVM_VCPU, HELD_KVM_DEVICE,
+	HELD_VFIO_DEVICE, HELD_VFIO_GROUP, HELD_VFIO_CONTAINER, HELD_IOMMU, HELD_VDPA, HELD_OTHER,
+	HELD_KINDS,
 };
 extern const char *const held_names[HELD_KINDS];
 

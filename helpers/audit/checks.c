@@ -214,7 +214,8 @@ void check_rights(struct audit *audit, struct process *process)
 		finding(process, "threads", VERDICT_UNKNOWN, "%s", strerror(-r));
 	if (threads.n && !threads.caps_weak)
 		finding(process, layers[LAYER_CAPABILITIES].name, VERDICT_OK,
-			"none in any of five sets, %u thread%s", threads.n, threads.n > 1 ? "s" : "");
+			"none in any of five sets, %u thread%s", threads.n,
+			threads.n > 1 ? "s" : "");
 	if (threads.n && !threads.nnp_weak)
 		finding(process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_OK, "set");
 	check_dumpable(process, status);
@@ -287,8 +288,8 @@ static void check_root(struct process *process)
 		sscanf(dash, " - %31s", kind) != 1)
 		lines = 0;
 	if (lines != 1 || strcmp(at, "/") != 0 || strcmp(kind, "tmpfs") != 0)
-		finding(process, name, VERDICT_WEAK, "%u mounts, the first %s of kind %s", lines, at,
-			kind);
+		finding(process, name, VERDICT_WEAK, "%u mounts, the first %s of kind %s", lines,
+			at, kind);
 	else if (strncmp(options, "ro,", 3) != 0 || !strstr(options, "noexec") ||
 		!strstr(options, "nosuid") || !strstr(options, "nodev"))
 		finding(process, name, VERDICT_WEAK, "mounted %s", options);

@@ -155,7 +155,7 @@ static const struct policy *const *stack_of(const struct process *process, unsig
 		? vcpu_stack : process->promise->stack;
 }
 
-/* The last filters are to be ours. Older ones are the starter's (a container's), and only narrow. */
+/* The last filters are to be ours. Older ones are the starter's (a container's); they only narrow. */
 static void compare(struct threads *threads, unsigned tid, const char *thread,
 	const struct stack *stack, const struct policy *const *want)
 {
@@ -166,8 +166,8 @@ static void compare(struct threads *threads, unsigned tid, const char *thread,
 		n++;
 	if (stack->n < n) {
 		finding(threads->process, layers[LAYER_SECCOMP].name, VERDICT_WEAK,
-			"thread %u (%s): %u filters, should be %u: %s, %s is not loaded", tid, thread,
-			stack->n, n, want[stack->n]->process, want[stack->n]->stage);
+			"thread %u (%s): %u filters, should be %u: %s, %s is not loaded", tid,
+			thread, stack->n, n, want[stack->n]->process, want[stack->n]->stage);
 		threads->weak++;
 		return;
 	}
@@ -177,9 +177,9 @@ static void compare(struct threads *threads, unsigned tid, const char *thread,
 		if (shipped(want[i], threads->own_pid, &ours) == 0 && same(theirs, &ours))
 			continue;
 		finding(threads->process, layers[LAYER_SECCOMP].name, VERDICT_WEAK,
-			"thread %u (%s): filter %u (%u instructions) is not the shipped %s %s policy "
-			"(%u)", tid, thread, i + 1, theirs->n, want[i]->process, want[i]->stage,
-			ours.n);
+			"thread %u (%s): filter %u (%u instructions) is not the shipped %s %s "
+			"policy (%u)", tid, thread, i + 1, theirs->n, want[i]->process,
+			want[i]->stage, ours.n);
 		threads->weak++;
 	}
 }
@@ -195,7 +195,7 @@ static int check_thread(unsigned tid, void *opaque)
 	snprintf(file, sizeof(file), "task/%u/status", tid);
 	if (proc_read(threads->process->dir, file, status, sizeof(status)) < 0 ||
 		kernels_own(threads->process, tid))
-		return 0; /* it has just ended; or is a worker of the kernel's that never leaves it */
+		return 0; /* it has just ended, or is a worker that never leaves the kernel */
 	threads->n++;
 	want = stack_of(threads->process, tid, name, sizeof(name));
 	if (!status_field(status, "Seccomp", mode, sizeof(mode)) || strcmp(mode, "2") != 0) {
@@ -244,6 +244,6 @@ void check_filters(struct audit *audit, struct process *process)
 		finding(process, name, VERDICT_UNKNOWN, "the filters of %u of %u threads cannot be "
 			"read: %s", threads.unread, threads.n, advice(threads.why));
 	else if (!threads.weak)
-		finding(process, name, VERDICT_OK, "%u thread%s, every filter as shipped", threads.n,
-			threads.n > 1 ? "s" : "");
+		finding(process, name, VERDICT_OK, "%u thread%s, every filter as shipped",
+			threads.n, threads.n > 1 ? "s" : "");
 }

@@ -34,8 +34,8 @@ void finding(struct process *process, const char *what, enum verdict verdict, co
 	printable(f->text);
 }
 
-/* The name of the program a process runs; by /proc/PID/exe, or, where we may not look, by a name the
- * process may have given itself. */
+/* The name of the program a process runs: by /proc/PID/exe, or, where we may not look, by a name
+ * the process may have given itself. */
 static void name_of(struct process *process)
 {
 	char link[PATH_MAX], *slash, *deleted;
@@ -119,8 +119,8 @@ int audit_find(struct audit *audit, pid_t core, struct err *err)
 	audit->processes[0].promise = promise_of(audit->processes[0].binary);
 	if (audit->processes[0].promise != &promise_core)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"%d runs «%s», not bulkhead; give the pid of a VM's core: `pgrep -x bulkhead`",
-			core, audit->processes[0].binary);
+			"%d runs «%s», not bulkhead; give the pid of a VM's core, see `pgrep -x "
+			"bulkhead`", core, audit->processes[0].binary);
 	for (unsigned i = 0; i < audit->n; i++) {
 		struct search search = {audit, audit->processes[i].pid};
 

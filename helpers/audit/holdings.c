@@ -185,7 +185,8 @@ static bool takes_fds(int pidfd, unsigned number)
 	socklen_t len = sizeof(int);
 	int value = 0;
 
-	return copy.n >= 0 && getsockopt(copy.n, SOL_SOCKET, PASSRIGHTS, &value, &len) == 0 && value;
+	return copy.n >= 0 && getsockopt(copy.n, SOL_SOCKET, PASSRIGHTS, &value, &len) == 0 &&
+		value;
 }
 
 static int check_fd(unsigned number, void *opaque)
@@ -233,7 +234,8 @@ static void check_sockets(const struct audit *audit, struct process *process,
 	else if (geteuid() != 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(EPERM));
 	else if (h->taking)
-		finding(process, name, VERDICT_WEAK, "%u sockets would take descriptors", h->taking);
+		finding(process, name, VERDICT_WEAK, "%u sockets would take descriptors",
+			h->taking);
 	else
 		finding(process, name, VERDICT_OK, "no socket takes descriptors");
 }
@@ -356,7 +358,8 @@ static void check_seals(struct process *process, const struct memory *memory)
 		finding(process, noexec, kernel_has_noexec_seal() ? VERDICT_WEAK : VERDICT_NOT_HERE,
 			"guest RAM's memfd can be made executable");
 	else
-		finding(process, noexec, VERDICT_OK, "guest RAM's memfd: shrink, grow, exec sealed");
+		finding(process, noexec, VERDICT_OK,
+			"guest RAM's memfd: shrink, grow, exec sealed");
 }
 
 void check_memory(struct audit *audit, struct process *process)

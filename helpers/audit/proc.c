@@ -19,12 +19,25 @@
 #include "ipc/fd.h"
 
 const char *const held_names[HELD_KINDS] = {
-	[HELD_EVENT] = "eventfd", [HELD_SIGNAL] = "signalfd", [HELD_PID] = "pidfd",
-	[HELD_SOCKET] = "socket", [HELD_PIPE] = "pipe", [HELD_TTY] = "terminal", [HELD_NULL] = "null",
-	[HELD_FILE] = "file", [HELD_DIR] = "directory", [HELD_MEMFD] = "memfd", [HELD_KVM] = "/dev/kvm",
-	[HELD_KVM_VM] = "kvm-vm", [HELD_KVM_VCPU] = "kvm-vcpu", [HELD_KVM_DEVICE] = "kvm-device",
-	[HELD_VFIO_DEVICE] = "vfio-device", [HELD_VFIO_GROUP] = "vfio-group",
-	[HELD_VFIO_CONTAINER] = "vfio-container", [HELD_IOMMU] = "iommufd", [HELD_VDPA] = "vhost-vdpa",
+	[HELD_EVENT] = "eventfd",
+	[HELD_SIGNAL] = "signalfd",
+	[HELD_PID] = "pidfd",
+	[HELD_SOCKET] = "socket",
+	[HELD_PIPE] = "pipe",
+	[HELD_TTY] = "terminal",
+	[HELD_NULL] = "null",
+	[HELD_FILE] = "file",
+	[HELD_DIR] = "directory",
+	[HELD_MEMFD] = "memfd",
+	[HELD_KVM] = "/dev/kvm",
+	[HELD_KVM_VM] = "kvm-vm",
+	[HELD_KVM_VCPU] = "kvm-vcpu",
+	[HELD_KVM_DEVICE] = "kvm-device",
+	[HELD_VFIO_DEVICE] = "vfio-device",
+	[HELD_VFIO_GROUP] = "vfio-group",
+	[HELD_VFIO_CONTAINER] = "vfio-container",
+	[HELD_IOMMU] = "iommufd",
+	[HELD_VDPA] = "vhost-vdpa",
 	[HELD_OTHER] = "other",
 };
 
@@ -143,8 +156,12 @@ static enum held anonymous(const char *name)
 		const char *name;
 		enum held kind;
 	} known[] = {
-		{"[eventfd]", HELD_EVENT}, {"[signalfd]", HELD_SIGNAL}, {"[pidfd]", HELD_PID},
-		{"kvm-vm", HELD_KVM_VM}, {"kvm-vcpu:", HELD_KVM_VCPU}, {"kvm-vfio", HELD_KVM_DEVICE},
+		{"[eventfd]", HELD_EVENT},
+		{"[signalfd]", HELD_SIGNAL},
+		{"[pidfd]", HELD_PID},
+		{"kvm-vm", HELD_KVM_VM},
+		{"kvm-vcpu:", HELD_KVM_VCPU},
+		{"kvm-vfio", HELD_KVM_DEVICE},
 		{"[vfio-device]", HELD_VFIO_DEVICE},
 	};
 

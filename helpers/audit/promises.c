@@ -22,8 +22,8 @@ enum {
 const struct promise promise_core = {
 	.name = "core", .binary = "bulkhead", .may_map_ram = true, .dumpable_visible = true,
 	.max_files = CORE_FILES, .max_procs = 34, .writes_files = true,
-	.fds = BIT(HELD_EVENT) | BIT(HELD_SIGNAL) | BIT(HELD_PID) | BIT(HELD_KVM_VM) | BIT(HELD_KVM_VCPU) |
-		BIT(HELD_KVM_DEVICE) | CHANNELS | STANDARD, /* kernel, initramfs, log, serial */
+	.fds = BIT(HELD_EVENT) | BIT(HELD_SIGNAL) | BIT(HELD_PID) | BIT(HELD_KVM_VM) |
+		BIT(HELD_KVM_VCPU) | BIT(HELD_KVM_DEVICE) | CHANNELS | STANDARD, /* kernel, initramfs, log, serial */
 	.standard_fds = STANDARD,
 	.stack = {&policy_core_setup, &policy_core_run},
 };
@@ -33,8 +33,8 @@ const struct policy *const vcpu_stack[4] = {&policy_core_setup, &policy_vcpu_run
 const struct promise promise_broker = {
 	.name = "broker", .binary = "bulkhead-broker", .dumpable_visible = true,
 	.max_files = BROKER_FILES, .writes_files = true,
-	.fds = CHANNELS | BIT(HELD_PID) | BIT(HELD_VFIO_CONTAINER) | BIT(HELD_VFIO_GROUP) | BIT(HELD_IOMMU) |
-		BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA),
+	.fds = CHANNELS | BIT(HELD_PID) | BIT(HELD_VFIO_CONTAINER) | BIT(HELD_VFIO_GROUP) |
+		BIT(HELD_IOMMU) | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA),
 	.standard_fds = STANDARD, .max_devices = 30,
 	.stack = {&policy_broker_setup, &policy_broker_run},
 };
@@ -44,8 +44,8 @@ static const struct promise helpers[] = {
 		.max_files = HELPER_FILES, .max_devices = 1,
 		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_EVENT), .standard_fds = CHANNELS,
 		.stack = {&policy_broker_setup, &policy_vfio_setup, &policy_vfio_run}},
-	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .pid_namespace = true, .may_map_ram = true,
-		.max_files = VDPA_FILES, .max_devices = 1,
+	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .pid_namespace = true,
+		.may_map_ram = true, .max_files = VDPA_FILES, .max_devices = 1,
 		.fds = CHANNELS | BIT(HELD_VDPA) | BIT(HELD_EVENT), .standard_fds = CHANNELS,
 		.stack = {&policy_broker_setup, &policy_vdpa_setup, &policy_vdpa_run}},
 	{.name = "null helper", .binary = "bulkhead-null", .pid_namespace = true,

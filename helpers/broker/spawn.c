@@ -132,7 +132,7 @@ int cgroup_init(struct broker *broker, struct err *err)
 	int r = open_leaf(broker, "broker", &own, err);
 
 	if (r == 0 && write(own.n, "0", 1) < 0)
-		r = err_set(err, -errno, BLAME_HOST, "cgroup: joining our leaf: %s", strerror(errno));
+		r = err_set(err, -errno, BLAME_HOST, "cgroup: our leaf: %s", strerror(errno));
 	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
 		snprintf(leaf, sizeof(leaf), "helper-%u", i);
 		r = open_leaf(broker, leaf, &broker->devices[i].cgroup, err);

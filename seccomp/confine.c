@@ -14,6 +14,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -171,7 +172,7 @@ struct landlock_attr {
 
 enum {
 	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, GET_VERSION = 1,
-	BIND_CONNECT = 3, SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
+	SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
 	ABI_SCOPES = 6,
 };
 
@@ -196,23 +197,42 @@ static bool root_opens(void)
 	return fd.n >= 0;
 }
 
+/* What each version of Landlock added (linux/landlock.h). To ask for a right before its version makes
+ * the call fail. */
+static const struct {
+	long abi;
+	struct landlock_attr rights;
+} landlock_since[] = {
+	{1, {.fs = 0x1fff}},             /* execute, read, write, make, remove */
+	{2, {.fs = 1 << 13}},            /* refer */
+	{3, {.fs = 1 << 14}},            /* truncate */
+	{4, {.net = 1 << 0 | 1 << 1}},   /* TCP: bind, connect */
+	{5, {.fs = 1 << 15}},            /* ioctl of devices */
+	{ABI_SCOPES, {.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL}},
+	{9, {.fs = 1 << 16}},            /* sockets by path */
+	{10, {.net = 1 << 2 | 1 << 3}},  /* UDP: bind, connect and send */
+};
+
 static int wall_landlock(const struct confine *confine, struct err *err)
 {
+	struct landlock_attr attr = {0};
 	long abi = landlock_abi();
-	struct landlock_attr attr = {.fs = 0x1fff}; /* ABI 1 */
-	size_t size = sizeof(attr.fs);
+	size_t size = abi < 4 ? sizeof(attr.fs) : abi < ABI_SCOPES
+		? offsetof(struct landlock_attr, scoped) : sizeof(attr);
 
 	if (abi < 1)
 		return failed(err, LAYER_LANDLOCK, "probing it");
-	attr.fs |= (abi >= 2 ? 1 << 13 : 0) | (abi >= 3 ? 1 << 14 : 0) | (abi >= 5 ? 1 << 15 : 0);
-	if (abi >= 4) {
-		attr.net = BIND_CONNECT;
-		size += sizeof(attr.net);
+	for (unsigned i = 0; i < sizeof(landlock_since) / sizeof(landlock_since[0]); i++) {
+		const struct landlock_attr *rights = &landlock_since[i].rights;
+
+		if (landlock_since[i].abi > abi)
+			break;
+		attr.fs |= rights->fs;
+		attr.net |= rights->net;
+		attr.scoped |= rights->scoped;
 	}
-	if (abi >= ABI_SCOPES) {
-		attr.scoped = SCOPE_ABSTRACT_UNIX | (confine->kills ? 0 : SCOPE_SIGNAL);
-		size += sizeof(attr.scoped);
-	}
+	if (confine->kills)
+		attr.scoped &= ~(uint64_t)SCOPE_SIGNAL;
 	if (landlock_enter(&attr, size) < 0)
 		return failed(err, LAYER_LANDLOCK, "denying all");
 	if (root_opens()) /* nothing outside us could see that it does not hold */

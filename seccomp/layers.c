@@ -35,7 +35,7 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_DUMPABLE] = {"dumpable", true, "no ptrace, no /proc/PID/mem, no core dump",
 		"every Linux has it"},
 	[LAYER_LANDLOCK] = {"Landlock", true,
-		"every file, device ioctl and TCP right the kernel knows is denied",
+		"every right on files, devices, sockets and network the kernel knows is denied",
 		"build it in (CONFIG_SECURITY_LANDLOCK) and name it in lsm= at boot"},
 	[LAYER_SCOPES] = {"Landlock scopes", false, "no abstract socket, no signal leaves",
 		"Linux 6.12"},

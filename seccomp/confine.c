@@ -197,7 +197,7 @@ static bool root_opens(void)
 	return fd.n >= 0;
 }
 
-/* What each version of Landlock added (linux/landlock.h). To ask for a right before its version makes
+/* What each version of Landlock added (linux/landlock.h). A right asked for before its version makes
  * the call fail. */
 static const struct {
 	long abi;

@@ -69,7 +69,8 @@ int tenant_user(const char *text, struct tenant *tenant, struct err *err)
 	}
 	if (uid == 0 || gid == 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"--user: «%.60s» is root, or no UID:GID; give a user of the VM's own", text);
+			"--user: «%.60s» is root, or no UID:GID; give the VM a user of its own",
+			text);
 	*tenant = (struct tenant){.has_user = true, .uid = uid, .gid = gid};
 	return 0;
 }

@@ -155,7 +155,7 @@ static const struct policy *const *stack_of(const struct process *process, unsig
 		? vcpu_stack : process->promise->stack;
 }
 
-/* The last filters are to be ours. Older ones are the starter's (a container's); they only narrow. */
+/* The last filters are to be ours. Older ones are the starter's (a container's) and only narrow. */
 static void compare(struct threads *threads, unsigned tid, const char *thread,
 	const struct stack *stack, const struct policy *const *want)
 {

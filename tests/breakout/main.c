@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * breakout: what happens when our own processes turn evil.
+ *
+ *   breakout [--vfio DEVICE] [--vdpa NODE] [--only SCENARIO] [--who NAME] ROWS
+ *
+ * Starts test VMs from the binaries beside it and writes the matrix's rows to ROWS. Prints a line
+ * an actor, everything that is not as expected, and "N passed, N failed, N skipped". Root only: it
+ * looks into processes that nobody else may.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/breakout/launch.h"
+#include "tests/breakout/matrix.h"
+#include "tests/breakout/vm.h"
+
+static unsigned passed, failed, skipped;
+
+/* What seccomp/confine.c warns about, asked of the kernel itself. */
+static unsigned missing_walls(void)
+{
+	long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1);
+	unsigned missing = 0;
+
+	if (abi < 1)
+		missing |= 1u << WALL_LANDLOCK;
+	if (abi < 6)
+		missing |= 1u << WALL_SCOPES;
+	if (prctl(66 /* PR_GET_MDWE */, 0, 0, 0, 0) < 0)
+		missing |= 1u << WALL_MDWE;
+	return missing;
+}
+
+static void one_actor(enum who who, unsigned missing, unsigned only, FILE *rows)
+{
+	unsigned vms = n_vms, bad;
+	int64_t began = clock_ms();
+
+	if (!who_is_there(who)) {
+		printf("ok - %s # SKIP no device of that kind was named\n", who_name(who));
+		skipped++;
+		return;
+	}
+	n_faults = 0;
+	bad = matrix_of(who, missing, only, rows);
+	for (unsigned i = 0; i < n_faults; i++)
+		printf("# %s\n", faults[i]);
+	printf("%s - %s: %u VMs, %.1f s\n", bad || n_faults ? "not ok" : "ok", who_name(who),
+		n_vms - vms, (double)(clock_ms() - began) / 1000);
+	fflush(stdout);
+	if (bad || n_faults)
+		failed++;
+	else
+		passed++;
+}
+
+static void launcher(FILE *rows)
+{
+	unsigned bad = launch_all(rows);
+
+	printf("%s - launcher\n", bad ? "not ok" : "ok");
+	if (bad)
+		failed++;
+	else
+		passed++;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: breakout [--vfio DEVICE] [--vdpa NODE] [--only SCENARIO] "
+		"[--who NAME] ROWS\n");
+	return 2;
+}
+
+static bool is_wanted(const char *name, const char *wanted)
+{
+	return !wanted || strstr(name, wanted);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"vfio", 1, NULL, 'f'}, {"vdpa", 1, NULL, 'd'},
+		{"only", 1, NULL, 'o'}, {"who", 1, NULL, 'w'}, {NULL, 0, NULL, 0}};
+	const char *who = NULL;
+	char self[PATH_MAX] = "";
+	unsigned only = 0;
+	FILE *rows;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'f': devices.vfio = optarg; break;
+		case 'd': devices.vdpa = optarg; break;
+		case 'o': only = (unsigned)atoi(optarg); break;
+		case 'w': who = optarg; break;
+		default: return usage();
+		}
+	}
+	if (optind + 1 != argc || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return usage();
+	if (geteuid() != 0 || access("/dev/kvm", R_OK | W_OK) < 0) {
+		printf("ok - breakout # SKIP it needs root and /dev/kvm\n0 passed, 0 failed, "
+			"1 skipped\n");
+		return 0;
+	}
+	rows = fopen(argv[optind], "we");
+	if (!rows) {
+		perror(argv[optind]);
+		return 2;
+	}
+	*strrchr(self, '/') = '\0';
+	vm_place(self);
+	for (unsigned bit = 0; bit + 1 < WHO_BITS; bit++)
+		if (is_wanted(who_name((enum who)(1 << bit)), who))
+			one_actor((enum who)(1 << bit), missing_walls(), only, rows);
+	if (is_wanted(who_name(WHO_LAUNCHER), who) && (!only || only == 25))
+		launcher(rows);
+	vm_place_remove();
+	fclose(rows);
+	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);
+	return failed != 0;
+}

@@ -31,8 +31,9 @@ struct attempt {
 	long (*run)(void);
 	enum stage stage;
 	struct stop stops[STOPS_MAX]; /* in the order they are met */
-	int end;         /* when every wall is gone: THROUGH, an errno, or ANY */
-	const char *why; /* why no wall, or one that stays, is right; NULL: there are walls */
+	int end;         /* when every wall is gone: THROUGH or ANY; not looked at behind one that
+	                  * stays */
+	const char *why; /* why there is no wall, or only the kernel's; NULL: there are */
 };
 
 /* The end depends on how the kernel was built: it is reported, not expected. */

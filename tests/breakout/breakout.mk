@@ -36,6 +36,15 @@ $(BO)/guest: tests/breakout/guest.S tests/breakout/breakout.mk
 
 BREAKOUT := $(BO)/breakout $(BO)/bulkhead $(HELPERS:%=$(BO)/bulkhead-%) $(BO)/guest
 
-check-breakout: $(BREAKOUT) ## our own processes turned evil, here: core, broker, null helper
-	@$(BO)/breakout $(BO)/rows
-.PHONY: check-breakout
+check-breakout: all $(BREAKOUT) ## our own processes turned evil, as far as it needs no device
+	@tests/breakout/check $(B)
+
+breakout: check-breakout ## the same with devices, in the rig, on two kernels
+	@tests/rig/run breakout-stock breakout-full
+
+breakout-matrix: ## the matrix of the last `make breakout`: printed, and put into SECURITY.md
+	@for k in stock full; do [ ! -e $(BUILD)/rig/breakout-$$k/rows ] || \
+	 cp $(BUILD)/rig/breakout-$$k/rows tests/breakout/rows.$$k; done
+	@tests/breakout/matrix --write
+	@tests/breakout/matrix
+.PHONY: breakout check-breakout breakout-matrix

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "tests/breakout/launch.h"
@@ -37,6 +38,21 @@ static unsigned missing_walls(void)
 	if (prctl(66 /* PR_GET_MDWE */, 0, 0, 0, 0) < 0)
 		missing |= 1u << WALL_MDWE;
 	return missing;
+}
+
+/* "# Linux 6.1, without MDWE": what the rows hold for. */
+static void write_head(FILE *rows, unsigned missing)
+{
+	struct utsname name;
+	unsigned major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%u.%u", &major, &minor);
+	fprintf(rows, "# Linux %u.%u", major, minor);
+	for (unsigned wall = 1; wall < WALLS_REMOVABLE; wall++)
+		if (missing >> wall & 1)
+			fprintf(rows, ", without %s", wall_name((enum wall)wall));
+	fprintf(rows, "\n");
 }
 
 static void one_actor(enum who who, unsigned missing, unsigned only, FILE *rows)
@@ -117,6 +133,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	*strrchr(self, '/') = '\0';
+	write_head(rows, missing_walls());
 	vm_place(self);
 	for (unsigned bit = 0; bit + 1 < WHO_BITS; bit++)
 		if (is_wanted(who_name((enum who)(1 << bit)), who))

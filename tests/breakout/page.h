@@ -38,9 +38,9 @@ enum wall {
 enum {
 	THROUGH = 0,
 	KILLED = -10000,   /* minus the signal */
-	CUT_OFF = -20000,  /* the core ended the liar, and said so */
-	REFUSED = -20001,  /* the VM did not start, and said why */
-	DROPPED = -20002,  /* most of what was sent was thrown away */
+	CUT_OFF = -20000,  /* minus the wall: the core ended the liar, and said why */
+	REFUSED = -21000,  /* minus the wall: the VM did not start, and said why */
+	DROPPED = -22000,  /* most of what was sent was thrown away */
 	UNTRIED = -30000, TRYING = -30001,
 };
 

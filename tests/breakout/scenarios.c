@@ -34,9 +34,9 @@
 #define WALLS_OF_A_SIGNAL_OUTSIDE STOPS(SIGSYS_SECCOMP, {WALL_SCOPES, -EPERM})
 /* A file of its own making; SIGXFSZ is ignored from birth (vm.c). */
 #define WALLS_OF_A_FILE STOPS(SIGSYS_SECCOMP, {WALL_FSIZE, -EFBIG})
-#define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF})
-#define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF})
-#define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED})
+#define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF - wall})
+#define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF - wall})
+#define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE})
 
 const struct attempt attempts[] = {
 	/* 1. A file of the host, by the core; by anybody. */
@@ -47,12 +47,9 @@ const struct attempt attempts[] = {
 		STOPS(SIGSYS_SECCOMP, {WALL_USERNS, -EPERM}, {WALL_CAPS, -EPERM},
 			{WALL_ROOT, -ESTALE}, {WALL_LANDLOCK, -EACCES})},
 	/* 2. Requests of the helpers and the broker, on whatever descriptor there is. */
-	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, NO_SUCH_FD,
-		.end = -ENOTTY},
-	{2, WHO_VMM, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD,
-		.end = -ENOTTY},
-	{2, WHO_VMM, "VHOST_SET_OWNER on every descriptor", try_vhost_owner, NO_SUCH_FD,
-		.end = -ENOTTY},
+	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, NO_SUCH_FD},
+	{2, WHO_VMM, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	{2, WHO_VMM, "VHOST_SET_OWNER on every descriptor", try_vhost_owner, NO_SUCH_FD},
 	/* 3. Code. */
 	{3, WHO_ALL, "mmap writable and executable", try_mmap_exec, WALLS_OF_CODE},
 	{3, WHO_ALL, "mprotect of data to executable", try_mprotect_exec, WALLS_OF_CODE},
@@ -70,18 +67,16 @@ const struct attempt attempts[] = {
 		.why = "its own mapping: the guest is lost, and nobody else"},
 	{5, WHO_VMM, "mremap over guest RAM", try_move_ram, ONLY_SECCOMP},
 	/* 6. More of KVM. */
-	{6, WHO_VMM, "KVM_CREATE_VM on every descriptor", try_create_vm, NO_SUCH_FD, .end = -ENOTTY},
+	{6, WHO_VMM, "KVM_CREATE_VM on every descriptor", try_create_vm, NO_SUCH_FD},
 	{6, WHO_VMM, "KVM_CREATE_DEVICE", try_create_device, ONLY_SECCOMP},
 	{6, WHO_VMM, "a memslot over the kernel's memory", try_slot_of_kernel,
-		STOPS({WALL_KERNEL, -EINVAL}), .end = -EINVAL,
+		STOPS({WALL_KERNEL, -EINVAL}),
 		.why = "KVM takes addresses of the process only, and those are the guest's already"},
 	/* 7. Another device. */
 	{7, WHO_HELPER, "openat of /dev/kvm", try_open_kvm, WALLS_OF_A_PATH},
 	/* 8. DMA mappings. */
-	{8, WHO_HELPER, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD,
-		.end = -ENOTTY},
-	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD,
-		.end = -ENOTTY},
+	{8, WHO_HELPER, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
 	/* 9. Requests of its own device that are not on its list. VFIO_DEVICE_RESET is. */
 	{9, WHO_VFIO, "VFIO_DEVICE_FEATURE", try_device_feature, ONLY_SECCOMP, .end = ANY},
 	{9, WHO_VFIO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", try_hot_reset_info, ONLY_SECCOMP},
@@ -97,7 +92,7 @@ const struct attempt attempts[] = {
 	{11, WHO_NULL | WHO_VFIO, "the MSI-X table's page mappable", lie_table_mappable, DESCRIBED, .end = ANY},
 	/* 12. A descriptor that is something else. */
 	{12, WHO_NULL | WHO_VFIO, "a socket as the device", lie_kind, .stage = STAGE_DESCRIBE,
-		STOPS({WALL_RULES, REFUSED}, {WALL_MAP, REFUSED}), .end = REFUSED},
+		STOPS({WALL_RULES, REFUSED - WALL_RULES}, {WALL_MAP, REFUSED - WALL_MAP})},
 	{12, WHO_HELPER, "a descriptor with an answer that has none", lie_descriptor,
 		CUT(WALL_RULES)},
 	/* 13. Doorbells on another's ground. */
@@ -109,7 +104,7 @@ const struct attempt attempts[] = {
 	{15, WHO_VDPA, "an IOTLB entry for its own memory", try_iotlb_own, .end = ANY,
 		.why = "its own memory, to its own device"},
 	{15, WHO_VDPA, "an IOTLB entry for the kernel's memory", try_iotlb_kernel,
-		STOPS({WALL_KERNEL, -EFAULT}), .end = -EFAULT,
+		STOPS({WALL_KERNEL, -EFAULT}),
 		.why = "vhost pins memory of the process only"},
 	/* 16. */
 	{16, WHO_VDPA, "VHOST_RESET_OWNER", try_vhost_reset_owner, ONLY_SECCOMP, .end = ANY},
@@ -151,27 +146,23 @@ const struct attempt attempts[] = {
 	{20, WHO_HELPER, "an x32 system call", try_x32, ONLY_SECCOMP, .end = ANY},
 	{20, WHO_HELPER, "an i386 system call", try_int80, ONLY_SECCOMP, .end = ANY},
 	/* 21. Descriptors nobody asked for. */
-	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253, CUT(WALL_FRAME),
-		.end = CUT_OFF},
+	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253, CUT(WALL_FRAME)},
 	{21, WHO_HELPER | WHO_BROKER, "a descriptor with an event", lie_event_descriptor,
 		CUT_EVENT(WALL_RULES)},
 	/* 22. Bytes that are no message. */
 	{22, WHO_HELPER | WHO_BROKER, "a number that does not end", lie_truncated,
-		CUT_EVENT(WALL_DECODE), .end = CUT_OFF},
-	{22, WHO_HELPER, "a length of 2^31 - 1", lie_length, CUT(WALL_DECODE), .end = CUT_OFF},
-	{22, WHO_HELPER, "16,384 groups in each other", lie_nested, CUT(WALL_DECODE),
-		.end = CUT_OFF},
-	{22, WHO_HELPER, "a field nobody knows", lie_unknown, CUT(WALL_DECODE), .end = CUT_OFF},
-	{22, WHO_HELPER, "an empty packet", lie_empty, CUT(WALL_FRAME), .end = CUT_OFF},
-	{22, WHO_HELPER, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME),
-		.end = CUT_OFF},
+		CUT_EVENT(WALL_DECODE)},
+	{22, WHO_HELPER, "a length of 2^31 - 1", lie_length, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "16,384 groups in each other", lie_nested, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "a field nobody knows", lie_unknown, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "an empty packet", lie_empty, CUT(WALL_FRAME)},
+	{22, WHO_HELPER, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME)},
 	{22, WHO_BROKER, "the end of a helper that is not there", lie_gone_index,
 		.why = "it names no device, and is ignored"},
 	/* 23. Time and order. */
-	{23, WHO_HELPER, "no answer", lie_silence, CUT(WALL_DEADLINE), .end = CUT_OFF},
-	{23, WHO_HELPER, "two answers", lie_twice, CUT(WALL_NUMBER), .end = CUT_OFF},
-	{23, WHO_HELPER, "an answer with another number", lie_number, CUT(WALL_NUMBER),
-		.end = CUT_OFF},
+	{23, WHO_HELPER, "no answer", lie_silence, CUT(WALL_DEADLINE)},
+	{23, WHO_HELPER, "two answers", lie_twice, CUT(WALL_NUMBER)},
+	{23, WHO_HELPER, "an answer with another number", lie_number, CUT(WALL_NUMBER)},
 	/* 24. Using things up. */
 	{24, WHO_VMM | WHO_HELPER, "8,192 descriptors", try_dups,
 		STOPS(SIGSYS_SECCOMP, {WALL_NOFILE, -EMFILE})},

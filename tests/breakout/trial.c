@@ -84,7 +84,7 @@ static bool judged_outside(const struct attempt *attempt)
 {
 	int result = attempt->stops[0].result;
 
-	return attempt->stage != STAGE_RUN || result == CUT_OFF || result == DROPPED;
+	return attempt->stage != STAGE_RUN || (result <= CUT_OFF && result > UNTRIED);
 }
 
 static bool wait_for_guest(void)
@@ -200,7 +200,36 @@ static unsigned count_words(const char *words)
 
 static bool cut_off(void)
 {
-	return vm_said(&vm, "the device is failed") || vm_said(&vm, "device is failed, the guest");
+	return vm_said(&vm, "device is failed");
+}
+
+/* "confine: limits: 28 descriptors", "with N descriptors" is what is looked for. */
+static bool said_at_start(const char *at)
+{
+	while (at > vm.err_text && at[-1] != '\n')
+		at--;
+	return strstr(at, "confine:") && strstr(at, "confine:") < at + strcspn(at, "\n");
+}
+
+/* The wall whose words they are. */
+static enum wall by_whose_word(void)
+{
+	static const struct {
+		const char *words;
+		enum wall wall;
+	} all[] = {{"described it wrongly", WALL_DESCRIBE}, {"cannot be mapped", WALL_MAP},
+		{"which is not its to send", WALL_RULES}, {"at the wrong time", WALL_RULES},
+		{" descriptors", WALL_RULES}, {"of the wrong kind", WALL_RULES},
+		{"sent a malformed packet", WALL_FRAME}, {"that are no message", WALL_DECODE},
+		{"answered another question", WALL_NUMBER}, {"no answer in time", WALL_DEADLINE},
+		/* Like a hang-up: of that the core says nothing, and the helper ends. */
+		{"its helper ended", WALL_FRAME}};
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (const char *at = vm.err_text; (at = strstr(at, all[i].words)) != NULL; at++)
+			if (!said_at_start(at))
+				return all[i].wall;
+	return WALL_NONE;
 }
 
 /* Waits until the core has made up its mind about a lie. */
@@ -218,7 +247,7 @@ static int judge(const struct attempt *attempt, enum who actor, pid_t broker)
 		return count_words("a line of a flood") < FLOOD_LINES_MAX ? DROPPED : THROUGH;
 	r = actors_end(actor, broker);
 	if (cut_off() && (r == UNTRIED || r == TRYING || r == KILLED - SIGKILL))
-		return CUT_OFF;
+		return CUT_OFF - (int)by_whose_word();
 	return r == UNTRIED ? THROUGH : r;
 }
 
@@ -241,7 +270,7 @@ static int describe_result(void)
 		return THROUGH;
 	if (WIFSIGNALED(vm.status))
 		return KILLED - WTERMSIG(vm.status);
-	return WEXITSTATUS(vm.status) == 1 ? REFUSED : TRYING;
+	return WEXITSTATUS(vm.status) == 1 ? REFUSED - (int)by_whose_word() : TRYING;
 }
 
 static int run_described(enum who actor, const struct attempt *attempt, unsigned removed)
@@ -253,7 +282,7 @@ static int run_described(enum who actor, const struct attempt *attempt, unsigned
 	r = describe_result();
 	if (!vm_page->done)
 		fault("%s, %s: never made", who_name(actor), attempt->what);
-	if (r == REFUSED && vm_left(&vm))
+	if (r <= REFUSED && vm_left(&vm))
 		fault("%s, %s: a refused start leaves processes", who_name(actor), attempt->what);
 	finish(actor, attempt->what, false);
 	return r;
@@ -365,14 +394,14 @@ const char *result_name(int result)
 
 	if (result >= 0)
 		return "through";
-	if (result == CUT_OFF)
-		return "cut off";
-	if (result == REFUSED)
-		return "refused";
-	if (result == DROPPED)
-		return "dropped";
-	if (result == UNTRIED || result == TRYING)
+	if (result <= UNTRIED)
 		return "no result";
+	if (result <= DROPPED)
+		return "dropped";
+	if (result <= REFUSED)
+		return "refused";
+	if (result <= CUT_OFF)
+		return "cut off";
 	if (result <= KILLED)
 		snprintf(text, sizeof(text), "SIG%s", sigabbrev_np(KILLED - result));
 	else

@@ -36,7 +36,8 @@ $(BO)/guest: tests/breakout/guest.S tests/breakout/breakout.mk
 
 BREAKOUT := $(BO)/breakout $(BO)/bulkhead $(HELPERS:%=$(BO)/bulkhead-%) $(BO)/guest
 
-check-breakout: all $(BREAKOUT) ## our own processes turned evil, as far as it needs no device
+breakout-programs: $(BREAKOUT)
+check-breakout: all breakout-programs ## our own processes turned evil, as far as it needs no device
 	@tests/breakout/check $(B)
 
 breakout: check-breakout ## the same with devices, in the rig, on two kernels
@@ -47,4 +48,7 @@ breakout-matrix: ## the matrix of the last `make breakout`: printed, and put int
 	 cp $(BUILD)/rig/breakout-$$k/rows tests/breakout/rows.$$k; done
 	@tests/breakout/matrix --write
 	@tests/breakout/matrix
-.PHONY: breakout check-breakout breakout-matrix
+
+breakout-mutants: all breakout-programs ## is every deliberately weakened build caught? NAME= one
+	@tests/breakout/mutants $(B) $(NAME)
+.PHONY: breakout breakout-programs breakout-mutants check-breakout breakout-matrix

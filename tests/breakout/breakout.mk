@@ -7,7 +7,8 @@ BO_PAYLOAD := $(addprefix tests/breakout/,payload.c walls.c scenarios.c files.c 
 	device.c lies.c describe.c)
 BO_HARNESS := $(addprefix tests/breakout/,main.c matrix.c trial.c vm.c launch.c)
 # What the payload stands between (tests/breakout/{payload,walls,lies,core}.c say why).
-BO_WRAPPED := policy_enter ppoll __ppoll_chk ioctl unshare open mount umount2 syscall prctl setrlimit \
+BO_WRAPPED := policy_enter ppoll __ppoll_chk ioctl unshare open mount umount2 syscall prctl \
+	setrlimit setsockopt \
 	capng_apply capng_have_capabilities rule_check log_allowed describe_from_wire \
 	describe_to_wire frame_send
 BO_LINK = $(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(BO_WRAPPED)) $(1) \

@@ -61,8 +61,10 @@ static long put_packet(int sock, const Bulkhead__Packet *packet, unsigned n_fds)
 
 static long answer(const void *data, size_t len, unsigned n_fds)
 {
-	honest.sent = true;
-	return put(honest.sock, data, len, n_fds, HELPER_FD_LOG);
+	long r = put(honest.sock, data, len, n_fds, HELPER_FD_LOG);
+
+	honest.sent = r >= 0; /* or the honest one goes */
+	return r;
 }
 
 /* The first field is the number, a varint. */

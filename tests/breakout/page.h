@@ -27,7 +27,7 @@ enum wall {
 	WALL_NONE,
 	WALL_SECCOMP, WALL_USERNS, WALL_PIDNS, WALL_NETNS, WALL_ROOT, WALL_CAPS, WALL_NOFILE,
 	WALL_FSIZE, WALL_DUMPABLE, WALL_LANDLOCK, WALL_SCOPES, WALL_MDWE, WALL_RULES,
-	WALL_DESCRIBE, WALL_BUDGET,
+	WALL_DESCRIBE, WALL_BUDGET, WALL_MSEAL, WALL_PASSRIGHTS, WALL_CGROUP,
 	WALLS_REMOVABLE,
 	WALL_FDS = WALLS_REMOVABLE, WALL_FRAME, WALL_DECODE, WALL_NUMBER, WALL_DEADLINE, WALL_MAP,
 	WALL_KERNEL, WALL_INPUT,
@@ -56,7 +56,7 @@ struct page {
 	/* Written by the harness, before the VM starts. */
 	uint32_t actor;   /* enum who */
 	uint32_t removed; /* 1 << enum wall */
-	char file[PATH_BYTES];    /* a file of the host that everybody may read */
+	char file[PATH_BYTES];    /* a file of the host's root that everybody may read */
 	char program[PATH_BYTES]; /* an executable that no loader takes: ENOEXEC is as good as run */
 	char socket[PATH_BYTES];  /* a Unix socket somebody listens at; abstract: the same name */
 	uint16_t port;            /* TCP on 127.0.0.1 */

@@ -34,6 +34,10 @@
 #define WALLS_OF_A_SIGNAL_OUTSIDE STOPS(SIGSYS_SECCOMP, {WALL_SCOPES, -EPERM})
 /* A file of its own making; SIGXFSZ is ignored from birth (vm.c). */
 #define WALLS_OF_A_FILE STOPS(SIGSYS_SECCOMP, {WALL_FSIZE, -EFBIG})
+#define WALLS_OF_A_CHILD STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, -EAGAIN})
+#define WALLS_OF_RAM STOPS(SIGSYS_SECCOMP, {WALL_MSEAL, -EPERM})
+/* A descriptor where none belongs: the sender is told, or the receiver notices. */
+#define DESCRIPTOR(wall) STOPS({WALL_PASSRIGHTS, -EPERM}, {wall, CUT_OFF - wall})
 #define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF - wall})
 #define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF - wall})
 #define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE})
@@ -59,13 +63,12 @@ const struct attempt attempts[] = {
 	/* 4. Another program, another process. */
 	{4, WHO_ALL, "execve of a file", try_exec, WALLS_OF_A_PATH},
 	{4, WHO_VMM | WHO_HELPER, "execveat of a memfd", try_exec_memfd, WALLS_OF_A_FILE},
-	{4, WHO_ALL, "fork", try_fork, ONLY_SECCOMP},
-	{4, WHO_VMM, "clone3", try_clone3, ONLY_SECCOMP},
+	{4, WHO_ALL, "fork", try_fork, WALLS_OF_A_CHILD},
+	{4, WHO_VMM, "clone3", try_clone3, WALLS_OF_A_CHILD},
 	/* 5. The guest's memory, to be something else. */
-	{5, WHO_VCPU, "munmap of guest RAM", try_unmap_ram, ONLY_SECCOMP},
-	{5, WHO_CORE, "munmap of guest RAM", try_unmap_ram,
-		.why = "its own mapping: the guest is lost, and nobody else"},
-	{5, WHO_VMM, "mremap over guest RAM", try_move_ram, ONLY_SECCOMP},
+	{5, WHO_VCPU, "munmap of guest RAM", try_unmap_ram, WALLS_OF_RAM},
+	{5, WHO_CORE, "munmap of guest RAM", try_unmap_ram, STOPS({WALL_MSEAL, -EPERM})},
+	{5, WHO_VMM, "mremap of guest RAM", try_move_ram, WALLS_OF_RAM},
 	/* 6. More of KVM. */
 	{6, WHO_VMM, "KVM_CREATE_VM on every descriptor", try_create_vm, NO_SUCH_FD},
 	{6, WHO_VMM, "KVM_CREATE_DEVICE", try_create_device, ONLY_SECCOMP},
@@ -79,7 +82,8 @@ const struct attempt attempts[] = {
 	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
 	/* 9. Requests of its own device that are not on its list. VFIO_DEVICE_RESET is. */
 	{9, WHO_VFIO, "VFIO_DEVICE_FEATURE", try_device_feature, ONLY_SECCOMP, .end = ANY},
-	{9, WHO_VFIO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", try_hot_reset_info, ONLY_SECCOMP},
+	{9, WHO_VFIO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", try_hot_reset_info, ONLY_SECCOMP,
+		.end = ANY},
 	/* 10. There is no message about a GSI; the nearest are the core's own. */
 	{10, WHO_HELPER, "answering with an ask of the core's", lie_not_ours, CUT(WALL_RULES)},
 	{10, WHO_HELPER, "answering with another answer", lie_other_answer, CUT(WALL_RULES)},
@@ -94,7 +98,7 @@ const struct attempt attempts[] = {
 	{12, WHO_NULL | WHO_VFIO, "a socket as the device", lie_kind, .stage = STAGE_DESCRIBE,
 		STOPS({WALL_RULES, REFUSED - WALL_RULES}, {WALL_MAP, REFUSED - WALL_MAP})},
 	{12, WHO_HELPER, "a descriptor with an answer that has none", lie_descriptor,
-		CUT(WALL_RULES)},
+		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_RULES)},
 	/* 13. Doorbells on another's ground. */
 	{13, WHO_HELPER, "doorbells behind the BAR", lie_doorbells, DESCRIBED, .end = ANY},
 	/* 14. */
@@ -146,9 +150,10 @@ const struct attempt attempts[] = {
 	{20, WHO_HELPER, "an x32 system call", try_x32, ONLY_SECCOMP, .end = ANY},
 	{20, WHO_HELPER, "an i386 system call", try_int80, ONLY_SECCOMP, .end = ANY},
 	/* 21. Descriptors nobody asked for. */
-	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253, CUT(WALL_FRAME)},
+	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253,
+		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_FRAME)},
 	{21, WHO_HELPER | WHO_BROKER, "a descriptor with an event", lie_event_descriptor,
-		CUT_EVENT(WALL_RULES)},
+		DESCRIPTOR(WALL_RULES)},
 	/* 22. Bytes that are no message. */
 	{22, WHO_HELPER | WHO_BROKER, "a number that does not end", lie_truncated,
 		CUT_EVENT(WALL_DECODE)},

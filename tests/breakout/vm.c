@@ -143,8 +143,7 @@ void vm_place(const char *binaries)
 		copy(from, to);
 	}
 	make_page();
-	snprintf(vm_page->file, PATH_BYTES, "%s/file", place);
-	put_file(vm_page->file, "the host's\n", 0644);
+	snprintf(vm_page->file, PATH_BYTES, "/etc/passwd");
 	snprintf(vm_page->program, PATH_BYTES, "%s/program", place);
 	put_file(vm_page->program, "no program", 0755);
 	snprintf(vm_page->socket, PATH_BYTES, "%s/socket", place);
@@ -158,7 +157,7 @@ void vm_place(const char *binaries)
 
 void vm_place_remove(void)
 {
-	static const char *const more[] = {"page", "file", "program", "socket"};
+	static const char *const more[] = {"page", "program", "socket"};
 	char path[128];
 
 	for (unsigned i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -186,6 +185,8 @@ static void __attribute__((noreturn)) become(const char *const *options, int out
 	for (unsigned i = 0; options[i] && i < OPTIONS_MAX; i++)
 		argv[n++] = options[i];
 	setsid();
+	if (chdir("/") < 0)
+		_exit(126);
 	signal(SIGXFSZ, SIG_IGN); /* whoever started us may have or not; so an errno tells */
 	dup2(null, 0);
 	dup2(out, 1);

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "ipc/describe.h"
@@ -22,7 +23,10 @@
 #include "ipc/rules.h"
 #include "tests/breakout/page.h"
 
-enum { SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, SET_MDWE = 65 };
+enum {
+	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, SYS_MSEAL = 462, SET_MDWE = 65,
+	PASSRIGHTS = 83,
+};
 
 static unsigned long flags_left(unsigned long flags)
 {
@@ -42,7 +46,7 @@ int __wrap_unshare(int flags)
 	return __real_unshare((int)flags_left((unsigned long)flags));
 }
 
-/* Without a user namespace there are no ids to map. */
+/* Without a user namespace there are no ids to map; a cgroup without pids.max has no limit. */
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
@@ -55,6 +59,8 @@ int __wrap_open(const char *path, int flags, ...)
 	va_end(ap);
 	if (removed(WALL_USERNS) && (strcmp(path, "/proc/self/setgroups") == 0 ||
 		strcmp(path, "/proc/self/uid_map") == 0 || strcmp(path, "/proc/self/gid_map") == 0))
+		path = "/dev/null";
+	if (removed(WALL_CGROUP) && strstr(path, "/pids.max"))
 		path = "/dev/null";
 	return __real_open(path, flags, mode);
 }
@@ -107,7 +113,8 @@ long __wrap_syscall(long nr, ...)
 		a[0] = (long)flags_left((unsigned long)a[0]);
 	else if (nr == SYS_pivot_root && removed(WALL_ROOT))
 		return 0;
-	else if (nr == SYS_LANDLOCK_RESTRICT && removed(WALL_LANDLOCK))
+	else if ((nr == SYS_LANDLOCK_RESTRICT && removed(WALL_LANDLOCK)) ||
+		(nr == SYS_MSEAL && removed(WALL_MSEAL)))
 		return 0;
 	else if (nr == SYS_LANDLOCK_CREATE && removed(WALL_SCOPES))
 		return landlock_create((const uint64_t *)a[0], (size_t)a[1], a[2]);
@@ -142,6 +149,15 @@ int __wrap_setrlimit(int what, const struct rlimit *limit)
 		(what == RLIMIT_FSIZE && removed(WALL_FSIZE)))
 		return 0;
 	return __real_setrlimit(what, limit);
+}
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (name == PASSRIGHTS && removed(WALL_PASSRIGHTS))
+		return 0;
+	return __real_setsockopt(fd, level, name, value, len);
 }
 
 int __real_capng_apply(capng_select_t set);

@@ -6,6 +6,7 @@
 breakout() {
     bulkhead_only
     [ -x /rig/bin/breakout/breakout ] || skip "build/breakout is not built: make breakout"
+    mount -t cgroup2 none /sys/fs/cgroup
     bind_vfio "$NVME0"
     TMPDIR=/run /rig/bin/breakout/breakout --vfio "/sys/bus/pci/devices/$NVME0/" --vdpa "$2" /out/rows | sed 's/^/  /'
     expect "every actor of every scenario" [ "${PIPESTATUS[0]}" = 0 ]

@@ -26,7 +26,7 @@ extern unsigned n_vms;
  * with the next where the process survived the last. results in the same order. */
 void trial(enum who actor, unsigned removed, const int *list, unsigned n, int *results);
 
-/* Walls this kernel or host has not, by what a VM says of its layers: 1 << enum wall. */
+/* Walls this kernel or host has not: 1 << enum wall. */
 unsigned missing_walls(void);
 
 /* How a result reads: "SIGSYS", "ENOENT", "cut off". */

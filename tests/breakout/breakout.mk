@@ -5,7 +5,8 @@
 BO  := $(B)/breakout
 BO_PAYLOAD := $(addprefix tests/breakout/,payload.c walls.c scenarios.c files.c process.c memory.c \
 	device.c lies.c describe.c)
-BO_HARNESS := $(addprefix tests/breakout/,main.c matrix.c trial.c vm.c launch.c)
+BO_HARNESS := $(addprefix tests/breakout/,main.c matrix.c trial.c names.c \
+	probe.c place.c vm.c launch.c)
 # What the payload stands between (tests/breakout/{payload,walls,lies,core}.c say why).
 BO_WRAPPED := policy_enter ppoll __ppoll_chk ioctl unshare open mount umount2 syscall prctl \
 	setrlimit setsockopt \

@@ -208,7 +208,7 @@ long lie_silence(void)
 		RAW(SYS_ppoll, NULL, 0, NULL, NULL);
 }
 
-/* ---- where they take the honest packet's place ------------------------------------------------ */
+/* ---- where they take the honest packet's place ----------------------------------------------- */
 
 void forge_descriptor(int fd)
 {

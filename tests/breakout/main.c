@@ -41,7 +41,7 @@ static void write_head(FILE *rows, unsigned missing)
 
 static void one_actor(enum who who, unsigned missing, unsigned only, FILE *rows)
 {
-	unsigned vms = n_vms, bad;
+	unsigned vms = n_vms, recorded = n_recorded, bad;
 	int64_t began = clock_ms();
 
 	if (!who_is_there(who)) {
@@ -53,8 +53,9 @@ static void one_actor(enum who who, unsigned missing, unsigned only, FILE *rows)
 	bad = matrix_of(who, missing, only, rows);
 	for (unsigned i = 0; i < n_faults; i++)
 		printf("# %s\n", faults[i]);
-	printf("%s - %s: %u VMs, %.1f s\n", bad || n_faults ? "not ok" : "ok", who_name(who),
-		n_vms - vms, (double)(clock_ms() - began) / 1000);
+	printf("%s - %s: %u VMs, %.1f s; %u kills in the kernel's log\n",
+		bad || n_faults ? "not ok" : "ok", who_name(who), n_vms - vms,
+		(double)(clock_ms() - began) / 1000, n_recorded - recorded);
 	fflush(stdout);
 	if (bad || n_faults)
 		failed++;

@@ -142,17 +142,17 @@ static unsigned print_bad(enum who who)
 
 	for (unsigned i = 0; i < n_cases; i++) {
 		const struct trial_case *c = &cases[i];
-		char want[32];
+		char want[64];
 
 		if (as_wanted(c))
 			continue;
 		bad++;
-		snprintf(want, sizeof(want), "%s", result_name(c->want));
+		snprintf(want, sizeof(want), "%s", result_by(c->want));
 		printf("# %s, %s:", who_name(who), attempts[c->attempt].what);
 		for (unsigned w = 1; w < WALLS_REMOVABLE; w++)
 			if (c->removed >> w & 1)
 				printf(" -%s", wall_name((enum wall)w));
-		printf(": %s, not %s\n", result_name(c->got), want);
+		printf(": %s, not %s\n", result_by(c->got), want);
 	}
 	return bad;
 }

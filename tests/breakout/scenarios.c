@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The scenarios but the last (launch.c): who attempts what, and every wall that stands in the way, in the order they are
- * met. The harness takes them away one after another and each by itself, and expects of each what
- * its row says; with all of them gone the attempt gets through, or the row says why not.
+ * The scenarios but the last (launch.c): who attempts what, and every wall that stands in the way, in
+ * the order they are met. The harness takes them away one after another and each by itself, and
+ * expects of each what its row says; with all of them gone the attempt gets through, or the row says
+ * why not.
  *
  * Const data, in the actor and in the harness.
  */
@@ -40,7 +41,8 @@
 #define DESCRIPTOR(wall) STOPS({WALL_PASSRIGHTS, -EPERM}, {wall, CUT_OFF - wall})
 #define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF - wall})
 #define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF - wall})
-#define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE})
+#define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE}), \
+	.end = ANY /* what the core trips over next */
 
 const struct attempt attempts[] = {
 	/* 1. A file of the host, by the core; by anybody. */
@@ -88,19 +90,19 @@ const struct attempt attempts[] = {
 	{10, WHO_HELPER, "answering with an ask of the core's", lie_not_ours, CUT(WALL_RULES)},
 	{10, WHO_HELPER, "answering with another answer", lie_other_answer, CUT(WALL_RULES)},
 	/* 11. There is no message with a guest address; a BAR can be described wrongly. */
-	{11, WHO_NULL | WHO_VFIO, "a mappable range behind the BAR", lie_range_outside, DESCRIBED, .end = ANY},
-	{11, WHO_NULL | WHO_VFIO, "a mappable range that wraps around", lie_range_wraps, DESCRIBED, .end = ANY},
-	{11, WHO_NULL | WHO_VFIO, "a mappable range of half a page", lie_range_unaligned, DESCRIBED, .end = ANY},
-	{11, WHO_NULL | WHO_VFIO, "a BAR larger than a power of two", lie_bar_size, DESCRIBED, .end = ANY},
-	{11, WHO_HELPER, "a seventh BAR", lie_bar_number, DESCRIBED, .end = ANY},
-	{11, WHO_NULL | WHO_VFIO, "the MSI-X table's page mappable", lie_table_mappable, DESCRIBED, .end = ANY},
+	{11, WHO_NULL | WHO_VFIO, "a mappable range behind the BAR", lie_range_outside, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a mappable range that wraps around", lie_range_wraps, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a mappable range of half a page", lie_range_unaligned, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a BAR larger than a power of two", lie_bar_size, DESCRIBED},
+	{11, WHO_HELPER, "a seventh BAR", lie_bar_number, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "the MSI-X table's page mappable", lie_table_mappable, DESCRIBED},
 	/* 12. A descriptor that is something else. */
 	{12, WHO_NULL | WHO_VFIO, "a socket as the device", lie_kind, .stage = STAGE_DESCRIBE,
 		STOPS({WALL_RULES, REFUSED - WALL_RULES}, {WALL_MAP, REFUSED - WALL_MAP})},
 	{12, WHO_HELPER, "a descriptor with an answer that has none", lie_descriptor,
 		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_RULES)},
 	/* 13. Doorbells on another's ground. */
-	{13, WHO_HELPER, "doorbells behind the BAR", lie_doorbells, DESCRIBED, .end = ANY},
+	{13, WHO_HELPER, "doorbells behind the BAR", lie_doorbells, DESCRIBED},
 	/* 14. */
 	{14, WHO_NULL, "100,000 interrupts and a full counter", try_interrupt_storm,
 		.why = "its own vector only, and KVM delivers no more than the guest takes"},

@@ -14,9 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +23,7 @@ enum { PATIENCE_MS = 60000, ROUNDS_AFTER = 3, FLOOD_LINES_MAX = 200 };
 
 struct devices devices;
 char faults[FAULTS_MAX][200];
-unsigned n_faults, n_vms;
+unsigned n_faults, n_vms, n_recorded;
 static struct vm vm;
 
 static void __attribute__((format(printf, 1, 2))) fault(const char *fmt, ...)
@@ -39,7 +36,7 @@ static void __attribute__((format(printf, 1, 2))) fault(const char *fmt, ...)
 	vsnprintf(faults[n_faults++], sizeof(faults[0]), fmt, ap);
 	va_end(ap);
 	if (getenv("BREAKOUT_LOG"))
-		fprintf(stderr, "%s\n%s\n%s\n", faults[n_faults - 1], vm.out_text + (vm.out_len > 200 ? vm.out_len - 200 : 0), vm.err_text);
+		fprintf(stderr, "%s\n%s\n", faults[n_faults - 1], vm.err_text);
 }
 
 bool who_is_there(enum who who)
@@ -310,6 +307,18 @@ static void tell(enum who actor)
 	__atomic_store_n(&vm_page->go, 1, __ATOMIC_SEQ_CST);
 }
 
+/* The kernel's own word on a kill, where its log has room for it: for the call the actor was at. */
+static void check_record(enum who actor, const struct attempt *attempt, int call)
+{
+	int recorded = vm_recorded_call();
+
+	if (recorded == call)
+		n_recorded++;
+	else if (recorded >= 0)
+		fault("%s, %s: seccomp killed it for call %d, and it was at %d", who_name(actor),
+			attempt->what, recorded, call);
+}
+
 /* Makes attempts until one ends the actor; returns how many have a result. */
 static unsigned run(enum who actor, unsigned removed, const int *list, unsigned n, int *results)
 {
@@ -347,6 +356,8 @@ static unsigned run(enum who actor, unsigned removed, const int *list, unsigned 
 	}
 	check_others(actor, attempts[list[done - 1]].what, results[done - 1], before, broker);
 	finish(actor, attempts[list[done - 1]].what, !((actor & WHO_VMM) && r <= KILLED));
+	if (results[done - 1] == KILLED - SIGSYS)
+		check_record(actor, &attempts[list[done - 1]], vm_page->todo[done - 1].call);
 	return done;
 }
 
@@ -366,100 +377,4 @@ void trial(enum who actor, unsigned removed, const int *list, unsigned n, int *r
 {
 	for (unsigned i = 0; i < n;)
 		i += run(actor, removed, list + i, batch(list + i, n - i), results + i);
-}
-
-/* A cgroup is the host's to give; only a VM finds out whether it does. */
-static bool has_cgroup(void)
-{
-	bool has;
-
-	start(WHO_CORE, 0);
-	wait_for_guest();
-	has = vm_said(&vm, "confine: cgroup: /");
-	vm_stop(&vm);
-	return has;
-}
-
-static bool has_passrights(void)
-{
-	int pair[2], off = 0;
-	bool has;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return false;
-	has = setsockopt(pair[0], SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &off, sizeof(off)) == 0;
-	close(pair[0]);
-	close(pair[1]);
-	return has;
-}
-
-/* The kernel is asked, not the VM: one that forgets a wall must not pass for one that cannot. */
-unsigned missing_walls(void)
-{
-	long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1 /* version */);
-	unsigned missing = 0;
-
-	missing |= (abi < 1) << WALL_LANDLOCK | (abi < 6) << WALL_SCOPES;
-	missing |= (prctl(66 /* PR_GET_MDWE */, 0, 0, 0, 0) < 0) << WALL_MDWE;
-	missing |= (syscall(462 /* mseal */, NULL, 0, 0) < 0) << WALL_MSEAL;
-	missing |= (unsigned)!has_passrights() << WALL_PASSRIGHTS;
-	missing |= (unsigned)!has_cgroup() << WALL_CGROUP;
-	return missing;
-}
-
-/* ---- names ----------------------------------------------------------------------------------- */
-
-const char *who_name(enum who who)
-{
-	switch (who) {
-	case WHO_VCPU: return "vCPU thread";
-	case WHO_CORE: return "core main thread";
-	case WHO_BROKER: return "broker";
-	case WHO_NULL: return "null helper";
-	case WHO_VFIO: return "vfio helper";
-	case WHO_VDPA: return "vdpa helper";
-	case WHO_LAUNCHER: return "launcher";
-	default: return "?";
-	}
-}
-
-const char *wall_name(enum wall wall)
-{
-	static const char *const names[WALLS] = {
-		[WALL_SECCOMP] = "seccomp", [WALL_USERNS] = "user namespace",
-		[WALL_PIDNS] = "pid namespace", [WALL_NETNS] = "net namespace",
-		[WALL_ROOT] = "empty root", [WALL_CAPS] = "no capabilities",
-		[WALL_NOFILE] = "RLIMIT_NOFILE", [WALL_FSIZE] = "RLIMIT_FSIZE",
-		[WALL_DUMPABLE] = "not dumpable", [WALL_LANDLOCK] = "Landlock",
-		[WALL_SCOPES] = "Landlock scopes", [WALL_MDWE] = "MDWE",
-		[WALL_RULES] = "rules", [WALL_DESCRIBE] = "description check",
-		[WALL_BUDGET] = "log budget", [WALL_MSEAL] = "mseal",
-		[WALL_PASSRIGHTS] = "SO_PASSRIGHTS", [WALL_CGROUP] = "cgroup", [WALL_FDS] = "no such descriptor",
-		[WALL_FRAME] = "packet size and kind", [WALL_DECODE] = "decoder",
-		[WALL_NUMBER] = "ask's number", [WALL_DEADLINE] = "deadline",
-		[WALL_MAP] = "mmap", [WALL_KERNEL] = "kernel", [WALL_INPUT] = "input check",
-	};
-
-	return names[wall] ? names[wall] : "?";
-}
-
-const char *result_name(int result)
-{
-	static char text[32];
-
-	if (result >= 0)
-		return "through";
-	if (result <= UNTRIED)
-		return "no result";
-	if (result <= DROPPED)
-		return "dropped";
-	if (result <= REFUSED)
-		return "refused";
-	if (result <= CUT_OFF)
-		return "cut off";
-	if (result <= KILLED)
-		snprintf(text, sizeof(text), "SIG%s", sigabbrev_np(KILLED - result));
-	else
-		snprintf(text, sizeof(text), "%s", strerrorname_np(-result));
-	return text;
 }

@@ -21,6 +21,7 @@ enum { FAULTS_MAX = 64 };
 extern char faults[FAULTS_MAX][200];
 extern unsigned n_faults;
 extern unsigned n_vms;
+extern unsigned n_recorded; /* kills the kernel's log had a record of, for the right call */
 
 /* Makes attempts (indices in attempts[], TODO_MAX at most) in as few VMs as it takes: one goes on
  * with the next where the process survived the last. results in the same order. */
@@ -31,6 +32,8 @@ unsigned missing_walls(void);
 
 /* How a result reads: "SIGSYS", "ENOENT", "cut off". */
 const char *result_name(int result);
+/* And with the wall it is due to: "cut off (decoder)". */
+const char *result_by(int result);
 const char *who_name(enum who who);
 const char *wall_name(enum wall wall);
 /* Can this actor be had here? */

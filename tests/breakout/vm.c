@@ -3,7 +3,7 @@
  * Starting, watching and ending a test VM. Harness process.
  *
  * The VM is a session of its own: whoever belongs to it is found by that, and the test ends with
- * none of them left. The place is a folder of its own, so that harnesses do not meet.
+ * none of them left.
  */
 #include "tests/breakout/vm.h"
 
@@ -11,28 +11,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-struct page *vm_page;
-static char place[64];
+static int kmsg = -1; /* from where the last VM started */
 
-static const char *const programs[] = {"bulkhead", "bulkhead-broker", "bulkhead-null",
-	"bulkhead-vfio", "bulkhead-vdpa", "guest"};
-
-static void __attribute__((noreturn)) die(const char *what)
+void vm_die(const char *what)
 {
 	fprintf(stderr, "breakout: %s: %s\n", what, strerror(errno));
 	exit(2);
@@ -46,131 +36,6 @@ int64_t clock_ms(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-/* ---- the place ------------------------------------------------------------------------------- */
-
-static void copy(const char *from, const char *to)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC), out;
-	char buf[65536];
-	ssize_t n;
-
-	if (in < 0)
-		die(from);
-	out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-	while ((n = read(in, buf, sizeof(buf))) > 0)
-		if (write(out, buf, (size_t)n) != n)
-			die(to);
-	close(in);
-	close(out);
-}
-
-static void put_file(const char *path, const char *text, mode_t mode)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, mode);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0 || fchmod(fd, mode) < 0)
-		die(path);
-	close(fd);
-}
-
-static void make_page(void)
-{
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/page", place);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (fd < 0 || fchmod(fd, 0666) < 0 || ftruncate(fd, PAGE_BYTES) < 0)
-		die(path);
-	vm_page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (vm_page == MAP_FAILED)
-		die(path);
-	close(fd);
-}
-
-static int listen_unix(bool abstract)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	size_t len = strlen(vm_page->socket);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memcpy(at.sun_path + abstract, vm_page->socket, len);
-	len += offsetof(struct sockaddr_un, sun_path) + 1;
-	if (bind(fd, (void *)&at, (socklen_t)len) < 0 || listen(fd, 64) < 0)
-		die(vm_page->socket);
-	return fd;
-}
-
-static void listen_tcp(void)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (bind(fd, (void *)&at, len) < 0 || listen(fd, 64) < 0 ||
-		getsockname(fd, (void *)&at, &len) < 0)
-		die("127.0.0.1");
-	vm_page->port = ntohs(at.sin_port);
-}
-
-/* The kernel's number for a file, for open_by_handle_at. */
-static void take_handle(void)
-{
-	struct {
-		struct file_handle head;
-		unsigned char bytes[HANDLE_BYTES];
-	} handle = {.head.handle_bytes = HANDLE_BYTES};
-	int mount;
-
-	if (name_to_handle_at(AT_FDCWD, vm_page->file, &handle.head, &mount, 0) < 0)
-		return;
-	vm_page->file_handle.bytes = handle.head.handle_bytes;
-	vm_page->file_handle.type = handle.head.handle_type;
-	memcpy(vm_page->file_handle.handle, handle.head.f_handle, handle.head.handle_bytes);
-}
-
-void vm_place(const char *binaries)
-{
-	const char *tmp = getenv("TMPDIR");
-	char from[PATH_MAX], to[PATH_MAX];
-
-	snprintf(place, sizeof(place), "%.40s/breakout-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(place) || chmod(place, 0755) < 0)
-		die(place);
-	for (unsigned i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		snprintf(from, sizeof(from), "%s/%s", binaries, programs[i]);
-		snprintf(to, sizeof(to), "%s/%s", place, programs[i]);
-		copy(from, to);
-	}
-	make_page();
-	snprintf(vm_page->file, PATH_BYTES, "/etc/passwd");
-	snprintf(vm_page->program, PATH_BYTES, "%s/program", place);
-	put_file(vm_page->program, "no program", 0755);
-	snprintf(vm_page->socket, PATH_BYTES, "%s/socket", place);
-	take_handle();
-	listen_unix(false);
-	listen_unix(true);
-	listen_tcp();
-	if (chmod(vm_page->socket, 0777) < 0)
-		die(vm_page->socket);
-}
-
-void vm_place_remove(void)
-{
-	static const char *const more[] = {"page", "program", "socket"};
-	char path[128];
-
-	for (unsigned i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", place, programs[i]);
-		unlink(path);
-	}
-	for (unsigned i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", place, more[i]);
-		unlink(path);
-	}
-	rmdir(place);
-}
-
 /* ---- a VM ------------------------------------------------------------------------------------ */
 
 static void __attribute__((noreturn)) become(const char *const *options, int out, int err)
@@ -180,8 +45,8 @@ static void __attribute__((noreturn)) become(const char *const *options, int out
 	unsigned n = 6;
 	int null = open("/dev/null", O_RDWR);
 
-	snprintf(binary, sizeof(binary), "%s/bulkhead", place);
-	snprintf(kernel, sizeof(kernel), "%s/guest", place);
+	snprintf(binary, sizeof(binary), "%s/bulkhead", vm_folder);
+	snprintf(kernel, sizeof(kernel), "%s/guest", vm_folder);
 	for (unsigned i = 0; options[i] && i < OPTIONS_MAX; i++)
 		argv[n++] = options[i];
 	setsid();
@@ -202,7 +67,7 @@ void vm_start(struct vm *vm, const char *const *options)
 	int out[2], err[2];
 
 	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
-		die("pipe");
+		vm_die("pipe");
 	vm->out = out[0];
 	vm->err = err[0];
 	vm->out_len = vm->err_len = 0;
@@ -213,6 +78,28 @@ void vm_start(struct vm *vm, const char *const *options)
 		become(options, out[1], err[1]);
 	close(out[1]);
 	close(err[1]);
+	if (kmsg < 0)
+		kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	lseek(kmsg, 0, SEEK_END);
+}
+
+/* "audit: type=1326 ... exe="/tmp/breakout-x/bulkhead-null" sig=31 arch=c000003e syscall=257 ..." */
+int vm_recorded_call(void)
+{
+	char record[2048];
+	int call = -1;
+	ssize_t n;
+
+	while ((n = read(kmsg, record, sizeof(record) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		const char *at;
+
+		record[n > 0 ? n : 0] = '\0';
+		at = strstr(record, vm_folder);
+		if (strstr(record, "type=1326 ") && at && strstr(at, " sig=31 ") &&
+			strstr(at, "syscall="))
+			call = atoi(strstr(at, "syscall=") + strlen("syscall="));
+	}
+	return call;
 }
 
 /* What does not fit is forgotten from the front: the guest goes on talking. */

@@ -28,6 +28,10 @@ struct vm {
 void vm_place(const char *binaries);
 void vm_place_remove(void);
 extern struct page *vm_page;
+extern char vm_folder[64];
+
+/* What failed and errno's word on it; ends the harness. */
+void __attribute__((noreturn)) vm_die(const char *what);
 
 /* Starts bulkhead with the guest, `options` (ends with NULL) behind its own. */
 void vm_start(struct vm *vm, const char *const *options);
@@ -49,4 +53,7 @@ unsigned vm_left(const struct vm *vm);
 int fds_of(pid_t pid);
 /* How a process ended that nobody has waited for yet; -1: it has not. */
 int zombie_status(pid_t pid);
+/* The system call seccomp killed a process of the last VM for, by the kernel's log; -1: it does not
+ * say (it keeps a few of many). */
+int vm_recorded_call(void);
 int64_t clock_ms(void);

@@ -47,7 +47,8 @@ unsigned missing_walls(void)
 	long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1 /* version */);
 	unsigned missing = 0;
 
-	missing |= (abi < 1) << WALL_LANDLOCK | (abi < 6) << WALL_SCOPES;
+	missing |= (abi < 1) << WALL_LANDLOCK | (abi < 6) << WALL_SCOPES |
+		(abi < 9) << WALL_LANDLOCK_UNIX;
 	missing |= (prctl(66 /* PR_GET_MDWE */, 0, 0, 0, 0) < 0) << WALL_MDWE;
 	missing |= (syscall(462 /* mseal */, NULL, 0, 0) < 0) << WALL_MSEAL;
 	missing |= (unsigned)!has_passrights() << WALL_PASSRIGHTS;

@@ -139,7 +139,7 @@ const struct attempt attempts[] = {
 	{19, WHO_ALL, "an abstract Unix socket", try_unix_abstract,
 		STOPS(SIGSYS_SECCOMP, {WALL_NETNS, -ECONNREFUSED}, {WALL_SCOPES, -EPERM})},
 	{19, WHO_ALL, "a Unix socket by its path", try_unix_path,
-		STOPS(SIGSYS_SECCOMP, {WALL_ROOT, -ENOENT})},
+		STOPS(SIGSYS_SECCOMP, {WALL_ROOT, -ENOENT}, {WALL_LANDLOCK_UNIX, -EACCES})},
 	{19, WHO_HELPER, "a netlink socket", try_netlink, ONLY_SECCOMP},
 	{19, WHO_HELPER, "an AF_ALG socket", try_alg, ONLY_SECCOMP, .end = ANY},
 	/* 20. The kernel's larger doors. */

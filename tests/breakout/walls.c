@@ -113,7 +113,8 @@ long __wrap_syscall(long nr, ...)
 		a[0] = (long)flags_left((unsigned long)a[0]);
 	else if (nr == SYS_pivot_root && removed(WALL_ROOT))
 		return 0;
-	else if ((nr == SYS_LANDLOCK_RESTRICT && removed(WALL_LANDLOCK)) ||
+	else if ((nr == SYS_LANDLOCK_RESTRICT &&
+			(removed(WALL_LANDLOCK) || removed(WALL_LANDLOCK_UNIX))) ||
 		(nr == SYS_MSEAL && removed(WALL_MSEAL)))
 		return 0;
 	else if (nr == SYS_LANDLOCK_CREATE && removed(WALL_SCOPES))

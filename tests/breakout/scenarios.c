@@ -65,8 +65,8 @@ const struct attempt attempts[] = {
 	/* 4. Another program, another process. */
 	{4, WHO_ALL, "execve of a file", try_exec, WALLS_OF_A_PATH},
 	{4, WHO_VMM | WHO_HELPER, "execveat of a memfd", try_exec_memfd, WALLS_OF_A_FILE},
-	{4, WHO_ALL, "fork", try_fork, WALLS_OF_A_CHILD},
-	{4, WHO_VMM, "clone3", try_clone3, WALLS_OF_A_CHILD},
+	{4, WHO_ALL, "100 forks", try_fork, WALLS_OF_A_CHILD},
+	{4, WHO_VMM, "100 times clone3", try_clone3, WALLS_OF_A_CHILD},
 	/* 5. The guest's memory, to be something else. */
 	{5, WHO_VCPU, "munmap of guest RAM", try_unmap_ram, WALLS_OF_RAM},
 	{5, WHO_CORE, "munmap of guest RAM", try_unmap_ram, STOPS({WALL_MSEAL, -EPERM})},

@@ -19,6 +19,8 @@ $(foreach t,$(wildcard tests/unit/test_*.c),\
 $(foreach t,$(wildcard tests/kvm/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/kvm/%.c,$(B)/tests/kvm_%,$(t)),$(t))))
 
+include tests/breakout/breakout.mk
+
 deps: ## install the Debian packages that are missing (root or sudo)
 	@tests/deps
 

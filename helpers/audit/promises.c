@@ -50,7 +50,7 @@ static const struct promise helpers[] = {
 		.stack = {&policy_broker_setup, &policy_vdpa_setup, &policy_vdpa_run}},
 	{.name = "null helper", .binary = "bulkhead-null", .pid_namespace = true,
 		.max_files = HELPER_FILES,
-		.fds = CHANNELS, .standard_fds = CHANNELS,
+		.fds = CHANNELS | BIT(HELD_EVENT), .standard_fds = CHANNELS,
 		.stack = {&policy_broker_setup, &policy_null_setup, &policy_null_run}},
 };
 

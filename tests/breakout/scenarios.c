@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The scenarios but the last (launch.c): who attempts what, and every wall that stands in the way, in
+ * the order they are met. The harness takes them away one after another and each by itself, and
+ * expects of each what its row says; with all of them gone the attempt gets through, or the row says
+ * why not.
+ *
+ * Const data, in the actor and in the harness.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "tests/breakout/attempts.h"
+
+#define STOPS(...) .stops = {__VA_ARGS__}
+#define SIGSYS_SECCOMP {WALL_SECCOMP, KILLED - SIGSYS}
+
+/* A path of the host. */
+#define WALLS_OF_A_PATH                                                                            \
+	STOPS(SIGSYS_SECCOMP, {WALL_ROOT, -ENOENT}, {WALL_LANDLOCK, -EACCES})
+#define ONLY_SECCOMP STOPS(SIGSYS_SECCOMP)
+/* A request to a descriptor the process has not got. */
+#define NO_SUCH_FD STOPS(SIGSYS_SECCOMP, {WALL_FDS, -ENOTTY})
+/* Memory that can be executed. */
+#define WALLS_OF_CODE STOPS(SIGSYS_SECCOMP, {WALL_MDWE, -EACCES})
+/* Another process, from a pid namespace of its own, and from the host's. */
+#define WALLS_OF_A_TRACE                                                                           \
+	STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH}, {WALL_DUMPABLE, -EPERM},                       \
+		{WALL_USERNS, -EPERM}, {WALL_LANDLOCK, -EPERM})
+#define WALLS_OF_A_TRACE_OUTSIDE                                                                   \
+	STOPS(SIGSYS_SECCOMP, {WALL_DUMPABLE, -EPERM}, {WALL_USERNS, -EPERM},                      \
+		{WALL_LANDLOCK, -EPERM})
+#define WALLS_OF_A_SIGNAL                                                                          \
+	STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH}, {WALL_SCOPES, -EPERM})
+#define WALLS_OF_A_SIGNAL_OUTSIDE STOPS(SIGSYS_SECCOMP, {WALL_SCOPES, -EPERM})
+/* A file of its own making; SIGXFSZ is ignored from birth (vm.c). */
+#define WALLS_OF_A_FILE STOPS(SIGSYS_SECCOMP, {WALL_FSIZE, -EFBIG})
+#define WALLS_OF_A_CHILD STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, -EAGAIN})
+#define WALLS_OF_RAM STOPS(SIGSYS_SECCOMP, {WALL_MSEAL, -EPERM})
+/* A descriptor where none belongs: the sender is told, or the receiver notices. */
+#define DESCRIPTOR(wall) STOPS({WALL_PASSRIGHTS, -EPERM}, {wall, CUT_OFF - wall})
+#define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF - wall})
+#define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF - wall})
+#define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE}), \
+	.end = ANY /* what the core trips over next */
+
+const struct attempt attempts[] = {
+	/* 1. A file of the host, by the core; by anybody. */
+	{1, WHO_ALL, "openat of a file", try_open, WALLS_OF_A_PATH},
+	{1, WHO_ALL, "openat2 of a file", try_openat2, WALLS_OF_A_PATH},
+	{1, WHO_VMM, "reopening by /proc/self", try_open_fd_name, WALLS_OF_A_PATH},
+	{1, WHO_VMM, "open_by_handle_at", try_open_handle,
+		STOPS(SIGSYS_SECCOMP, {WALL_USERNS, -EPERM}, {WALL_CAPS, -EPERM},
+			{WALL_ROOT, -ESTALE}, {WALL_LANDLOCK, -EACCES})},
+	/* 2. Requests of the helpers and the broker, on whatever descriptor there is. */
+	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, NO_SUCH_FD},
+	{2, WHO_VMM, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	{2, WHO_VMM, "VHOST_SET_OWNER on every descriptor", try_vhost_owner, NO_SUCH_FD},
+	/* 3. Code. */
+	{3, WHO_ALL, "mmap writable and executable", try_mmap_exec, WALLS_OF_CODE},
+	{3, WHO_ALL, "mprotect of data to executable", try_mprotect_exec, WALLS_OF_CODE},
+	{3, WHO_VMM, "pkey_mprotect of data to executable", try_pkey_exec, WALLS_OF_CODE},
+	{3, WHO_VMM, "READ_IMPLIES_EXEC, then mmap", try_read_implies_exec, WALLS_OF_CODE},
+	{3, WHO_VMM, "shmat executable", try_shm_exec, WALLS_OF_CODE},
+	/* 4. Another program, another process. */
+	{4, WHO_ALL, "execve of a file", try_exec, WALLS_OF_A_PATH},
+	{4, WHO_VMM | WHO_HELPER, "execveat of a memfd", try_exec_memfd, WALLS_OF_A_FILE},
+	{4, WHO_ALL, "100 forks", try_fork, WALLS_OF_A_CHILD},
+	{4, WHO_VMM, "100 times clone3", try_clone3, WALLS_OF_A_CHILD},
+	/* 5. The guest's memory, to be something else. */
+	{5, WHO_VCPU, "munmap of guest RAM", try_unmap_ram, WALLS_OF_RAM},
+	{5, WHO_CORE, "munmap of guest RAM", try_unmap_ram, STOPS({WALL_MSEAL, -EPERM})},
+	{5, WHO_VMM, "mremap of guest RAM", try_move_ram, WALLS_OF_RAM},
+	/* 6. More of KVM. */
+	{6, WHO_VMM, "KVM_CREATE_VM on every descriptor", try_create_vm, NO_SUCH_FD},
+	{6, WHO_VMM, "KVM_CREATE_DEVICE", try_create_device, ONLY_SECCOMP},
+	{6, WHO_VMM, "a memslot over the kernel's memory", try_slot_of_kernel,
+		STOPS({WALL_KERNEL, -EINVAL}),
+		.why = "KVM takes addresses of the process only, and those are the guest's already"},
+	/* 7. Another device. */
+	{7, WHO_HELPER, "openat of /dev/kvm", try_open_kvm, WALLS_OF_A_PATH},
+	/* 8. DMA mappings. */
+	{8, WHO_HELPER, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
+	/* 9. Requests of its own device that are not on its list. VFIO_DEVICE_RESET is. */
+	{9, WHO_VFIO, "VFIO_DEVICE_FEATURE", try_device_feature, ONLY_SECCOMP, .end = ANY},
+	{9, WHO_VFIO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", try_hot_reset_info, ONLY_SECCOMP,
+		.end = ANY},
+	/* 10. There is no message about a GSI; the nearest are the core's own. */
+	{10, WHO_HELPER, "answering with an ask of the core's", lie_not_ours, CUT(WALL_RULES)},
+	{10, WHO_HELPER, "answering with another answer", lie_other_answer, CUT(WALL_RULES)},
+	/* 11. There is no message with a guest address; a BAR can be described wrongly. */
+	{11, WHO_NULL | WHO_VFIO, "a mappable range behind the BAR", lie_range_outside, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a mappable range that wraps around", lie_range_wraps, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a mappable range of half a page", lie_range_unaligned, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "a BAR larger than a power of two", lie_bar_size, DESCRIBED},
+	{11, WHO_HELPER, "a seventh BAR", lie_bar_number, DESCRIBED},
+	{11, WHO_NULL | WHO_VFIO, "the MSI-X table's page mappable", lie_table_mappable, DESCRIBED},
+	/* 12. A descriptor that is something else. */
+	{12, WHO_NULL | WHO_VFIO, "a socket as the device", lie_kind, .stage = STAGE_DESCRIBE,
+		STOPS({WALL_RULES, REFUSED - WALL_RULES}, {WALL_MAP, REFUSED - WALL_MAP})},
+	{12, WHO_HELPER, "a descriptor with an answer that has none", lie_descriptor,
+		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_RULES)},
+	/* 13. Doorbells on another's ground. */
+	{13, WHO_HELPER, "doorbells behind the BAR", lie_doorbells, DESCRIBED},
+	/* 14. */
+	{14, WHO_NULL, "100,000 interrupts and a full counter", try_interrupt_storm,
+		.why = "its own vector only, and KVM delivers no more than the guest takes"},
+	/* 15. */
+	{15, WHO_VDPA, "an IOTLB entry for its own memory", try_iotlb_own, .end = ANY,
+		.why = "its own memory, to its own device"},
+	{15, WHO_VDPA, "an IOTLB entry for the kernel's memory", try_iotlb_kernel,
+		STOPS({WALL_KERNEL, -EFAULT}),
+		.why = "vhost pins memory of the process only"},
+	/* 16. */
+	{16, WHO_VDPA, "VHOST_RESET_OWNER", try_vhost_reset_owner, ONLY_SECCOMP, .end = ANY},
+	{16, WHO_VDPA, "VHOST_SET_MEM_TABLE", try_vhost_mem_table, ONLY_SECCOMP, .end = ANY},
+	{16, WHO_VDPA, "VHOST_VDPA_GET_DEVICE_ID", try_vhost_device_id, ONLY_SECCOMP},
+	/* 17. Another process's memory and descriptors. */
+	{17, WHO_HELPER, "process_vm_readv of the core", try_read_core, WALLS_OF_A_TRACE},
+	{17, WHO_HELPER, "process_vm_readv of a helper", try_read_other, WALLS_OF_A_TRACE},
+	{17, WHO_HELPER, "ptrace of a helper", try_ptrace, WALLS_OF_A_TRACE},
+	{17, WHO_HELPER, "kcmp of a helper", try_kcmp, WALLS_OF_A_TRACE},
+	{17, WHO_HELPER, "pidfd_getfd of a helper", try_pidfd, WALLS_OF_A_TRACE},
+	{17, WHO_VMM, "process_vm_readv of a helper", try_read_other, WALLS_OF_A_TRACE_OUTSIDE},
+	{17, WHO_BROKER, "process_vm_readv of the core", try_read_core, WALLS_OF_A_TRACE_OUTSIDE},
+	/* 18. Signals. */
+	{18, WHO_HELPER, "kill of the core", try_kill, WALLS_OF_A_SIGNAL},
+	{18, WHO_HELPER, "kill of a helper", try_kill_other, WALLS_OF_A_SIGNAL},
+	{18, WHO_HELPER, "tgkill of a helper", try_tgkill, WALLS_OF_A_SIGNAL},
+	{18, WHO_HELPER, "rt_sigqueueinfo of a helper", try_sigqueue, WALLS_OF_A_SIGNAL},
+	{18, WHO_HELPER, "F_SETOWN of a helper", try_setown,
+		STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH})},
+	{18, WHO_VMM, "tgkill of a helper", try_tgkill, WALLS_OF_A_SIGNAL_OUTSIDE},
+	{18, WHO_BROKER, "kill of the core", try_kill, ONLY_SECCOMP},
+	/* 19. Sockets. */
+	{19, WHO_ALL, "TCP to the host", try_tcp,
+		STOPS(SIGSYS_SECCOMP, {WALL_LANDLOCK, -EACCES}, {WALL_NETNS, -ENETUNREACH})},
+	{19, WHO_ALL, "an abstract Unix socket", try_unix_abstract,
+		STOPS(SIGSYS_SECCOMP, {WALL_NETNS, -ECONNREFUSED}, {WALL_SCOPES, -EPERM})},
+	{19, WHO_ALL, "a Unix socket by its path", try_unix_path,
+		STOPS(SIGSYS_SECCOMP, {WALL_ROOT, -ENOENT}, {WALL_LANDLOCK_UNIX, -EACCES})},
+	{19, WHO_HELPER, "a netlink socket", try_netlink, ONLY_SECCOMP},
+	{19, WHO_HELPER, "an AF_ALG socket", try_alg, ONLY_SECCOMP, .end = ANY},
+	/* 20. The kernel's larger doors. */
+	{20, WHO_HELPER, "io_uring_setup", try_io_uring, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "userfaultfd", try_userfaultfd, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "bpf: load a program", try_bpf, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "perf_event_open", try_perf, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "keyctl", try_keyctl, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "unshare: a user namespace", try_unshare, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "an x32 system call", try_x32, ONLY_SECCOMP, .end = ANY},
+	{20, WHO_HELPER, "an i386 system call", try_int80, ONLY_SECCOMP, .end = ANY},
+	/* 21. Descriptors nobody asked for. */
+	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253,
+		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_FRAME)},
+	{21, WHO_HELPER | WHO_BROKER, "a descriptor with an event", lie_event_descriptor,
+		DESCRIPTOR(WALL_RULES)},
+	/* 22. Bytes that are no message. */
+	{22, WHO_HELPER | WHO_BROKER, "a number that does not end", lie_truncated,
+		CUT_EVENT(WALL_DECODE)},
+	{22, WHO_HELPER, "a length of 2^31 - 1", lie_length, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "16,384 groups in each other", lie_nested, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "a field nobody knows", lie_unknown, CUT(WALL_DECODE)},
+	{22, WHO_HELPER, "an empty packet", lie_empty, CUT(WALL_FRAME)},
+	{22, WHO_HELPER, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME)},
+	{22, WHO_BROKER, "the end of a helper that is not there", lie_gone_index,
+		.why = "it names no device, and is ignored"},
+	/* 23. Time and order. */
+	{23, WHO_HELPER, "no answer", lie_silence, CUT(WALL_DEADLINE)},
+	{23, WHO_HELPER, "two answers", lie_twice, CUT(WALL_NUMBER)},
+	{23, WHO_HELPER, "an answer with another number", lie_number, CUT(WALL_NUMBER)},
+	/* 24. Using things up. */
+	{24, WHO_VMM | WHO_HELPER, "8,192 descriptors", try_dups,
+		STOPS(SIGSYS_SECCOMP, {WALL_NOFILE, -EMFILE})},
+	{24, WHO_VMM | WHO_HELPER, "a memfd of 1 MiB", try_memfd_fill, WALLS_OF_A_FILE},
+	{24, WHO_VMM | WHO_HELPER, "a mapping of 1 TiB", try_map_huge, ONLY_SECCOMP, .end = ANY},
+	{24, WHO_HELPER, "a flood of log lines", try_log_flood, STOPS({WALL_BUDGET, DROPPED})},
+};
+const unsigned n_attempts = sizeof(attempts) / sizeof(attempts[0]);

@@ -49,7 +49,7 @@ static long put(int sock, const void *data, size_t len, unsigned n_fds, int fd)
 		control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
 		memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
 	}
-	return RAW(SYS_sendmsg, sock, &msg, MSG_NOSIGNAL);
+	return RAW(SYS_sendmsg, sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static long put_packet(int sock, const Bulkhead__Packet *packet, unsigned n_fds)

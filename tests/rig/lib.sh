@@ -126,9 +126,10 @@ start() {
 
 # run_guest WORDS [DEVICE…] [-- OPTIONS…]: boot the stock kernel with bh.do=WORDS
 # (and more command line after blanks).  KERNEL, CPUS, MEMORY may be set before.
-# The tick is periodic for the reason that the host's is (tests/rig/run).
+# The tick is periodic for the reason that the host's is (tests/rig/run), and by the
+# APIC's own timer: one that goes by TSC deadlines is set anew for each tick.
 run_guest() {
-    local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 nohz=off highres=off bh.do=$1" args=()
+    local cmdline="console=ttyS0 quiet loglevel=4 panic=-1 nohz=off highres=off lapic=notscdeadline bh.do=$1" args=()
     shift
     new_vm
     "${RIG_VMM}_arguments" "$cmdline"

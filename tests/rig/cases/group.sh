@@ -22,6 +22,7 @@ if [ "$RIG_VMM" = bulkhead ]; then
     expect "each has a helper of its own" [ "$(for p in $(tree_of "$VM"); do program_of "$p"; done | grep -c bulkhead-vfio)" = 2 ]
 fi
 kill -9 "$VM"
+wait "$VM" 2>/dev/null
 gone_within 2 || fail "left behind: $(left_behind)"
 expect "both bind back" eval 'bind_host "$PAIR0" && bind_host "$PAIR1"'
 pass

@@ -128,6 +128,8 @@ static int on_run(struct msg *msg, struct err *err)
 
 	if (!self.described)
 		return breach(err, "Run out of turn");
+	if (self.ops->ready)
+		self.ops->ready();
 	r = policy_enter(self.ops->run, self.mode, false, err);
 	if (r < 0)
 		return r;

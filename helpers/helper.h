@@ -52,6 +52,8 @@ struct helper_ops {
 	int (*open)(struct helper_open *open, struct fd *ret_store, struct err *err);
 	/* ret_device: a duplicate for the core to map BARs from, or nothing. */
 	int (*describe)(struct function_desc *ret, struct fd *ret_device, struct err *err);
+	/* Every device of the VM is attached; the last thing under the set-up policy. May be NULL. */
+	void (*ready)(void);
 	int (*config_read)(unsigned offset, unsigned size, uint32_t *ret, struct err *err);
 	int (*config_write)(unsigned offset, unsigned size, uint32_t value, struct err *err);
 	int (*region_read)(unsigned index, uint64_t offset, unsigned size, uint64_t *ret,

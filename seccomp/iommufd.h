@@ -30,6 +30,11 @@ struct vfio_device_detach_iommufd_pt {
 #define VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
 #endif
 
+#ifndef VFIO_PCI_HOT_RESET_FLAG_DEV_ID /* 6.6: the group's field is an id of the iommufd */
+#define VFIO_PCI_HOT_RESET_FLAG_DEV_ID 1
+#define VFIO_PCI_DEVID_NOT_OWNED       (-1)
+#endif
+
 struct iommu_ioas_alloc {
 	__u32 size;
 	__u32 flags;

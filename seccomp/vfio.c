@@ -2,8 +2,9 @@
  *
  * What the VFIO helper may call. Loaded by helper_run.
  *
- * At run time there are two VFIO requests. None of them maps memory, none opens a device, none
- * touches DMA: those are the broker's, which holds the container.
+ * At run time there are three VFIO requests. None of them maps memory, none opens a device, none
+ * touches DMA: those are the broker's, which holds the iommufd or container. (A hot reset has the
+ * number of VFIO_IOMMU_MAP_DMA, which needs a container to be asked of.)
  */
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -15,6 +16,7 @@
 		ALLOW(pwrite64, "config space, trapped BAR writes"),                               \
 		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: MSI-X vectors, ERR, REQ"),               \
 		ALLOW_IOCTL(VFIO_DEVICE_RESET, "vfio_reset"),                                      \
+		ALLOW_IOCTL(VFIO_DEVICE_PCI_HOT_RESET, "hot_reset"),                               \
 		ALLOW(read, "on_event: ERR and REQ")
 
 static const struct policy_row setup[] = {
@@ -23,6 +25,7 @@ static const struct policy_row setup[] = {
 	ROW_KIND_CHARDEV,
 	ALLOW_IOCTL(VFIO_GROUP_GET_DEVICE_FD, "open_device"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_INFO, "open_device: can it be reset"),
+	ALLOW_IOCTL(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "read_reach"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "regions_describe: BARs and config space"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "irq_setup: vectors, NORESIZE"),
 	ALLOW(eventfd2, "irq_setup: ERR and REQ"),

@@ -52,6 +52,9 @@ check-vdpa: all ## every vDPA case of the rig
 check-iommufd: all ## the VFIO cases again, by iommufd, on a kernel it builds the first time
 	@tests/rig/run $(addsuffix @iommufd,$(notdir $(basename $(shell grep -l "^. rig:.* iommufd=too" tests/rig/cases/*.sh))))
 
+bench-dma: all ## seconds a GiB of guest RAM takes to be mapped for DMA, beside QEMU, in the rig
+	@tests/rig/run -v bench-dma
+
 rig: all ## CASE=nvme: one case of the rig, with its console (V=1)
 	@tests/rig/run $(if $(filter 1,$(V)),-v) $(CASE)
 
@@ -125,4 +128,4 @@ check-static:
 	 echo "vmm/ and helpers/ do not include each other" && \
 	 echo "1 passed, 0 failed, 0 skipped"
 
-.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd rig demo check-static
+.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd bench-dma rig demo check-static

@@ -97,7 +97,7 @@ static bool is_bridge(const char *dir)
 /* The others of the group share the device's IOMMU context: no host driver may be at work there. */
 static int check_group_members(const struct device *device, int number, struct err *err)
 {
-	char path[PATH_MAX], dir[PATH_MAX], driver[64], list[200] = "";
+	char path[PATH_MAX], dir[PATH_MAX], driver[64], list[200] = "", first[32] = "";
 	struct dirent *entry;
 	size_t used = 0;
 	DIR *members;
@@ -114,6 +114,8 @@ static int check_group_members(const struct device *device, int number, struct e
 			strcmp(driver, "vfio-pci") == 0 || strcmp(driver, "pci-stub") == 0 ||
 			is_bridge(dir))
 			continue;
+		if (!used)
+			snprintf(first, sizeof(first), "%.31s", entry->d_name);
 		if (used < sizeof(list))
 			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s (%s)",
 				used ? ", " : "", entry->d_name, driver);
@@ -122,8 +124,8 @@ static int check_group_members(const struct device *device, int number, struct e
 	if (!used)
 		return 0;
 	return err_set(err, -EBUSY, BLAME_HOST,
-		"%s shares IOMMU group %d with devices the host still uses: %s; `bulkhead "
-		"bind` those too, or move the card to another slot", device->name, number, list);
+		"%s shares IOMMU group %d with devices the host still uses: %s; `bulkhead bind "
+		"%s` too, or move the card to another slot", device->name, number, list, first);
 }
 
 int explain_no_access(const struct device *device, const char *path, struct err *err)

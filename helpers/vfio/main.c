@@ -2,19 +2,20 @@
  *
  * The VFIO helper: hands one PCI device to the core, bit by bit of what the core may ask for.
  *
- * VFIO helper process, one thread. Holds the device descriptor and its channels, nothing else; it
- * was confined before it read the first message (helpers/helper.c).
+ * VFIO helper process, one thread. Holds the device descriptor and its channels, nothing else (but
+ * its group, if reset.c needs that); it was confined before it read the first message (helpers/helper.c).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "helpers/vfio/vfio.h"
 #include "ipc/log.h"
 
-struct vfio vfio = {.device = {-1}, .error = {-1}, .request = {-1}};
+struct vfio vfio = {.device = {-1}, .group = {-1}, .error = {-1}, .request = {-1}};
 
 static int duplicate(struct fd *ret, struct err *err)
 {
@@ -39,7 +40,8 @@ static int vfio_open(struct helper_open *open, struct fd *ret_store, struct err 
 			strerror(errno));
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI))
 		return err_set(err, -ENOTSUP, BLAME_HOST, "%s is not a PCI device to VFIO", name);
-	vfio.can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	snprintf(vfio.name, sizeof(vfio.name), "%s", name);
+	reset_setup(fd_take(&open->device), info.flags & VFIO_DEVICE_FLAGS_RESET);
 	r = regions_read(&vfio, err);
 	if (r == 0)
 		r = irq_setup(&vfio, err);
@@ -65,20 +67,6 @@ static int vfio_describe(struct function_desc *ret, struct fd *ret_device, struc
 			return r;
 		memcpy(ret->config + at, &value, 4);
 	}
-	return 0;
-}
-
-/* The core took its mappings away; vectors do not survive on purpose, as at power-on. */
-static int vfio_reset(struct err *err)
-{
-	int r = vfio_msix_disable(err);
-
-	if (r < 0)
-		return r;
-	if (!vfio.can_reset)
-		return err_set(err, -ENOTTY, BLAME_HOST, "the device has no reset of its own");
-	if (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0)
-		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(errno));
 	return 0;
 }
 
@@ -109,6 +97,7 @@ static const struct helper_ops vfio_ops = {
 	.setup = &policy_vfio_setup,
 	.run = &policy_vfio_run,
 	.open = vfio_open,
+	.ready = vfio_ready,
 	.describe = vfio_describe,
 	.config_read = vfio_config_read,
 	.config_write = vfio_config_write,

@@ -13,17 +13,16 @@
 
 int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 {
-	fd_owned owned = fd_take(&open->device);
 	const char *name = open->name;
 	int fd;
 
-	if (owned.n < 0)
+	if (open->device.n < 0)
 		return err_set(err, -EBADMSG, BLAME_PEER, "%s: no descriptor came with Open", name);
 	if (open->bound) {
-		*ret = fd_take(&owned);
+		*ret = fd_take(&open->device);
 		return 0;
 	}
-	fd = ioctl(owned.n, VFIO_GROUP_GET_DEVICE_FD, name);
+	fd = ioctl(open->device.n, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (fd < 0 && errno == EBUSY)
 		return err_set(err, -EBUSY, BLAME_HOST,
 			"%s is in use: another process has it open", name);

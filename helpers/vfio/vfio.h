@@ -10,8 +10,9 @@
 #include "helpers/vfio/config.h"
 
 struct vfio {
-	struct fd device;
-	bool can_reset;
+	char name[64];
+	struct fd device, group; /* group: only for a reset of more than the device */
+	bool can_reset, own_reset;
 	uint64_t config_at; /* where config space begins in the descriptor */
 	struct config_map config;
 	struct region_desc regions[PCI_BARS];
@@ -21,7 +22,7 @@ struct vfio {
 	bool msix_on;
 };
 
-/* open.c: the device descriptor, out of what came with Open. */
+/* open.c: the device descriptor, out of what came with Open; a group is left there. */
 int open_device(struct helper_open *open, struct fd *ret, struct err *err);
 
 /* regions.c: config space, BARs and what of them may be mapped. */
@@ -39,5 +40,10 @@ int vfio_msix_enable(struct err *err);
 int vfio_msix_disable(struct err *err);
 int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err);
 int vfio_msix_disarm(unsigned vector, struct err *err);
+
+/* reset.c: what resets it; takes the group. own_reset: VFIO_DEVICE_RESET does. */
+void reset_setup(struct fd group, bool own_reset);
+void vfio_ready(void);
+int vfio_reset(struct err *err);
 
 extern struct vfio vfio;

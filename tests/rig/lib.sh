@@ -68,15 +68,24 @@ driver_of() { basename "$(readlink "/sys/bus/pci/devices/$1/driver" 2>/dev/null)
 bind() {
     local dev=/sys/bus/pci/devices/$1
     [ "$(driver_of "$1")" != "$2" ] || return 0
-    echo "$2" >"$dev/driver_override"
+    echo "$2" >"$dev/driver_override" # an empty line is none
     [ ! -e "$dev/driver" ] || echo "$1" >"$dev/driver/unbind"
     echo "$1" >/sys/bus/pci/drivers_probe
     [ "$(driver_of "$1")" = "$2" ]
 }
 
 bind_vfio() { bind "$1" vfio-pci || fail "$1 did not bind to vfio-pci"; }
-bind_host() { bind "$1" nvme; }
+# bind_host BDF: to what drives it without us; for a kind this host has no driver for, nothing.
+bind_host() {
+    case $(cat "/sys/bus/pci/devices/$1/class") in
+    0x0108*) bind "$1" nvme ;;
+    *) bind "$1" '' || [ -z "$(driver_of "$1")" ] ;;
+    esac
+}
 unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
+
+# group_of BDF: the number of its IOMMU group.
+group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
 
 rebind_all() {
     local dev

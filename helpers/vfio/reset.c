@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Resetting the device: by a reset of its own, or else by that of the slot or bus it is on, which
+ * reaches every function there (linux/vfio.h, VFIO_DEVICE_PCI_HOT_RESET).
+ *
+ * VFIO helper. The kernel does the second only for who owns all that it reaches: by cdev, all of
+ * them are bound to one iommufd; by group, the groups of all of them are shown. We keep that of our
+ * device for it, and no other: what reaches into a second group is not reset that way.
+ *
+ * The core asks when the guest is rebooted, every device in turn, so what a hot reset does to the
+ * others is about to happen to them anyway.
+ */
+#include <errno.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "helpers/vfio/vfio.h"
+#include "ipc/log.h"
+#include "seccomp/iommufd.h"
+
+enum { REACH_MAX = 256 /* functions of a bus */ };
+
+static union {
+	struct vfio_pci_hot_reset_info info;
+	struct {
+		struct vfio_pci_hot_reset_info head;
+		struct vfio_pci_dependent_device devices[REACH_MAX];
+	} with;
+} reach;
+
+static void bdf(const struct vfio_pci_dependent_device *d, char ret[static 32])
+{
+	snprintf(ret, 32, "%04x:%02x:%02x.%x", d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
+}
+
+/* Ours: bound to our iommufd, or in the group of our device. */
+static bool is_ours(const struct vfio_pci_dependent_device *d)
+{
+	char text[32];
+
+	/* The same field: an id, 0 for ours without one, or -1. */
+	if (reach.info.flags & VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
+		return d->group_id != (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
+	for (unsigned i = 0; i < reach.info.count; i++) {
+		bdf(&reach.with.devices[i], text);
+		if (strcmp(text, vfio.name) == 0)
+			return d->group_id == reach.with.devices[i].group_id;
+	}
+	return false;
+}
+
+/* Fills `reach`; false: the bus cannot be reset. */
+static bool read_reach(void)
+{
+	reach.info.argsz = sizeof(reach);
+	return ioctl(vfio.device.n, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &reach.info) == 0 &&
+		reach.info.count <= REACH_MAX;
+}
+
+void reset_setup(struct fd group, bool own_reset)
+{
+	fd_owned owned = group;
+
+	vfio.own_reset = own_reset;
+	vfio.can_reset = own_reset || read_reach();
+	if (vfio.can_reset && !own_reset)
+		vfio.group = fd_take(&owned);
+}
+
+void vfio_ready(void)
+{
+	char others[120] = "", text[32];
+	size_t used = 0;
+
+	if (vfio.own_reset)
+		return;
+	if (!vfio.can_reset || !read_reach()) {
+		log_warn("it has no reset, nor has its bus: a reboot of the guest finds it as the "
+			 "guest left it, but for DMA, which is off");
+		return;
+	}
+	for (unsigned i = 0; i < reach.info.count; i++) {
+		if (is_ours(&reach.with.devices[i]) || used >= sizeof(others))
+			continue;
+		bdf(&reach.with.devices[i], text);
+		used += (size_t)snprintf(others + used, sizeof(others) - used, "%s%s",
+			used ? ", " : "", text);
+	}
+	if (!used) {
+		log_info("it has no reset of its own: its bus is reset, %u functions",
+			reach.info.count);
+		return;
+	}
+	vfio.can_reset = false;
+	log_warn("it has no reset of its own, and that of its bus would reach what this VM does not "
+		 "have, or has in another IOMMU group: %s; a reboot of the guest finds it as the "
+		 "guest left it, but for DMA, which is off", others);
+}
+
+static int hot_reset(struct err *err)
+{
+	union {
+		struct vfio_pci_hot_reset reset;
+		struct {
+			struct vfio_pci_hot_reset head;
+			int32_t group;
+		} with;
+	} ask = {.reset = {.argsz = sizeof(ask), .count = vfio.group.n >= 0}};
+
+	ask.with.group = vfio.group.n;
+	if (ioctl(vfio.device.n, VFIO_DEVICE_PCI_HOT_RESET, &ask.reset) < 0)
+		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_PCI_HOT_RESET: %s",
+			strerror(errno));
+	log_debug("its bus is reset");
+	return 0;
+}
+
+/* The core took its mappings away; vectors do not survive on purpose, as at power-on. */
+int vfio_reset(struct err *err)
+{
+	int r = vfio_msix_disable(err);
+
+	if (r < 0 || !vfio.can_reset) /* said at the start */
+		return r;
+	if (!vfio.own_reset)
+		return hot_reset(err);
+	if (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0)
+		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(errno));
+	return 0;
+}

@@ -1,0 +1,28 @@
+# rig: mem=2G devices=nvme,pair iommufd=too limit=200
+# Two functions share an IOMMU group. One is passed with the other left without a
+# driver; then both to one guest, each with a helper of its own.
+. /rig/lib.sh
+expect "the two share a group" [ "$(group_of "$PAIR0")" = "$(group_of "$PAIR1")" ]
+bind_vfio "$PAIR0"
+unbind "$PAIR1"
+run_guest "info,write bh.woff=8192 bh.seed=$RANDOM" "$PAIR0"
+power_off_clean
+guest_sha=$(field "$(said 'write sha')" sha)
+expect "the device binds back to nvme" bind_host "$PAIR0"
+disk=$(disk_of "$PAIR0") || fail "no disk after binding back"
+expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
+
+bind_vfio "$PAIR0"
+bind_vfio "$PAIR1"
+run_guest "info,disks,write,wait bh.woff=4096 bh.seed=$RANDOM" "$PAIR0" "$PAIR1"
+wait_for 'BH write sha' 90
+note "$(said disks)"
+expect "the guest has both disks" [ "$(said disks)" = "BH disks 2" ]
+if [ "$RIG_VMM" = bulkhead ]; then
+    expect "each has a helper of its own" [ "$(for p in $(tree_of "$VM"); do program_of "$p"; done | grep -c bulkhead-vfio)" = 2 ]
+fi
+kill -9 "$VM"
+wait "$VM" 2>/dev/null
+gone_within 2 || fail "left behind: $(left_behind)"
+expect "both bind back" eval 'bind_host "$PAIR0" && bind_host "$PAIR1"'
+pass

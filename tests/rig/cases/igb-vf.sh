@@ -1,0 +1,36 @@
+# rig: mem=2G devices=igb iommufd=too limit=150
+# A virtual function of an igb whose physical function the host keeps and uses: a
+# lease, pings and an echo over TCP in the guest, 10,000 ARP round trips at no exit
+# to userspace, and the host's own link is none the worse for it.
+. /rig/lib.sh
+. /rig/vdpa.sh
+bulkhead_only
+pf=$(echo /sys/bus/pci/devices/0000:00:1d.0/0000:*:00.0)
+for ((n = 0; n < 50; n++)); do
+    link=$(ls "$pf/net" 2>/dev/null)
+    [ -z "$link" ] || break
+    sleep 0.1
+done
+[ -n "$link" ] || skip "L1 has no driver for its igb"
+ip link set "$link" up
+ip addr add 10.0.2.77/24 dev "$link"
+echo 0 >"$pf/sriov_drivers_autoprobe"
+echo 1 >"$pf/sriov_numvfs" || fail "the igb makes no virtual function"
+ip link set "$link" vf 0 mac 02:00:00:00:00:42
+VF=$(basename "$(readlink "$pf/virtfn0")")
+note "physical function ${pf##*/} ($link), virtual $VF in group $(group_of "$VF")"
+bind_vfio "$VF"
+run_guest "info,net,dhcp,arp" "$VF"
+wait_for 'BH dhcp ' 90
+note "$(said 'net ')"
+expect "the guest has the MAC its host gave it" [ "$(field "$(said 'net ')" mac)" = 02:00:00:00:00:42 ]
+line=$(said 'dhcp ')
+note "$line"
+expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
+expect "TCP works both ways" [ -n "$(field "$line" echo)" ] && [ "$(field "$line" echo)" = "hello_from_$(field "$line" ip)" ]
+expect "the host's own function works meanwhile" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
+expect_packets
+power_off_clean
+expect "the function is the host's again" eval 'unbind "$VF" && echo 0 >"$pf/sriov_numvfs"'
+expect "the host's own function works after it" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
+pass

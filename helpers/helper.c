@@ -31,6 +31,7 @@ static struct {
 	struct chan broker, core, events;
 	struct function_desc desc; /* what the core's arguments are checked against */
 	bool open, described, running, msix_on;
+	unsigned msi_count; /* vectors, 0: MSI is off */
 	struct msg msg;
 } self;
 
@@ -204,6 +205,8 @@ static int on_msix_enable(struct msg *msg, struct err *err)
 
 	if (!self.desc.msix.vectors)
 		r = err_set(err, -EINVAL, BLAME_PEER, "MSI-X: the device has none");
+	else if (self.msi_count)
+		r = err_set(err, -EBUSY, BLAME_PEER, "MSI-X: MSI is on");
 	else if (!self.msix_on)
 		r = self.ops->msix_enable(err);
 	if (r == 0)
@@ -245,6 +248,44 @@ static int on_msix_disarm(struct msg *msg, struct err *err)
 
 	if (r == 0)
 		r = self.ops->msix_disarm(vector, err);
+	return finish(msg, r, err);
+}
+
+static int on_msi_enable(struct msg *msg, struct err *err)
+{
+	uint32_t count = msg->packet->msi_enable->vectors;
+	int r = 0;
+
+	if (count == 0 || count > desc_msi_vectors(&self.desc) || (count & (count - 1)))
+		r = err_set(err, -EINVAL, BLAME_PEER, "MSI: %u vectors are not there", count);
+	else if (self.msix_on || self.msi_count)
+		r = err_set(err, -EBUSY, BLAME_PEER, "MSI: %s is on",
+			self.msix_on ? "MSI-X" : "it");
+	else
+		r = self.ops->msi_enable(count, err);
+	if (r == 0)
+		self.msi_count = count;
+	return finish(msg, r, err);
+}
+
+static int on_msi_disable(struct msg *msg, struct err *err)
+{
+	int r = self.msi_count ? self.ops->msi_disable(err) : 0;
+
+	if (r == 0)
+		self.msi_count = 0;
+	return finish(msg, r, err);
+}
+
+static int on_msi_arm(struct msg *msg, struct err *err)
+{
+	uint32_t vector = msg->packet->msi_arm->vector;
+	int r = 0;
+
+	if (vector >= self.msi_count)
+		r = err_set(err, -EINVAL, BLAME_PEER, "MSI vector %u: not there", vector);
+	else
+		r = self.ops->msi_arm(vector, msg_fd(msg, 0), err);
 	return finish(msg, r, err);
 }
 
@@ -303,6 +344,9 @@ static const struct handler {
 	{BULKHEAD__PACKET__BODY_MSIX_DISABLE, on_msix_disable},
 	{BULKHEAD__PACKET__BODY_MSIX_ARM, on_msix_arm},
 	{BULKHEAD__PACKET__BODY_MSIX_DISARM, on_msix_disarm},
+	{BULKHEAD__PACKET__BODY_MSI_ENABLE, on_msi_enable},
+	{BULKHEAD__PACKET__BODY_MSI_DISABLE, on_msi_disable},
+	{BULKHEAD__PACKET__BODY_MSI_ARM, on_msi_arm},
 	{BULKHEAD__PACKET__BODY_RESET, on_reset},
 	{BULKHEAD__PACKET__BODY_KICK_ARM, on_kick_arm},
 	{BULKHEAD__PACKET__BODY_INTX_ARM, on_intx_arm},

@@ -60,6 +60,11 @@ struct helper_ops {
 		struct err *err);
 	int (*region_write)(unsigned index, uint64_t offset, unsigned size, uint64_t value,
 		struct err *err);
+	/* May be NULL when the description has no msi_cap. count is a power of two that the
+	 * capability has, vector below it. */
+	int (*msi_enable)(unsigned count, struct err *err);
+	int (*msi_disable)(struct err *err);
+	int (*msi_arm)(unsigned vector, struct fd eventfd, struct err *err);
 	int (*msix_enable)(struct err *err);
 	int (*msix_disable)(struct err *err);
 	int (*msix_arm)(unsigned vector, struct fd eventfd, struct err *err);

@@ -8,7 +8,7 @@
 
 #include "ipc/describe.h"
 
-enum { PAGE = 4096, MSIX_CAP_ID = 0x11, REG_PIN = 0x3d, PIN_A = 1 };
+enum { PAGE = 4096, MSI_CAP_ID = 0x05, MSI_64 = 0x80, MSI_MASKS = 0x100, MSIX_CAP_ID = 0x11, REG_PIN = 0x3d, PIN_A = 1 };
 
 void describe_to_wire(const struct function_desc *desc, struct describe_wire *wire)
 {
@@ -20,6 +20,7 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 	out->can_reset = desc->can_reset;
 	out->can_suspend = desc->can_suspend;
 	out->intx = desc->intx;
+	out->msi_cap = desc->msi_cap;
 	out->regions = wire->region_ptrs;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct region_desc *from = &desc->regions[i];
@@ -167,6 +168,30 @@ static int msix_from_wire(
 	return 0;
 }
 
+unsigned desc_msi_vectors(const struct function_desc *desc)
+{
+	return desc->msi_cap ? 1u << (desc->config[desc->msi_cap + 2] >> 1 & 7) : 0;
+}
+
+/* MSI capability (PCI 3.0 §6.8.1), which may not reach into the MSI-X one. */
+static int msi_from_wire(uint32_t at, struct function_desc *desc, struct err *err)
+{
+	const uint8_t *cap = desc->config + at;
+	unsigned control, len;
+
+	if (at == 0)
+		return 0;
+	if (at < 0x40 || at > 256 - 4 || at % 4 || cap[0] != MSI_CAP_ID)
+		return bad(err, "MSI capability offset");
+	control = le32(cap) >> 16;
+	len = 10u + (control & MSI_64 ? 4 : 0) + (control & MSI_MASKS ? 10 : 0);
+	if ((control >> 1 & 7) > 5 || len > 256 - at ||
+		(desc->msix.vectors && at < desc->msix.cap + 12 && desc->msix.cap < at + len))
+		return bad(err, "MSI capability");
+	desc->msi_cap = at;
+	return 0;
+}
+
 /* Is there a byte both in [a, a + a_len) and in [b, b + b_len)? */
 static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 {
@@ -229,6 +254,8 @@ int describe_from_wire(
 		if (out.regions[i].is_64 && out.regions[i + 1].size)
 			return bad(err, "a BAR in the upper half of a 64-bit one");
 	r = msix_from_wire(description->msix, &out, err);
+	if (r == 0)
+		r = msi_from_wire(description->msi_cap, &out, err);
 	if (r == 0)
 		r = doorbells_from_wire(description->doorbells, &out, err);
 	if (r < 0)

@@ -54,10 +54,14 @@ struct function_desc {
 	uint8_t config[PCI_CONFIG_MAX];
 	struct region_desc regions[PCI_BARS];
 	struct msix_desc msix;
+	unsigned msi_cap; /* config space offset, 0: no MSI */
 	struct doorbell_desc doorbells;
 	bool can_reset, can_suspend;
 	bool intx; /* interrupt pin A */
 };
+
+/* MSI vectors by the capability (Multiple Message Capable), 1 to 32; 0: no MSI. */
+unsigned desc_msi_vectors(const struct function_desc *desc);
 
 /* Storage the wire form points into; as long-lived as the packet. */
 struct describe_wire {

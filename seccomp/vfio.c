@@ -14,7 +14,7 @@
 #define ROWS_RUN                                                                                   \
 	ROWS_WIRE, ROW_KIND_ANON, ALLOW(pread64, "config space, trapped BAR reads"),               \
 		ALLOW(pwrite64, "config space, trapped BAR writes"),                               \
-		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: MSI-X vectors, ERR, REQ"),               \
+		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: INTx, MSI, MSI-X, ERR, REQ"),               \
 		ALLOW_IOCTL(VFIO_DEVICE_RESET, "vfio_reset"),                                      \
 		ALLOW_IOCTL(VFIO_DEVICE_PCI_HOT_RESET, "hot_reset"),                               \
 		ALLOW(read, "on_event: ERR and REQ")

@@ -52,7 +52,7 @@ void msix_init(struct msix *msix, const struct msix_ops *ops, void *opaque,
 /* Like power-on. Every vector ends cold. */
 void msix_reset(struct msix *msix);
 
-/* Accesses inside the table or PBA; offset is relative to it, size 1 to 8. Bytes past the last
+/* Accesses inside the table or PBA; offset is relative to it, size 1 to 16. Bytes past the last
  * vector read 0. The PBA is read-only. */
 void msix_table_read(const struct msix *msix, uint64_t offset, uint8_t *data, unsigned size);
 void msix_table_write(struct msix *msix, uint64_t offset, const uint8_t *data, unsigned size);

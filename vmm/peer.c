@@ -200,6 +200,26 @@ int ask_msix_arm(struct peer *peer, unsigned vector, int eventfd)
 	return ask(peer, &packet, &eventfd, 1, NULL);
 }
 
+int ask_msi_mode(struct peer *peer, unsigned vectors)
+{
+	Bulkhead__MsiEnable on = BULKHEAD__MSI_ENABLE__INIT;
+	Bulkhead__MsiDisable off = BULKHEAD__MSI_DISABLE__INIT;
+	Bulkhead__Packet packet = vectors ? PACKET(MSI_ENABLE, msi_enable, &on)
+					  : PACKET(MSI_DISABLE, msi_disable, &off);
+
+	on.vectors = vectors;
+	return ask(peer, &packet, NULL, 0, NULL);
+}
+
+int ask_msi_arm(struct peer *peer, unsigned vector, int eventfd)
+{
+	Bulkhead__MsiArm body = BULKHEAD__MSI_ARM__INIT;
+	Bulkhead__Packet packet = PACKET(MSI_ARM, msi_arm, &body);
+
+	body.vector = vector;
+	return ask(peer, &packet, &eventfd, 1, NULL);
+}
+
 int ask_reset(struct peer *peer)
 {
 	Bulkhead__Reset body = BULKHEAD__RESET__INIT;

@@ -4,7 +4,7 @@
  *
  * Core process: made and ended by the main thread, config accesses by vCPU threads, all under the
  * function's lock. The helper answers for every config byte except the ones overlay() and the
- * on_*() functions below name: BARs, ROM BAR, MSI-X message control.
+ * on_*() functions below name: BARs, ROM BAR, MSI, MSI-X message control.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -83,6 +83,8 @@ static uint32_t overlay(const struct remote *fn, unsigned offset, unsigned size,
 			byte = 0;
 		else if (fn->msix.n && at - (fn->desc.msix.cap + 2) < 2)
 			byte = (uint32_t)msix_control_read(&fn->msix) >> (at % 2 * 8) & 0xff;
+		else if (fn->msi.len && at - (fn->desc.msi_cap + 2) < fn->msi.len - 2)
+			byte = msi_read(&fn->msi, at - fn->desc.msi_cap);
 		else
 			continue;
 		value = (value & ~(0xffu << (i * 8))) | byte << (i * 8);
@@ -143,12 +145,13 @@ static void on_power(struct remote *fn, unsigned offset, unsigned size, uint32_t
 		bars_update(fn);
 }
 
-/* What a function-level reset leaves behind (PCIe 6.6.2): nothing decodes, no BAR, no MSI-X. The
+/* What a function-level reset leaves behind (PCIe 6.6.2): nothing decodes, no BAR, no MSI, no MSI-X. The
  * kernel puts the device's config space back after it, so COMMAND is written down again. */
 static void forget(struct remote *fn)
 {
 	bars_hide(fn);
 	msix_reset(&fn->msix);
+	msi_reset(&fn->msi);
 	fn->command = 0;
 	fn->d3 = false;
 }
@@ -205,6 +208,8 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 		on_command(fn, offset, size, value);
 	else if (fn->msix.n && overlaps(offset, size, fn->desc.msix.cap + 2, 2))
 		on_msix_control(fn, offset, size, value);
+	else if (fn->msi.len && overlaps(offset, size, fn->desc.msi_cap, fn->msi.len))
+		msi_write(&fn->msi, offset - fn->desc.msi_cap, size, value);
 	else if (fn->pm_cap && overlaps(offset, size, fn->pm_cap + PM_CONTROL, 2))
 		on_power(fn, offset, size, value);
 	else if (asks_flr(fn, offset, size, value))
@@ -251,6 +256,10 @@ static int make_vectors(struct remote *fn, struct err *err)
 		return err_set(err, -ENOMEM, BLAME_HOST, "%s: out of memory for %u MSI-X vectors",
 			fn->peer.name, n);
 	msix_init(&fn->msix, &remote_msix_ops, fn, fn->vectors, n);
+	if (fn->desc.msi_cap)
+		msi_init(&fn->msi, &remote_msi_ops, fn,
+			(uint16_t)(fn->desc.config[fn->desc.msi_cap + 2] |
+				fn->desc.config[fn->desc.msi_cap + 3] << 8));
 	return 0;
 }
 
@@ -288,8 +297,9 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	r = intx_make(fn, device_number, err);
 	if (r < 0)
 		return r;
-	log_info("%s: device 0000:00:%02x.0 of the guest, %u MSI-X vectors, %u doorbells",
-		fn->peer.name, device_number, fn->msix.n, fn->desc.doorbells.count);
+	log_info("%s: device 0000:00:%02x.0 of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
+		"%u doorbells", fn->peer.name, device_number, fn->desc.intx ? "on" : "off",
+		desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
 	return 0;
 }
 
@@ -360,5 +370,6 @@ void remote_drop(struct remote *fn)
 	fn->vectors = NULL;
 	fn->irqs = NULL;
 	fn->msix.n = 0;
+	fn->msi.len = 0;
 	remote_unlock(fn);
 }

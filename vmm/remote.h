@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/msix.h"
+#include "vmm/msi.h"
 #include "vmm/pci.h"
 #include "vmm/peer.h"
 
@@ -57,6 +57,8 @@ struct remote {
 	struct msix msix;
 	struct msix_vector *vectors;
 	struct vector_irq *irqs;
+	struct msi msi;
+	struct vector_irq msi_irqs[MSI_VECTORS_MAX];
 	struct doorbell *doorbells;
 	struct fd pin, pin_resample; /* INTx */
 };
@@ -113,4 +115,4 @@ void doorbells_drop(struct remote *fn);
 int intx_make(struct remote *fn, unsigned device, struct err *err);
 
 /* remote_irq.c */
-extern const struct msix_ops remote_msix_ops;
+extern const struct msix_ops remote_msix_ops, remote_msi_ops;

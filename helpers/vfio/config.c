@@ -2,9 +2,8 @@
  *
  * Filtering config space. VFIO helper; pure functions over a byte image.
  *
- * Shown: the type 0 header without BARs, ROM, interrupt pin and multi-function bit (BARs are the
- * core's; INTx and MSI come later); of the capabilities PM, VPD, vendor-specific, PCI Express and
- * MSI-X; of the extended ones AER, serial number and, read-only, VSEC and DVSEC. SR-IOV, ATS, PRI,
+ * Shown: the type 0 header without BARs, ROM and multi-function bit (BARs are the core's); of the
+ * capabilities PM, VPD, vendor-specific, PCI Express, MSI and MSI-X; of the extended ones AER, serial number and, read-only, VSEC and DVSEC. SR-IOV, ATS, PRI,
  * PASID, ReBAR, ACS, ARI, TPH, L1SS, LTR and whatever else there may be are not shown: they would
  * let a guest change what the host or the IOMMU relies on, or promise what the core does not do.
  *
@@ -22,9 +21,9 @@
 
 enum {
 	COMMAND = 0x04, STATUS = 0x06, HEADER_TYPE = 0x0e, CAP_POINTER = 0x34,
-	INTERRUPT_LINE = 0x3c, FIRST_CAP = 0x40, STD_SIZE = 256, CAPS_MAX = 48,
+	INTERRUPT_LINE = 0x3c, INTERRUPT_PIN = 0x3d, FIRST_CAP = 0x40, STD_SIZE = 256, CAPS_MAX = 48,
 	CAP_PM = 0x01, CAP_VPD = 0x03, CAP_MSI = 0x05, CAP_VENDOR = 0x09, CAP_EXPRESS = 0x10,
-	CAP_MSIX = 0x11,
+	CAP_MSIX = 0x11, MSI_64 = 0x80, MSI_MASKS = 0x100,
 	EXT_FIRST = 0x100, EXT_AER = 0x0001, EXT_SERIAL = 0x0003, EXT_VENDOR = 0x000b,
 	EXT_DVSEC = 0x0023, EXT_CAPS_MAX = (PCI_CONFIG_MAX - EXT_FIRST) / 4,
 };
@@ -92,10 +91,11 @@ static void map_header(struct config_map *map, const uint8_t *raw)
 	map->image[HEADER_TYPE] &= 0x7f;
 	memcpy(map->image + 0x2c, raw + 0x2c, 4); /* subsystem */
 	memcpy(map->image + 0x3e, raw + 0x3e, 2); /* Min_Gnt, Max_Lat */
-	/* I/O, memory, bus master, MWI, parity, SERR#; interrupt disable is the core's. */
-	fix16(map, COMMAND, 1 << 10, 0, 0x0157);
-	/* No interrupt pending; a capability list if map_caps finds one; error bits clear by 1. */
-	fix16(map, STATUS, 0x0018, 0, 0xff00);
+	/* I/O, memory, bus master, MWI, parity, SERR#; interrupt disable is VFIO's, which
+	 * masks the pin by it itself. */
+	fix16(map, COMMAND, 0, 0, 0x0557);
+	/* A capability list if map_caps finds one; error bits clear by 1. */
+	fix16(map, STATUS, 0x0010, 0, 0xff00);
 	show(map, INTERRUPT_LINE, 1, true);
 	/* The flags of the BARs say what they are, the addresses are the core's. */
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -168,6 +168,24 @@ static unsigned map_msix(struct config_map *map, const uint8_t *raw, unsigned at
 	return 12;
 }
 
+static unsigned msi_len(unsigned control)
+{
+	return 10u + (control & MSI_64 ? 4 : 0) + (control & MSI_MASKS ? 10 : 0);
+}
+
+/* MSI is emulated in the core too (PCI 3.0 §6.8.1): how many vectors, how wide, maskable or not. */
+static unsigned map_msi(struct config_map *map, const uint8_t *raw, unsigned at, unsigned room)
+{
+	unsigned control = get16(raw + at + 2), len = msi_len(control);
+
+	if (len > room || map->msi_cap || (control >> 1 & 7) > 5)
+		return 0;
+	hide(map, at, len);
+	put16(map->image + at + 2, control & (MSI_64 | MSI_MASKS | 7 << 1));
+	map->msi_cap = at;
+	return len;
+}
+
 /* Maps one capability, which has room bytes up to the next. Returns its length, 0 when it is not
  * one that is shown. */
 static unsigned map_cap(struct config_map *map, const uint8_t *raw, unsigned at, unsigned room)
@@ -178,6 +196,7 @@ static unsigned map_cap(struct config_map *map, const uint8_t *raw, unsigned at,
 	case CAP_PM: return room >= 8 ? map_pm(map, raw, at) : 0;
 	case CAP_VPD: return room >= 8 ? map_vpd(map, at) : 0;
 	case CAP_EXPRESS: return room >= 0x0c ? map_express(map, raw, at, room) : 0;
+	case CAP_MSI: return map_msi(map, raw, at, room);
 	case CAP_MSIX: return room >= 12 && !map->msix.vectors ? map_msix(map, raw, at) : 0;
 	case CAP_VENDOR:
 		len = raw[at + 2];
@@ -193,10 +212,10 @@ static unsigned map_cap(struct config_map *map, const uint8_t *raw, unsigned at,
 /* How much a capability that is not shown takes up: up to the next one when it is not known. */
 static unsigned hidden_len(const uint8_t *raw, unsigned at, unsigned next)
 {
-	unsigned control = get16(raw + at + 2), len = next - at;
+	unsigned len = next - at;
 
-	if (raw[at] == CAP_MSI) /* PCI 3.0 §6.8.1: 64-bit address, per-vector mask */
-		len = 10 + (control & 0x80 ? 4 : 0) + (control & 0x100 ? 10 : 0);
+	if (raw[at] == CAP_MSI)
+		len = msi_len(get16(raw + at + 2));
 	return len < next - at ? len : next - at;
 }
 
@@ -326,6 +345,11 @@ int config_map_build(const uint8_t *raw, unsigned size, struct config_map *ret, 
 	if (ret->size == PCI_CONFIG_MAX)
 		map_ext_caps(ret, raw);
 	return 0;
+}
+
+void config_map_intx(struct config_map *map, bool there)
+{
+	map->image[INTERRUPT_PIN] = there;
 }
 
 uint32_t config_map_read(const struct config_map *map, unsigned offset, unsigned size,

@@ -15,7 +15,8 @@
 #include "helpers/vfio/vfio.h"
 #include "ipc/log.h"
 
-struct vfio vfio = {.device = {-1}, .group = {-1}, .error = {-1}, .request = {-1}};
+struct vfio vfio = {.device = {-1}, .group = {-1}, .error = {-1}, .request = {-1}, .trigger = {-1},
+	.resample = {-1}};
 
 static int duplicate(struct fd *ret, struct err *err)
 {
@@ -57,7 +58,8 @@ static int vfio_describe(struct function_desc *ret, struct fd *ret_device, struc
 	if (r < 0)
 		return r;
 	*ret = (struct function_desc){.config_size = vfio.config.size,
-		.msix = vfio.config.msix, .can_reset = vfio.can_reset};
+		.msix = vfio.config.msix, .msi_cap = vfio.config.msi_cap,
+		.can_reset = true, .intx = vfio.has_intx};
 	memcpy(ret->regions, vfio.regions, sizeof(ret->regions));
 	for (unsigned at = 0; at < vfio.config.size; at += 4) {
 		uint32_t value;
@@ -103,6 +105,10 @@ static const struct helper_ops vfio_ops = {
 	.config_write = vfio_config_write,
 	.region_read = vfio_region_read,
 	.region_write = vfio_region_write,
+	.intx_arm = vfio_intx_arm,
+	.msi_enable = vfio_msi_enable,
+	.msi_disable = vfio_msi_disable,
+	.msi_arm = vfio_msi_arm,
 	.msix_enable = vfio_msix_enable,
 	.msix_disable = vfio_msix_disable,
 	.msix_arm = vfio_msix_arm,

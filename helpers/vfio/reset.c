@@ -99,6 +99,13 @@ void vfio_ready(void)
 		 "guest left it, but for DMA, which is off", others);
 }
 
+static int own_reset(struct err *err)
+{
+	if (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0)
+		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(errno));
+	return 0;
+}
+
 static int hot_reset(struct err *err)
 {
 	union {
@@ -117,16 +124,14 @@ static int hot_reset(struct err *err)
 	return 0;
 }
 
-/* The core took its mappings away; vectors do not survive on purpose, as at power-on. */
+/* The core took its mappings away. Interrupts become what they are at power-on, also where there is
+ * no reset (which was said at the start): no vector is armed, and INTx, which may have been raised
+ * and never ended, is on. */
 int vfio_reset(struct err *err)
 {
-	int r = vfio_msix_disable(err);
+	int r = irq_off(err);
 
-	if (r < 0 || !vfio.can_reset) /* said at the start */
-		return r;
-	if (!vfio.own_reset)
-		return hot_reset(err);
-	if (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0)
-		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(errno));
-	return 0;
+	if (r == 0 && vfio.can_reset)
+		r = vfio.own_reset ? own_reset(err) : hot_reset(err);
+	return r < 0 ? r : irq_reset(err);
 }

@@ -9,6 +9,8 @@
 #include "helpers/helper.h"
 #include "helpers/vfio/config.h"
 
+enum irq_mode { IRQ_NONE, IRQ_INTX, IRQ_MSI, IRQ_MSIX };
+
 struct vfio {
 	char name[64];
 	struct fd device, group; /* group: only for a reset of more than the device */
@@ -17,9 +19,10 @@ struct vfio {
 	struct config_map config;
 	struct region_desc regions[PCI_BARS];
 	struct fd error, request; /* eventfds: ERR and REQ */
-	unsigned vectors;         /* MSI-X, as the kernel counts them */
 	bool no_resize;           /* all vectors are allocated when MSI-X is enabled */
-	bool msix_on;
+	bool has_intx;
+	enum irq_mode irq_mode;      /* the one kind VFIO has on */
+	struct fd trigger, resample; /* INTx: kept for the time after MSI or MSI-X */
 };
 
 /* open.c: the device descriptor, out of what came with Open; a group is left there. */
@@ -36,6 +39,14 @@ int vfio_region_write(unsigned index, uint64_t offset, unsigned size, uint64_t v
 
 /* irq.c */
 int irq_setup(struct vfio *vfio, struct err *err);
+/* No vector armed, and back to INTx, with no interrupt in service. */
+/* No interrupt reaches anybody; and as at power-on. */
+int irq_off(struct err *err);
+int irq_reset(struct err *err);
+int vfio_intx_arm(struct fd trigger, struct fd resample, struct err *err);
+int vfio_msi_enable(unsigned count, struct err *err);
+int vfio_msi_disable(struct err *err);
+int vfio_msi_arm(unsigned vector, struct fd eventfd, struct err *err);
 int vfio_msix_enable(struct err *err);
 int vfio_msix_disable(struct err *err);
 int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err);

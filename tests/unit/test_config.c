@@ -114,7 +114,7 @@ Test(config, header)
 	nvme();
 	build(4096);
 	cr_assert_eq(guest(0x00, 4), 0x00101b36);
-	cr_assert_eq(guest(0x04, 2), 0x0006, "interrupt disable is the core's");
+	cr_assert_eq(guest(0x04, 2), 0x0406);
 	cr_assert_eq(guest(0x08, 4), 0x01080202);
 	cr_assert_eq(guest(0x0e, 1), 0, "one function");
 	cr_assert_eq(guest(0x10, 4), 4, "flags only");
@@ -130,8 +130,8 @@ Test(config, header_writes)
 	nvme();
 	build(4096);
 	cr_assert_eq(through(0x00, 4, 0xffffffff), -1);
-	cr_assert_eq(through(0x04, 2, 0xffff), 0x0157);
-	cr_assert_eq(through(0x04, 2, 0x0406), 0x0006);
+	cr_assert_eq(through(0x04, 2, 0xffff), 0x0557);
+	cr_assert_eq(through(0x04, 2, 0x0c06), 0x0406);
 	cr_assert_eq(through(0x04, 1, 0x06), 0x06);
 	cr_assert_eq(through(0x06, 2, 0xf9ff) & 0xff00, 0xf900, "clears by one");
 	cr_assert_eq(through(0x04, 4, 0x00000006) & 0xff000000, 0, "clears nothing by itself");
@@ -141,12 +141,41 @@ Test(config, header_writes)
 	cr_assert_eq(through(0x3d, 1, 0x05), -1);
 }
 
+Test(config, msi_describes_and_no_more)
+{
+	nvme();
+	put(0x50, 4, 0x00f76005); /* on, 4 of 8 vectors, 64 bit, -> 0x60 */
+	build(4096);
+	cr_assert_eq(map.msi_cap, 0x50);
+	cr_assert(listed(0x05) && listed(0x11) && listed(0x01));
+	cr_assert_eq(guest(0x52, 2), 0x0086, "off, 8 vectors, 64 bit");
+	for (unsigned at = 0x50; at < 0x5e; at += 2)
+		cr_assert_eq(through(at, 2, 0xffff), -1, "0x%x", at);
+	for (unsigned at = 0x54; at < 0x5c; at += 4)
+		cr_assert_eq(guest(at, 4), 0, "message: the host's is not shown");
+	put(0x52, 1, 0x8c);
+	build(4096);
+	cr_assert_not(listed(0x05), "64 vectors are reserved");
+}
+
+Test(config, interrupt_pin)
+{
+	nvme();
+	build(4096);
+	put(0x3d, 1, 3);
+	config_map_intx(&map, true);
+	cr_assert_eq(guest(0x3d, 1), 1, "pin A, whatever the device's");
+	config_map_intx(&map, false);
+	cr_assert_eq(guest(0x3d, 1), 0);
+	cr_assert_eq(through(0x3d, 1, 1), -1);
+}
+
 Test(config, capabilities_shown_and_not)
 {
 	nvme();
 	build(4096);
 	cr_assert(listed(0x11) && listed(0x01) && listed(0x10));
-	cr_assert_not(listed(0x05), "MSI");
+	cr_assert_not(listed(0x05), "MSI that reaches into the next capability");
 	cr_assert_eq(guest(0x41, 1), 0x60, "MSI is skipped");
 	for (unsigned at = 0x50; at < 0x60; at += 4) {
 		cr_assert_eq(guest(at, 4), 0, "0x%x", at);
@@ -301,7 +330,8 @@ Test(config, random_devices, .timeout = 60)
 		for (unsigned i = 0x100; i < 0x1000; i += 4)
 			put(i, 2, (uint32_t)(random() % 0x30));
 		build(4096);
-		cr_assert_not(listed(0x05) || listed(0x13) || listed(0x14));
+		cr_assert_eq(listed(0x05), map.msi_cap != 0);
+		cr_assert_not(listed(0x13) || listed(0x14));
 		cr_assert_eq(guest(0x0e, 1), 0);
 		cr_assert_eq(through(0x10, 4, 0xffffffff), -1);
 		if (map.size == 4096)

@@ -141,6 +141,32 @@ Test(describe, msix)
 	WRONG(R(0)->mappable[1]->offset = 0x3000);
 }
 
+/* At 0x60: 8 vectors, 64 bit, maskable. */
+static void with_msi(void)
+{
+	static const uint8_t cap[] = {0x05, 0, 0x86, 0x01};
+
+	memcpy(good.config + 0x60, cap, sizeof(cap));
+	good.msi_cap = 0x60;
+	describe_to_wire(&good, &wire);
+}
+
+Test(describe, msi)
+{
+	with_msi();
+	cr_assert_eq(describe_from_wire(&wire.description, &got, &err), 0, "%s", err.msg);
+	cr_assert_eq(got.msi_cap, 0x60);
+	cr_assert_eq(desc_msi_vectors(&got), 8);
+	WRONG(with_msi(); wire.description.msi_cap = 0x3c);
+	WRONG(with_msi(); wire.description.msi_cap = 0x62);
+	WRONG(with_msi(); wire.description.msi_cap = 0x80);
+	WRONG(with_msi(); wire.description.msi_cap = UINT32_MAX - 3);
+	WRONG(with_msi(); wire.description.msi_cap = 0x40);
+	WRONG(with_msi(); good.config[0x62] = 0x0c);
+	WRONG(memcpy(good.config + 0xf0, "\5\0\x86\1", 4); wire.description.msi_cap = 0xf0);
+	WRONG(memcpy(good.config + 0x38, "\5\0\x86\1", 4); wire.description.msi_cap = 0x38);
+}
+
 Test(describe, no_msix_is_fine)
 {
 	wire.msix.vectors = 0;

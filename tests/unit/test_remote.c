@@ -7,7 +7,7 @@
  * buses, the PCI root and the MSI-X table are the real ones.
  *
  * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
- * links: vmm/msix.c vmm/pci.c vmm/bus.c
+ * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -110,6 +110,21 @@ int ask_region_write(struct peer *p, unsigned index, uint64_t offset, unsigned s
 {
 	(void)p, (void)value;
 	traced("w%u+%llx/%u ", index, (unsigned long long)offset, size);
+	return 0;
+}
+
+int ask_msi_mode(struct peer *p, unsigned vectors)
+{
+	(void)p;
+	(void)vectors;
+	return 0;
+}
+
+int ask_msi_arm(struct peer *p, unsigned vector, int eventfd)
+{
+	(void)p;
+	(void)vector;
+	(void)eventfd;
 	return 0;
 }
 

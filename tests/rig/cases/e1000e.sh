@@ -1,0 +1,21 @@
+# rig: mem=2G devices=nvme,nvme,e1000e limit=200
+# One network card by INTx, MSI and MSI-X in turn, the driver unloaded between
+# them, twelve times in all; ping answers each time.  Across a reboot of the
+# guest, and back to the host.
+. /rig/lib.sh
+bulkhead_only
+bind_vfio "$E1000E"
+run_guest "net" "$E1000E"
+wait_for 'BH net end' 240
+grep -aE '^BH (net|irqline)' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
+for mode in 0 1 2; do
+    expect "interrupt mode $mode: every ping is answered, four times over" \
+        [ "$(grep -acE "^BH net mode=$mode .*lost=0 " "$CONSOLE")" = 4 ]
+done
+expect "mode 0 is INTx" grep -aqE '^BH net mode=0 .*kind=fasteoi' "$CONSOLE"
+expect "mode 1 is MSI" grep -aqE '^BH net mode=1 .*kind=msi ' "$CONSOLE"
+expect "mode 2 is MSI-X" grep -aqE '^BH net mode=2 .*kind=msix ' "$CONSOLE"
+power_off_clean
+expect "nothing of it was refused" [ "$(grep -c refused "$ERR")" = 0 ]
+unbind "$E1000E"
+pass

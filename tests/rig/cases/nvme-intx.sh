@@ -1,0 +1,30 @@
+# rig: mem=2G devices=nvme,nvme limit=200
+# A guest without MSI (pci=nomsi): the disk works by INTx, a storm of 10,000 direct
+# reads with an interrupt each, none lost and none through userspace.
+. /rig/lib.sh
+
+disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
+put_data "$disk" 2048 "nvme-intx $RANDOM"
+host_sha=$(digest "$disk" 2048)
+bind_vfio "$NVME0"
+run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME0"
+wait_for 'BH read sha' 90
+expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+wait_for 'BH reads begin' 60
+count_begin
+wait_for 'BH reads end' 120
+count_end
+note "$(said 'reads end')"
+expect "all 10,000 reads are good" [ "$(said 'reads end')" = "BH reads end n=10000 failed=0" ]
+wait_for 'BH end' 60
+note "$(said 'interrupts')"
+note "exits to userspace over the reads: $EXITS, of them the console's: $CONSOLE_EXITS"
+expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+expect "the line is a level-triggered pin" grep -aq '^BH interrupts .*IO-APIC.*fasteoi' "$CONSOLE"
+power_off_clean
+guest_sha=$(field "$(said 'write sha')" sha)
+expect "the device binds back to nvme at once" bind_host "$NVME0"
+disk=$(disk_of "$NVME0") || fail "no disk after binding back"
+expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
+expect_on_image 0 8192 "$guest_sha"
+pass

@@ -8,7 +8,10 @@
 
 #include "ipc/describe.h"
 
-enum { PAGE = 4096, MSI_CAP_ID = 0x05, MSI_64 = 0x80, MSI_MASKS = 0x100, MSIX_CAP_ID = 0x11, REG_PIN = 0x3d, PIN_A = 1 };
+enum {
+	PAGE = 4096, REG_PIN = 0x3d, PIN_A = 1,
+	MSI_CAP_ID = 0x05, MSI_64 = 0x80, MSI_MASKS = 0x100, MSIX_CAP_ID = 0x11,
+};
 
 void describe_to_wire(const struct function_desc *desc, struct describe_wire *wire)
 {

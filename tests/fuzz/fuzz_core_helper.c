@@ -52,7 +52,7 @@ static int read_value(bool config)
 
 static int one(unsigned op, struct err *err)
 {
-	switch (op % 15) {
+	switch (op % 17) {
 	case 0: return describe(err);
 	case 1: return ask_kick_arm(&peer, 0, EVENTFD, err);
 	case 2: return ask_intx_arm(&peer, EVENTFD, EVENTFD, err);
@@ -67,6 +67,8 @@ static int one(unsigned op, struct err *err)
 	case 11: return ask_reset(&peer);
 	case 12: return ask_suspend(&peer, err);
 	case 13: return ask_resume(&peer, err);
+	case 14: return ask_msi_mode(&peer, op & 0x10 ? 4 : 0);
+	case 15: return ask_msi_arm(&peer, 1, EVENTFD);
 	default:
 		on_event = true;
 		peer_on_event(&peer);
@@ -92,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
 		peer_begin(&peer);
 		r = one(op & 0x1f, &err);
-		require(!(failed || broken) || r < 0 || (op & 0x1f) % 15 == 14);
+		require(!(failed || broken) || r < 0 || (op & 0x1f) % 17 == 16);
 		wire.send_error = 0;
 	}
 	peer_close(&peer);

@@ -6,9 +6,9 @@
  *
  * The asks and KVM are doubles; functions, root, table and buses are real.
  *
- * fuzzes: vmm/pci.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
+ * fuzzes: vmm/pci.c vmm/msi.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
  * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
- * links: vmm/msix.c vmm/pci.c vmm/bus.c tests/fuzz/kvm.c
+ * links: vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c tests/fuzz/kvm.c
  */
 #include "tests/fuzz/kvm.h"
 
@@ -19,7 +19,11 @@
 #include "ipc/log.h"
 #include "vmm/remote.h"
 
-enum { FUNCTIONS = 2, DOORBELLS = 3, VECTORS = 9, PM = 0x40, MSIX = 0x50, EXP = 0x60, AF = 0xa0 };
+enum {
+	FUNCTIONS = 2, DOORBELLS = 3, VECTORS = 9, MSI_VECTORS = 4,
+	PM = 0x40, MSIX = 0x50, EXP = 0x60, AF = 0xa0, MSI = 0xb0,
+	MSI_CONTROL = 0x184, /* 4 vectors, 64-bit address, masks */
+};
 
 static struct input in;
 static struct vm vm;
@@ -133,6 +137,18 @@ int ask_msix_arm(struct peer *p, unsigned vector, int eventfd)
 	return outcome(p);
 }
 
+int ask_msi_mode(struct peer *p, unsigned vectors)
+{
+	require(vectors <= MSI_VECTORS && (vectors & (vectors - 1)) == 0);
+	return outcome(p);
+}
+
+int ask_msi_arm(struct peer *p, unsigned vector, int eventfd)
+{
+	require(vector < MSI_VECTORS && eventfd >= 0);
+	return outcome(p);
+}
+
 int ask_reset(struct peer *p)
 {
 	return outcome(p);
@@ -176,7 +192,11 @@ static void make_descs(void)
 	put_cap(d, PM, 0x01, MSIX);
 	put_cap(d, MSIX, 0x11, EXP);
 	put_cap(d, EXP, 0x10, AF);
-	put_cap(d, AF, 0x13, 0);
+	put_cap(d, AF, 0x13, MSI);
+	put_cap(d, MSI, 0x05, 0);
+	d->msi_cap = MSI;
+	d->config[MSI + 2] = MSI_CONTROL & 0xff;
+	d->config[MSI + 3] = MSI_CONTROL >> 8;
 	d->regions[0] = (struct region_desc){.size = 0x8000, .is_64 = true, .n_ranges = 2,
 		.ranges = {{0, 0x2000}, {0x4000, 0x4000}}};
 	d->regions[2] = (struct region_desc){.size = 32, .io = true};

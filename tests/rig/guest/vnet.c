@@ -5,7 +5,8 @@
  *                                  which the device is to hand back as they are
  *   vnet arp IFACE COUNT IP        ARP requests for IP; the replies
  *
- * Raw frames, at most WINDOW of them under way. A frame is lost when nothing comes for
+ * Raw frames, at most WINDOW of them under way (or $VNET_WINDOW: with 1 each frame has an
+ * interrupt of its own). A frame is lost when nothing comes for
  * a second. Prints one line at the end, nothing before.
  */
 #define _GNU_SOURCE
@@ -32,7 +33,7 @@ struct run {
     size_t longest;
     unsigned char own[ETH_ALEN];
     unsigned char to[ETH_ALEN];
-    long sent, received, bad, lost;
+    long window, sent, received, bad, lost;
     unsigned char frame[16384];
 };
 
@@ -141,7 +142,7 @@ static int receive_one(struct run *r)
 static void exchange(struct run *r, long count)
 {
     while (r->received + r->bad + r->lost < count) {
-        while (r->sent < count && r->sent - r->received - r->bad - r->lost < WINDOW)
+        while (r->sent < count && r->sent - r->received - r->bad - r->lost < r->window)
             send_one(r);
         if (!receive_one(r)) {
             r->lost = r->sent - r->received - r->bad;
@@ -160,6 +161,7 @@ int main(int argc, char **argv)
         return 2;
     }
     r.arp = strcmp(argv[1], "arp") == 0;
+    r.window = getenv("VNET_WINDOW") ? atol(getenv("VNET_WINDOW")) : WINDOW;
     if (open_interface(&r, argv[2])) {
         perror(argv[2]);
         return 1;

@@ -33,6 +33,7 @@ struct attempt {
 	struct stop stops[STOPS_MAX]; /* in the order they are met */
 	int end;         /* when every wall is gone: THROUGH or ANY; not looked at behind one that
 	                  * stays */
+	bool built_in;   /* not in every kernel: the harness tries it first, unconfined */
 	const char *why; /* why there is no wall, or only the kernel's; NULL: there are */
 };
 
@@ -62,7 +63,8 @@ long try_fork(void);
 long try_clone3(void);
 long try_read_core(void);
 long try_read_other(void);
-long try_ptrace(void);
+long try_trace_core(void);
+long try_trace_other(void);
 long try_pidfd(void);
 long try_kcmp(void);
 long try_kill(void);

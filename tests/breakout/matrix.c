@@ -159,15 +159,20 @@ static unsigned print_bad(enum who who)
 
 unsigned matrix_of(enum who who, unsigned missing, unsigned only, FILE *rows)
 {
+	bool made[TODO_MAX] = {false};
+
 	n_cases = 0;
-	for (unsigned i = 0; i < n_attempts; i++)
-		if ((attempts[i].who & who) && (!only || attempts[i].scenario == only))
+	for (unsigned i = 0; i < n_attempts; i++) {
+		made[i] = (attempts[i].who & who) && (!only || attempts[i].scenario == only) &&
+			is_there(&attempts[i]);
+		if (made[i])
 			add_cases((int)i, missing);
+	}
 	for (unsigned i = 0; i < n_cases; i++)
 		if (!cases[i].done)
 			run_configuration(who, cases[i].removed);
 	for (unsigned i = 0; i < n_attempts; i++)
-		if ((attempts[i].who & who) && (!only || attempts[i].scenario == only))
+		if (made[i])
 			print_row(rows, who, (int)i, missing);
 	return print_bad(who);
 }

@@ -83,13 +83,23 @@ long try_read_other(void)
 	return read_of(page->other_pid);
 }
 
-long try_ptrace(void)
+static long trace(int pid)
 {
-	long r = RAW(SYS_ptrace, PTRACE_SEIZE, page->other_pid, 0, 0);
+	long r = RAW(SYS_ptrace, PTRACE_SEIZE, pid, 0, 0);
 
 	if (r == 0)
-		RAW(SYS_ptrace, PTRACE_DETACH, page->other_pid, 0, 0);
+		RAW(SYS_ptrace, PTRACE_DETACH, pid, 0, 0);
 	return r;
+}
+
+long try_trace_core(void)
+{
+	return trace(page->core_pid);
+}
+
+long try_trace_other(void)
+{
+	return trace(page->other_pid);
 }
 
 /* Another's descriptor, by pidfd. */

@@ -190,8 +190,9 @@ static int start(struct birth *birth, struct device *device, const char *mode, s
 	if (n != (ssize_t)sizeof(failure))
 		return 0; /* exec closed it */
 	failure.step[sizeof(failure.step) - 1] = '\0';
-	return err_set(err, -failure.code, BLAME_HOST, "cannot start %s: %s: %s", birth->binary,
-		failure.step, strerror(failure.code));
+	return err_set(err, -failure.code, BLAME_HOST, "cannot start %s: %s: %s%s", birth->binary,
+		failure.step, strerror(failure.code), failure.code == EACCES ? "; the VM's user must be "
+			"able to run it" : "");
 }
 
 int spawn_helper(const struct broker *broker, struct device *device, struct fd *ret_ask,

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The layers of confinement on the whole program, and `bulkhead audit` of it from outside.
+ *
+ * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ */
+#include <seccomp.h>
+
+#include "tests/kvm/process.h"
+
+/* sti-less hlt: until somebody ends it */
+static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
+
+/* A host without Landlock in lsm=. */
+static void no_landlock(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EOPNOTSUPP), 444, 0) < 0 ||
+		seccomp_load(ctx) < 0)
+		_exit(124);
+}
+
+Test(layers, a_required_one_that_is_missing_is_a_refusal, .init = needs_a_vm, .timeout = 60)
+{
+	make_kernel(sleeps, sizeof(sleeps));
+	before_exec = no_landlock;
+	start("--null", -1, 0);
+	finish(1);
+	cr_expect(strstr(run.err_text, "error: confine: Landlock: missing"), "%s", run.err_text);
+	cr_expect(strstr(run.err_text, "name it in lsm= at boot"), "%s", run.err_text);
+	cr_expect(strstr(run.err_text, "--allow-degraded"), "%s", run.err_text);
+}
+
+Test(layers, degraded_every_process_says_what_it_lacks, .init = needs_a_vm, .timeout = 60)
+{
+	static const char *const lines[] = {
+		"bulkhead: warning: confine: Landlock: MISSING",
+		"bulkhead-broker: warning: confine: Landlock: MISSING",
+		"bulkhead-null[null0]: warning: confine: Landlock: MISSING",
+	};
+
+	make_kernel(sleeps, sizeof(sleeps));
+	before_exec = no_landlock;
+	start("--null --allow-degraded", -1, 0);
+	read_until(run.out_text, "!");
+	kill(run.pid, SIGTERM);
+	finish(0);
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		cr_expect(strstr(run.err_text, lines[i]), "no «%s»: %s", lines[i], run.err_text);
+}
+
+/* ---- `bulkhead audit` --------------------------------------------------------------------------- */
+
+static struct {
+	char text[16384];
+	int status;
+} report;
+
+static void audit_as(uid_t uid)
+{
+	char path[PATH_MAX], pid[16];
+	char *argv[] = {path, (char[]){"audit"}, pid, NULL};
+	size_t used = 0;
+	int out[2];
+	pid_t child;
+	ssize_t n;
+
+	binary(path);
+	snprintf(pid, sizeof(pid), "%d", run.pid);
+	cr_assert(pipe(out) == 0);
+	child = fork();
+	if (child == 0) {
+		dup2(out[1], 1);
+		if (uid && setuid(uid) < 0)
+			_exit(125);
+		execv(path, argv);
+		_exit(126);
+	}
+	close(out[1]);
+	while ((n = read(out[0], report.text + used, sizeof(report.text) - 1 - used)) > 0)
+		used += (size_t)n;
+	report.text[used] = '\0';
+	close(out[0]);
+	cr_assert(waitpid(child, &report.status, 0) == child && WIFEXITED(report.status));
+	report.status = WEXITSTATUS(report.status);
+	if (report.status == 126)
+		cr_skip_test("nobody may not run the build tree's binary");
+}
+
+static void needs_an_audit(void)
+{
+#ifdef BULKHEAD_SANITIZER
+	cr_skip_test("a build with sanitizers loads no filters");
+#endif
+	if (geteuid() != 0)
+		cr_skip_test("only root can read the filters of others");
+	needs_a_vm();
+	make_kernel(sleeps, sizeof(sleeps));
+}
+
+Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .timeout = 60)
+{
+	start("--cpus boot=2 --null --null", -1, 0);
+	read_until(run.out_text, "!");
+	for (unsigned i = 0; i < 10; i++) {
+		audit_as(0);
+		cr_assert_eq(report.status, 0, "%s", report.text);
+	}
+	cr_expect(strstr(report.text, "core\n") && strstr(report.text, "broker\n") &&
+		strstr(report.text, "null helper\n"), "%s", report.text);
+	cr_expect(strstr(report.text, "3 threads, every filter as shipped"), "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+Test(audit, filters_that_stop_nothing_are_named, .init = needs_an_audit, .timeout = 60)
+{
+	start("--null --seccomp false", -1, 0);
+	read_until(run.out_text, "!");
+	audit_as(0);
+	cr_expect_eq(report.status, 1, "%s", report.text);
+	cr_expect(strstr(report.text, "(vcpu0): no filter at all"), "%s", report.text);
+	cr_expect(strstr(report.text, "(bulkhead-null): no filter at all"), "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+Test(audit, without_rights_it_cannot_tell, .init = needs_an_audit, .timeout = 60)
+{
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	audit_as(65534);
+	cr_expect_eq(report.status, 2, "%s", report.text);
+	cr_expect(!strstr(report.text, "WEAK") && strstr(report.text, "unknown"), "%s",
+		report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+/* The helpers are started by the VM's user, so it must get to where they are. */
+static bool may_run_it(uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+	int status = 0;
+	pid_t child;
+
+	binary(path);
+	child = fork();
+	if (child == 0)
+		_exit(setgid(gid) == 0 && setuid(uid) == 0 && access(path, X_OK) == 0 ? 0 : 1);
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)
+{
+	if (!may_run_it(64321, 64322)) {
+		unlink(kernel);
+		cr_skip_test("uid 64321 may not run the build tree's binary");
+	}
+	start("--null --user 64321:64322", -1, 0);
+	read_until(run.out_text, "!");
+	audit_as(0);
+	cr_expect_eq(report.status, 0, "%s", report.text);
+	cr_expect(strstr(report.text, "uid 64321, gid 64322"), "%s", report.text);
+	cr_expect(!strstr(report.text, "root outside"), "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+Test(audit, only_a_core_can_be_audited, .init = needs_an_audit, .timeout = 60)
+{
+	run.pid = getpid();
+	audit_as(0);
+	cr_expect_eq(report.status, 2);
+	unlink(kernel);
+}

@@ -29,12 +29,14 @@ BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FL
 # Every process: the wire and the walls.
 IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/describe.c
 SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
+# Every helper.
+HELPER_SRC  := helpers/helper.c helpers/asks.c
 # One list a process.
 core_SRC   := $(wildcard vmm/*.c) seccomp/core.c
 broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
-vfio_SRC   := helpers/helper.c $(wildcard helpers/vfio/*.c) seccomp/vfio.c
-vdpa_SRC   := helpers/helper.c $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
-null_SRC   := helpers/helper.c $(wildcard helpers/null/*.c) seccomp/null.c
+vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) seccomp/vfio.c
+vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
+null_SRC   := $(HELPER_SRC) $(wildcard helpers/null/*.c) seccomp/null.c
 
 PROCESSES := core broker vfio vdpa null
 ifneq ($(SAN),)

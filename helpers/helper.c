@@ -19,47 +19,14 @@
 #include <string.h>
 
 #include "helpers/helper.h"
+#include "helpers/self.h"
 #include "ipc/log.h"
 #include "seccomp/confine.h"
 #include "seccomp/layers.h"
 
 enum { HELPER_FDS_MIN = 16 }; /* five, the device, ERR, REQ, and what a message brings */
 
-static struct {
-	const struct helper_ops *ops;
-	enum seccomp_mode mode;
-	struct chan broker, core, events;
-	struct function_desc desc; /* what the core's arguments are checked against */
-	bool open, described, running, msix_on;
-	unsigned msi_count; /* vectors, 0: MSI is off */
-	struct msg msg;
-} self;
-
-static int breach(struct err *err, const char *what)
-{
-	return err_set(err, -EBADMSG, BLAME_PEER, "core: %s", what);
-}
-
-static int refuse(const struct msg *msg, const struct err *err)
-{
-	return chan_refuse(&self.core, msg, err);
-}
-
-/* Answers Done, or Refused with what *err says. */
-static int finish(const struct msg *msg, int r, const struct err *err)
-{
-	return r < 0 ? refuse(msg, err) : chan_done(&self.core, msg);
-}
-
-static int give_value(const struct msg *msg, int r, uint64_t value, const struct err *err)
-{
-	Bulkhead__Value body = BULKHEAD__VALUE__INIT;
-
-	if (r < 0)
-		return refuse(msg, err);
-	body.value = value;
-	return chan_answer(&self.core, msg, &PACKET(VALUE, value, &body), NULL, 0);
-}
+struct helper_self self;
 
 /* The broker is as trusted as the operator; a wrong region is a bug, not an attack. */
 static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *err)
@@ -116,7 +83,7 @@ static int on_describe(struct msg *msg, struct err *err)
 		return breach(err, "Describe out of turn");
 	r = self.ops->describe(&self.desc, &device, err);
 	if (r < 0)
-		return refuse(msg, err);
+		return chan_refuse(&self.core, msg, err);
 	self.described = true;
 	describe_to_wire(&self.desc, &wire);
 	return chan_answer(&self.core, msg, &PACKET(DESCRIPTION, description, &wire.description),
@@ -139,234 +106,35 @@ static int on_run(struct msg *msg, struct err *err)
 	return chan_done(&self.core, msg);
 }
 
-/* Is [offset, offset + size) one naturally aligned access inside [0, end)? */
-static int check_access(uint64_t offset, uint32_t size, uint32_t max, uint64_t end,
-	struct err *err)
-{
-	if (size == 0 || size > max || (size & (size - 1)) || offset % size || offset >= end ||
-		size > end - offset)
-		return err_set(err, -EINVAL, BLAME_PEER, "access of %u bytes at 0x%llx: not there",
-			size, (unsigned long long)offset);
-	return 0;
-}
-
-static int on_config_read(struct msg *msg, struct err *err)
-{
-	const Bulkhead__ConfigRead *ask = msg->packet->config_read;
-	uint32_t value = 0;
-	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
-
-	if (r == 0)
-		r = self.ops->config_read(ask->offset, ask->size, &value, err);
-	return give_value(msg, r, value, err);
-}
-
-static int on_config_write(struct msg *msg, struct err *err)
-{
-	const Bulkhead__ConfigWrite *ask = msg->packet->config_write;
-	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
-
-	if (r == 0)
-		r = self.ops->config_write(ask->offset, ask->size, ask->value, err);
-	return finish(msg, r, err);
-}
-
-static int check_region(uint32_t index, uint64_t offset, uint32_t size, struct err *err)
-{
-	uint64_t end = index < PCI_BARS ? self.desc.regions[index].size : 0;
-
-	return check_access(offset, size, 8, end, err);
-}
-
-static int on_region_read(struct msg *msg, struct err *err)
-{
-	const Bulkhead__RegionRead *ask = msg->packet->region_read;
-	uint64_t value = 0;
-	int r = check_region(ask->index, ask->offset, ask->size, err);
-
-	if (r == 0)
-		r = self.ops->region_read(ask->index, ask->offset, ask->size, &value, err);
-	return give_value(msg, r, value, err);
-}
-
-static int on_region_write(struct msg *msg, struct err *err)
-{
-	const Bulkhead__RegionWrite *ask = msg->packet->region_write;
-	int r = check_region(ask->index, ask->offset, ask->size, err);
-
-	if (r == 0)
-		r = self.ops->region_write(ask->index, ask->offset, ask->size, ask->value, err);
-	return finish(msg, r, err);
-}
-
-static int on_msix_enable(struct msg *msg, struct err *err)
-{
-	int r = 0;
-
-	if (!self.desc.msix.vectors)
-		r = err_set(err, -EINVAL, BLAME_PEER, "MSI-X: the device has none");
-	else if (self.msi_count)
-		r = err_set(err, -EBUSY, BLAME_PEER, "MSI-X: MSI is on");
-	else if (!self.msix_on)
-		r = self.ops->msix_enable(err);
-	if (r == 0)
-		self.msix_on = true;
-	return finish(msg, r, err);
-}
-
-static int on_msix_disable(struct msg *msg, struct err *err)
-{
-	int r = self.msix_on ? self.ops->msix_disable(err) : 0;
-
-	if (r == 0)
-		self.msix_on = false;
-	return finish(msg, r, err);
-}
-
-static int check_vector(uint32_t vector, struct err *err)
-{
-	if (!self.msix_on || vector >= self.desc.msix.vectors)
-		return err_set(err, -EINVAL, BLAME_PEER, "MSI-X vector %u: %s", vector,
-			self.msix_on ? "not there" : "MSI-X is off");
-	return 0;
-}
-
-static int on_msix_arm(struct msg *msg, struct err *err)
-{
-	uint32_t vector = msg->packet->msix_arm->vector;
-	int r = check_vector(vector, err);
-
-	if (r == 0)
-		r = self.ops->msix_arm(vector, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
-}
-
-static int on_msix_disarm(struct msg *msg, struct err *err)
-{
-	uint32_t vector = msg->packet->msix_disarm->vector;
-	int r = check_vector(vector, err);
-
-	if (r == 0)
-		r = self.ops->msix_disarm(vector, err);
-	return finish(msg, r, err);
-}
-
-static int on_msi_enable(struct msg *msg, struct err *err)
-{
-	uint32_t count = msg->packet->msi_enable->vectors;
-	int r = 0;
-
-	if (count == 0 || count > desc_msi_vectors(&self.desc) || (count & (count - 1)))
-		r = err_set(err, -EINVAL, BLAME_PEER, "MSI: %u vectors are not there", count);
-	else if (self.msix_on || self.msi_count)
-		r = err_set(err, -EBUSY, BLAME_PEER, "MSI: %s is on",
-			self.msix_on ? "MSI-X" : "it");
-	else
-		r = self.ops->msi_enable(count, err);
-	if (r == 0)
-		self.msi_count = count;
-	return finish(msg, r, err);
-}
-
-static int on_msi_disable(struct msg *msg, struct err *err)
-{
-	int r = self.msi_count ? self.ops->msi_disable(err) : 0;
-
-	if (r == 0)
-		self.msi_count = 0;
-	return finish(msg, r, err);
-}
-
-static int on_msi_arm(struct msg *msg, struct err *err)
-{
-	uint32_t vector = msg->packet->msi_arm->vector;
-	int r = 0;
-
-	if (vector >= self.msi_count)
-		r = err_set(err, -EINVAL, BLAME_PEER, "MSI vector %u: not there", vector);
-	else
-		r = self.ops->msi_arm(vector, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
-}
-
-static int on_kick_arm(struct msg *msg, struct err *err)
-{
-	uint32_t queue = msg->packet->kick_arm->queue;
-	int r;
-
-	if (!self.described || queue >= self.desc.doorbells.count)
-		return breach(err, "KickArm of a doorbell that is not there");
-	r = self.ops->kick_arm(queue, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
-}
-
-static int on_intx_arm(struct msg *msg, struct err *err)
-{
-	int r;
-
-	if (!self.described || !self.desc.intx)
-		return breach(err, "IntxArm of a pin that is not there");
-	r = self.ops->intx_arm(msg_fd(msg, 0), msg_fd(msg, 1), err);
-	return finish(msg, r, err);
-}
-
-static int on_suspend(struct msg *msg, struct err *err)
-{
-	if (!self.desc.can_suspend)
-		return breach(err, "Suspend of what cannot be suspended");
-	return finish(msg, self.ops->suspend(err), err);
-}
-
-static int on_resume(struct msg *msg, struct err *err)
-{
-	if (!self.desc.can_suspend)
-		return breach(err, "Resume of what cannot be suspended");
-	return finish(msg, self.ops->resume(err), err);
-}
-
-static int on_reset(struct msg *msg, struct err *err)
-{
-	return finish(msg, self.ops->reset(err), err);
-}
-
-static const struct handler {
-	Bulkhead__Packet__BodyCase body;
-	int (*handle)(struct msg *msg, struct err *err);
-} handlers[] = {
+static const struct handler life[] = {
 	{BULKHEAD__PACKET__BODY_OPEN, on_open},
 	{BULKHEAD__PACKET__BODY_DESCRIBE, on_describe},
 	{BULKHEAD__PACKET__BODY_RUN, on_run},
-	{BULKHEAD__PACKET__BODY_CONFIG_READ, on_config_read},
-	{BULKHEAD__PACKET__BODY_CONFIG_WRITE, on_config_write},
-	{BULKHEAD__PACKET__BODY_REGION_READ, on_region_read},
-	{BULKHEAD__PACKET__BODY_REGION_WRITE, on_region_write},
-	{BULKHEAD__PACKET__BODY_MSIX_ENABLE, on_msix_enable},
-	{BULKHEAD__PACKET__BODY_MSIX_DISABLE, on_msix_disable},
-	{BULKHEAD__PACKET__BODY_MSIX_ARM, on_msix_arm},
-	{BULKHEAD__PACKET__BODY_MSIX_DISARM, on_msix_disarm},
-	{BULKHEAD__PACKET__BODY_MSI_ENABLE, on_msi_enable},
-	{BULKHEAD__PACKET__BODY_MSI_DISABLE, on_msi_disable},
-	{BULKHEAD__PACKET__BODY_MSI_ARM, on_msi_arm},
-	{BULKHEAD__PACKET__BODY_RESET, on_reset},
-	{BULKHEAD__PACKET__BODY_KICK_ARM, on_kick_arm},
-	{BULKHEAD__PACKET__BODY_INTX_ARM, on_intx_arm},
-	{BULKHEAD__PACKET__BODY_SUSPEND, on_suspend},
-	{BULKHEAD__PACKET__BODY_RESUME, on_resume},
+	{0, NULL},
 };
+
+static const struct handler *find(const struct handler *table, Bulkhead__Packet__BodyCase body)
+{
+	while (table->handle && table->body != body)
+		table++;
+	return table;
+}
 
 /* One message from one peer. The rules have let through only what that peer may ask for. */
 static int serve_one(struct chan *chan, struct err *err)
 {
+	const struct handler *handler;
 	int r = chan_recv(chan, &self.msg, 0, err);
 
 	if (r == -ETIMEDOUT)
 		return 0;
 	if (r < 0)
 		return r;
-	r = breach(err, "a message without a handler");
-	for (unsigned i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
-		if (handlers[i].body == self.msg.packet->body_case)
-			r = handlers[i].handle(&self.msg, err);
+	handler = find(life, self.msg.packet->body_case);
+	if (!handler->handle)
+		handler = find(helper_asks, self.msg.packet->body_case);
+	r = handler->handle ? handler->handle(&self.msg, err)
+		: breach(err, "a message without a handler");
 	msg_done(&self.msg);
 	return r;
 }

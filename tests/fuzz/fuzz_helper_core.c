@@ -4,8 +4,8 @@
  * checks what it was promised in helper.h. helper.c is included, as its state, like the process's,
  * begins anew with each input.
  *
- * fuzzes: helpers/helper.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: tests/fuzz/walls.c tests/fuzz/wire.c
+ * fuzzes: helpers/helper.c helpers/asks.c ipc/chan.c ipc/rules.c ipc/frame.c
+ * links: helpers/asks.c tests/fuzz/walls.c tests/fuzz/wire.c
  * max_len: 256
  */
 #include "helpers/helper.c"

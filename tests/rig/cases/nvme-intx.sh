@@ -7,7 +7,7 @@ disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
 put_data "$disk" 2048 "nvme-intx $RANDOM"
 host_sha=$(digest "$disk" 2048)
 bind_vfio "$NVME0"
-run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME0"
+run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=24576 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME0"
 wait_for 'BH read sha' 90
 expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
 wait_for 'BH reads begin' 60
@@ -25,6 +25,6 @@ power_off_clean
 guest_sha=$(field "$(said 'write sha')" sha)
 expect "the device binds back to nvme at once" bind_host "$NVME0"
 disk=$(disk_of "$NVME0") || fail "no disk after binding back"
-expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
-expect_on_image 0 8192 "$guest_sha"
+expect "what the guest wrote is on the disk" [ "$(digest "$disk" 24576)" = "$guest_sha" ]
+expect_on_image 0 24576 "$guest_sha"
 pass

@@ -80,7 +80,10 @@ const struct attempt attempts[] = {
 	/* 7. Another device. */
 	{7, WHO_HELPER, "openat of /dev/kvm", try_open_kvm, WALLS_OF_A_PATH},
 	/* 8. DMA mappings. */
-	{8, WHO_HELPER, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	{8, WHO_NULL | WHO_VDPA, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
+	/* To seccomp it is VFIO_DEVICE_PCI_HOT_RESET, which has the same number. */
+	{8, WHO_VFIO, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma,
+		STOPS({WALL_FDS, -ENOTTY})},
 	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
 	/* 9. Requests of its own device that are not on its list. VFIO_DEVICE_RESET is. */
 	{9, WHO_VFIO, "VFIO_DEVICE_FEATURE", try_device_feature, ONLY_SECCOMP, .end = ANY},

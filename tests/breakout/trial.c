@@ -19,7 +19,7 @@
 
 #include "tests/breakout/vm.h"
 
-enum { PATIENCE_MS = 60000, ROUNDS_AFTER = 3, FLOOD_LINES_MAX = 200 };
+enum { PATIENCE_MS = 60000, ROUNDS_AFTER = 3, SETTLE_MS = 2000, FLOOD_LINES_MAX = 200 };
 
 struct devices devices;
 char faults[FAULTS_MAX][200];
@@ -253,6 +253,8 @@ static int judge(const struct attempt *attempt, enum who actor, pid_t broker)
 	r = vm_page->todo[0].result;
 	if (r < 0 && r > KILLED)
 		return r; /* it could not even be sent */
+	/* An event is the main thread's, and the guest's rounds do not wait for that one. */
+	wait_for_words(clock_ms() + SETTLE_MS);
 	if (!cut_off() && !vm.ended && wait_rounds(ROUNDS_AFTER, last) && strcmp(last, "12") != 0)
 		wait_for_words(end); /* a helper that has to let go of a device takes its time */
 	if (attempt->stops[0].wall == WALL_BUDGET)

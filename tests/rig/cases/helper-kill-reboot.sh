@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme iommufd=too limit=150
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=150 long=yes
 # A helper is killed and its guest reboots: before another kernel is loaded the
 # device is let go of, so that no DMA of the last one reaches it. The guest boots
 # without the device, and the host gets it back at the end.

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,old iommufd=too limit=240
+# rig: mem=2G devices=nvme,old iommufd=too limit=240 long=yes
 # Two conventional cards behind a bridge: one IOMMU group, and no reset of their own.
 # Passed together, or one of them with the other on vfio-pci, a guest's reboot resets
 # the bus they are on. With the other one out of reach it is said that it will not be,

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=igb iommufd=too limit=150
+# rig: mem=2G devices=igb iommufd=too limit=150 long=yes
 # A virtual function of an igb whose physical function the host keeps and uses: a
 # lease, pings and an echo over TCP in the guest, 10,000 ARP round trips at no exit
 # to userspace, and the host's own link is none the worse for it.

@@ -1,4 +1,4 @@
-# rig: vdpa=on mem=2G devices=nvme limit=500
+# rig: vdpa=on mem=2G devices=nvme limit=500 long=yes
 # VDUSE: the guest reboots three times, each another way, and then
 # crashes; then its drivers let go of the devices and take them again ten times;
 # the devices work after every one of these.

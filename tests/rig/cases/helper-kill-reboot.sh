@@ -7,9 +7,9 @@ bulkhead_only
 # What the broker still has of the device.
 held() { find "/proc/$broker/fd" -lname '*vfio-device*' -o -lname '/dev/vfio/devices/*' | wc -l; }
 disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
-dd if=/dev/zero of="$disk" bs=1024 seek=15360 count=4 conv=fsync 2>/dev/null
+dd if=/dev/zero of="$disk" bs=1024 seek=28672 count=4 conv=fsync 2>/dev/null
 bind_vfio "$NVME0"
-run_guest "config,pause6,reboots,wait bh.woff=28672" "$NVME0"
+run_guest "config,pause20,reboots,wait bh.woff=28672" "$NVME0"
 wait_for 'BH config' 60
 broker=$(process bulkhead-broker)
 expect "the broker has the device in store" [ "$(held)" = 1 ]

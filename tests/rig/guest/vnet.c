@@ -131,6 +131,9 @@ static int receive_one(struct run *r)
             return 0;
         if (from.sll_pkttype == PACKET_OUTGOING)
             continue;
+        /* The switch in an igb hands a broadcast back to its sender. */
+        if (r->arp && !memcmp(r->frame + ETH_ALEN, r->own, ETH_ALEN))
+            continue;
         if (is_good(r, (size_t)len))
             r->received++;
         else

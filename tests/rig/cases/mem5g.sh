@@ -1,4 +1,4 @@
-# rig: mem=7G devices=nvme iommufd=too limit=240
+# rig: mem=7G devices=nvme iommufd=too limit=240 long=yes
 # The same disk round with 5 GiB of guest RAM; the guest must find all of it,
 # on either side of the hole below 4 GiB.
 . /rig/lib.sh

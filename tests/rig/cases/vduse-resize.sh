@@ -1,4 +1,4 @@
-# rig: vdpa=on mem=2G devices=nvme limit=90
+# rig: vdpa=on mem=2G devices=nvme limit=90 long=yes
 # A change of the device's configuration reaches the guest: VDUSE's image grows,
 # and so does the guest's disk.
 . /rig/lib.sh

@@ -22,6 +22,9 @@
 
 enum { REACH_MAX = 256 /* functions of a bus */ };
 
+#define LEFT_AS_IT_IS                                                                              \
+	"a reboot of the guest finds it as the guest left it, but for DMA, which is off"
+
 static union {
 	struct vfio_pci_hot_reset_info info;
 	struct {
@@ -77,8 +80,7 @@ void vfio_ready(void)
 	if (vfio.own_reset)
 		return;
 	if (!vfio.can_reset || !read_reach()) {
-		log_warn("it has no reset, nor has its bus: a reboot of the guest finds it as the "
-			 "guest left it, but for DMA, which is off");
+		log_warn("it has no reset, nor has its bus; " LEFT_AS_IT_IS);
 		return;
 	}
 	for (unsigned i = 0; i < reach.info.count; i++) {
@@ -95,8 +97,7 @@ void vfio_ready(void)
 	}
 	vfio.can_reset = false;
 	log_warn("it has no reset of its own, and that of its bus would reach what this VM does not "
-		 "have, or has in another IOMMU group: %s; a reboot of the guest finds it as the "
-		 "guest left it, but for DMA, which is off", others);
+		 "have, or has in another IOMMU group: %s; " LEFT_AS_IT_IS, others);
 }
 
 static int own_reset(struct err *err)
@@ -117,10 +118,16 @@ static int hot_reset(struct err *err)
 	} ask = {.reset = {.argsz = sizeof(ask), .count = vfio.group.n >= 0}};
 
 	ask.with.group = vfio.group.n;
-	if (ioctl(vfio.device.n, VFIO_DEVICE_PCI_HOT_RESET, &ask.reset) < 0)
+	if (ioctl(vfio.device.n, VFIO_DEVICE_PCI_HOT_RESET, &ask.reset) == 0) {
+		log_debug("its bus is reset");
+		return 0;
+	}
+	if (errno != EINVAL)
 		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_PCI_HOT_RESET: %s",
 			strerror(errno));
-	log_debug("its bus is reset");
+	/* Of a group the kernel tells only now that one of its functions is not with VFIO. */
+	vfio.can_reset = false;
+	log_warn("its bus cannot be reset, as a function on it is not on vfio-pci; " LEFT_AS_IT_IS);
 	return 0;
 }
 

@@ -363,6 +363,8 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 
 void opts_help(void)
 {
+	enum { COLUMN = 32 }; /* where what an option does is told */
+
 	printf("bulkhead v" BULKHEAD_VERSION ": runs a Linux guest with PCI devices of its own, each "
 	       "driven by a\nsandboxed process of its own.\n\n"
 	       "  bulkhead --kernel bzImage --initramfs initrd.img --cmdline console=ttyS0 \\\n"
@@ -376,8 +378,10 @@ void opts_help(void)
 		/* printf counts bytes: an ellipsis is three of them and one column. */
 		if (o->arg && strstr(o->arg, "…"))
 			width -= 2;
+		if (width >= COLUMN)
+			width = printf("\n") - 1;
 		for (; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-			printf("%*s%.*s\n", 32 - width, "", (int)strcspn(line, "\n"), line);
+			printf("%*s%.*s\n", COLUMN - width, "", (int)strcspn(line, "\n"), line);
 			width = 0;
 		}
 	}

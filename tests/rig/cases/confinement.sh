@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=180
+# rig: mem=2G devices=nvme,nvme limit=300
 # After set-up, by /proc: separate binaries in separate processes; seccomp in
 # every thread; no capability in any set; namespaces of their own; the core holds
 # no device; the helper exactly its device and its sockets.
@@ -7,7 +7,7 @@
 bulkhead_only
 bind_vfio "$NVME0"
 # The guest has used its disk and is idle: a busy one would slow the look at /proc.
-run_guest info,read,irq,pause120 "$NVME0"
+run_guest info,read,irq,wait "$NVME0"
 wait_for 'BH irq ' 60
 confinement_table "$VM"
 

@@ -107,7 +107,7 @@ int irq_setup(struct vfio *v, struct err *err)
 }
 
 /* Off; nothing is armed. A pin that was raised and not ended is forgotten with it. */
-static int leave_mode(struct err *err)
+int irq_off(struct err *err)
 {
 	static const unsigned index[] = {[IRQ_INTX] = VFIO_PCI_INTX_IRQ_INDEX,
 		[IRQ_MSI] = VFIO_PCI_MSI_IRQ_INDEX, [IRQ_MSIX] = VFIO_PCI_MSIX_IRQ_INDEX};
@@ -133,7 +133,7 @@ static int enter_intx(struct err *err)
 	irqs.with.fds[0] = vfio.resample.n;
 	r = set_irqs(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, VFIO_IRQ_SET_ACTION_UNMASK, err);
 	if (r < 0)
-		leave_mode(&(struct err){0});
+		irq_off(&(struct err){0});
 	return r;
 }
 
@@ -158,7 +158,7 @@ int vfio_intx_arm(struct fd trigger, struct fd resample, struct err *err)
 
 static int enter(enum irq_mode mode, unsigned index, unsigned count, struct err *err)
 {
-	int r = leave_mode(err);
+	int r = irq_off(err);
 
 	if (r < 0)
 		return r;
@@ -172,14 +172,9 @@ static int enter(enum irq_mode mode, unsigned index, unsigned count, struct err 
 	return r;
 }
 
-int irq_off(struct err *err)
-{
-	return leave_mode(err);
-}
-
 int irq_reset(struct err *err)
 {
-	int r = leave_mode(err);
+	int r = irq_off(err);
 
 	return r < 0 ? r : enter_intx(err);
 }

@@ -39,9 +39,9 @@ int vfio_region_write(unsigned index, uint64_t offset, unsigned size, uint64_t v
 
 /* irq.c */
 int irq_setup(struct vfio *vfio, struct err *err);
-/* No vector armed, and back to INTx, with no interrupt in service. */
-/* No interrupt reaches anybody; and as at power-on. */
+/* No interrupt of any kind, nothing armed. */
 int irq_off(struct err *err);
+/* No vector armed, and back to INTx, with no interrupt in service. */
 int irq_reset(struct err *err);
 int vfio_intx_arm(struct fd trigger, struct fd resample, struct err *err);
 int vfio_msi_enable(unsigned count, struct err *err);

@@ -16,6 +16,7 @@
 
 #include "helpers/virtio/virtio_pci.h"
 #include "ipc/log.h"
+#include "tests/unit/trace.h"
 
 enum { QUEUES = 3, ACK = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
 enum { WIN = 0x90 };
@@ -25,25 +26,8 @@ enum { WIN = 0x90 };
 
 static struct virtio_pci vp;
 static struct err err;
-static char trace[4096];
 static uint8_t device_config[60];
 static bool refuse_features, refuse_start, refuse_reset, hurt;
-
-static void traced(const char *fmt, ...)
-{
-	size_t n = strlen(trace);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
-	va_end(ap);
-}
-
-#define expect(what)                                                                               \
-	do {                                                                                       \
-		cr_assert_str_eq(trace, what);                                                     \
-		trace[0] = '\0';                                                                   \
-	} while (0)
 
 static int on_reset(struct err *e)
 {

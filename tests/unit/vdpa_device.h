@@ -22,6 +22,7 @@
 #include "helpers/vdpa/vdpa.h"
 #include "helpers/virtio/split_ring.h"
 #include "ipc/log.h"
+#include "tests/unit/trace.h"
 
 enum { NODE_QUEUES = 8, MiB = 1 << 20 };
 
@@ -55,7 +56,6 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	return r;
 }
 
-static char trace[4096];
 static struct fd iotlb;
 static struct err err;
 
@@ -66,22 +66,6 @@ ssize_t write(int fd, const void *data, size_t size)
 		skew_ms += map_ms;
 	return (ssize_t)syscall(SYS_write, fd, data, size);
 }
-
-static inline void traced(const char *fmt, ...)
-{
-	size_t n = strlen(trace);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
-	va_end(ap);
-}
-
-#define expect(what)                                                                               \
-	do {                                                                                       \
-		cr_assert_str_eq(trace, what);                                                     \
-		trace[0] = '\0';                                                                   \
-	} while (0)
 
 static inline int fail(int code)
 {

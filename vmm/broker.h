@@ -24,6 +24,7 @@ struct broker {
 	unsigned n;        /* of them attached, in that order */
 	bool pins;         /* guest RAM will be pinned for DMA */
 	struct remote remotes[DEVICES_MAX];
+	unsigned devfn[DEVICES_MAX]; /* where the operator wants them; 0: anywhere */
 };
 
 /* Forks and execs the broker, before the core holds anything a child must not have, and lets it

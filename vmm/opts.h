@@ -20,6 +20,7 @@ struct device_opt {
 	const char *kind; /* "vfio", "vdpa", "null": the helper that drives it */
 	const char *path; /* as given; NULL for null */
 	unsigned num_queues; /* vdpa; 0: the device's own number */
+	unsigned devfn;      /* on the guest's bus, device << 3 | function; 0: any free device */
 	char id[ID_MAX];
 };
 

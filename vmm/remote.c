@@ -264,10 +264,9 @@ static int make_vectors(struct remote *fn, struct err *err)
 }
 
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err)
+	unsigned devfn, struct err *err)
 {
 	fd_owned device = FD_NONE_INIT;
-	unsigned device_number;
 	int r;
 
 	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .pin = FD_NONE_INIT,
@@ -289,17 +288,17 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	fn->pm_cap = find_cap(&fn->desc, CAP_PM);
 	fn->exp_cap = find_cap(&fn->desc, CAP_EXP);
 	fn->af_cap = find_cap(&fn->desc, CAP_AF);
-	r = pci_add(pci, &remote_ops, fn);
+	r = pci_add(pci, devfn, &remote_ops, fn);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "%s: bus 0 is full: at most %d devices",
 			fn->peer.name, PCI_DEVICES - 1);
-	device_number = (unsigned)r;
-	r = intx_make(fn, device_number, err);
+	devfn = (unsigned)r;
+	r = intx_make(fn, devfn / PCI_FUNCTIONS, err);
 	if (r < 0)
 		return r;
-	log_info("%s: device 0000:00:%02x.0 of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
-		"%u doorbells", fn->peer.name, device_number, fn->desc.intx ? "on" : "off",
-		desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
+	log_info("%s: device 0000:00:%02x.%u of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
+		"%u doorbells", fn->peer.name, devfn / PCI_FUNCTIONS, devfn % PCI_FUNCTIONS,
+		fn->desc.intx ? "on" : "off", desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
 	return 0;
 }
 

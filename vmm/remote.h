@@ -65,7 +65,7 @@ struct remote {
 
 /* Describes, places and maps the function and adds it to the root. peer is taken over. */
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err);
+	unsigned devfn, struct err *err);
 
 /* The helper enters its run-time policy. */
 int remote_run(struct remote *fn, struct err *err);

@@ -34,10 +34,16 @@ int vm_vfio_add(struct vm *vm, int file_fd, struct err *err)
 	return take(&in, 1) % 8 ? 0 : err_set(err, -EIO, BLAME_HOST, "no");
 }
 
-int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err)
+void pci_reserve(struct pci *pci, unsigned devfn)
 {
-	(void)vm, (void)pci, (void)err;
+	(void)pci;
+	require(devfn == 0); /* opts of this target asks for no place */
+}
+
+int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
+	unsigned devfn, struct err *err)
+{
+	(void)vm, (void)pci, (void)devfn, (void)err;
 	require(peer->ask.sock.n >= 0 && peer->event.sock.n >= 0 && peer->name[63] == '\0');
 	fn->peer = *peer;
 	return 0;

@@ -4,7 +4,7 @@
  *
  * Whatever it is, the test ends with no process of ours left behind.
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>

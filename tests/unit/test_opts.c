@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -148,6 +148,12 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device", "--device", "missing"},
 		{"--kernel k --device id=x", "--device", "path= is missing"},
 		{"--kernel k --device path=/a,id=a/b", "id", "a/b"},
+		{"--kernel k --device path=/a,pci_device_id=0", "pci_device_id", "from 1 to 31"},
+		{"--kernel k --device path=/a,pci_device_id=32", "pci_device_id", "from 1 to 31"},
+		{"--kernel k --vdpa path=/a,pci_device_id=5,pci_function=8", "pci_function", "from 1 to 7"},
+		{"--kernel k --device path=/a,pci_function=1", "pci_function", "pci_device_id="},
+		{"--kernel k --device path=/a,pci_device_id=5 --null pci_device_id=5", "vfio0", "null1"},
+		{"--kernel k --null pci_device_id=5,pci_function=1 --null", "null0", "no function 0"},
 		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
 		{"--kernel k --vdpa num_queues=2", "--vdpa", "path= is missing"},
 		{"--kernel k --vdpa path=/a,num_queues=0", "num_queues", "from 1 to 65535"},
@@ -162,6 +168,18 @@ Test(opts, refusals_name_the_option)
 			"«%s» says «%s»", bad[i].line, err.msg);
 		cr_expect(!strchr(err.msg, '\n') && err.blame == BLAME_HOST);
 	}
+}
+
+/* The order in which they are given does not matter. */
+Test(opts, places)
+{
+	cr_assert(parse("--kernel k --null --device path=/a,pci_device_id=5,pci_function=7 "
+		"path=/b,pci_device_id=5,pci_function=0 --vdpa path=/c,pci_device_id=31") == 0, "%s",
+		err.msg);
+	cr_expect_eq(opts.devices[0].devfn, 0);
+	cr_expect_eq(opts.devices[1].devfn, 5 * 8 + 7);
+	cr_expect_eq(opts.devices[2].devfn, 5 * 8);
+	cr_expect_eq(opts.devices[3].devfn, 31 * 8);
 }
 
 Test(opts, too_many_devices)

@@ -298,7 +298,7 @@ static void setup(void)
 	bus_init(&vm.mmio);
 	bus_init(&vm.pio);
 	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
-	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, 0, &err), 0, "%s", err.msg);
 	trace[0] = '\0';
 }
 
@@ -532,7 +532,7 @@ Test(remote, two_bars_at_one_address_do_not_fight)
 	struct err err = {0};
 	uint32_t command = 2, low = 0;
 
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, 0, &err), 0, "%s", err.msg);
 	cfg(0x04, 2, 2);
 	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x10, (uint8_t *)&low, 4);
 	trace[0] = '\0';
@@ -584,7 +584,7 @@ static void make_virtio(struct remote *virtio, bool pages)
 		desc.regions[2].ranges[0].size = 0x2000;
 	}
 	desc.doorbells = (struct doorbell_desc){.count = 3, .bar = 2, .stride = 4096};
-	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, 0, &err), 0, "%s", err.msg);
 }
 
 static void virtio_cfg(unsigned reg, unsigned size, uint32_t value)
@@ -644,7 +644,7 @@ Test(remote, mappable_ranges_need_a_device)
 	struct err err = {0};
 
 	close(device_fd);
-	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &err), 0);
+	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, 0, &err), 0);
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
 }
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/describe.h"
 #include "vmm/opts_value.h"
 #include "vmm/pci.h"
 
@@ -79,13 +80,19 @@ static int set_path(struct device_opt *d, const struct key *path, struct err *er
 
 int opts_device(struct opts *opts, const char *value, struct err *err)
 {
-	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {NULL, false, ""}};
+	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {"x_exclude_mmap_bars", false, ""},
+		{NULL, false, ""}};
+	const char *trapped = keys[KEY_OWN + 1].value;
 	struct device_opt *d;
 	int r = parse_keys("--device", value, keys, err);
 
 	if (r == 0)
 		r = add_device(opts, "vfio", keys, &d, err);
-	return r < 0 ? r : set_path(d, &keys[KEY_OWN], err);
+	if (r == 0)
+		r = set_path(d, &keys[KEY_OWN], err);
+	if (r == 0 && trapped[0])
+		r = parse_set("--device x_exclude_mmap_bars", trapped, PCI_BARS - 1, &d->trapped, err);
+	return r;
 }
 
 int opts_vdpa(struct opts *opts, const char *value, struct err *err)

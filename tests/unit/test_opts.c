@@ -148,6 +148,14 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device", "--device", "missing"},
 		{"--kernel k --device id=x", "--device", "path= is missing"},
 		{"--kernel k --device path=/a,id=a/b", "id", "a/b"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=6", "x_exclude_mmap_bars", "0 to 5"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[3-2]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=1]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[-1]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,2", "--device", "no key"},
 		{"--kernel k --device path=/a,pci_device_id=0", "pci_device_id", "from 1 to 31"},
 		{"--kernel k --device path=/a,pci_device_id=32", "pci_device_id", "from 1 to 31"},
 		{"--kernel k --vdpa path=/a,pci_device_id=5,pci_function=8", "pci_function", "from 1 to 7"},
@@ -168,6 +176,16 @@ Test(opts, refusals_name_the_option)
 			"«%s» says «%s»", bad[i].line, err.msg);
 		cr_expect(!strchr(err.msg, '\n') && err.blame == BLAME_HOST);
 	}
+}
+
+Test(opts, lists)
+{
+	cr_assert(parse("--kernel k --device x_exclude_mmap_bars=[0,2-4],path=/a "
+		"path=/b,x_exclude_mmap_bars=5 path=/[c]") == 0, "%s", err.msg);
+	cr_expect_eq(opts.devices[0].trapped, 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4);
+	cr_expect_eq(opts.devices[1].trapped, 1u << 5);
+	cr_expect_eq(opts.devices[2].trapped, 0);
+	cr_expect_str_eq(opts.devices[2].path, "/[c]");
 }
 
 /* The order in which they are given does not matter. */

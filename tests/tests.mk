@@ -12,7 +12,7 @@ define test_binary
 $(1): $(call obj,$(2) $(call links,$(2))) $(COMMON_OBJ)
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(CC) $(BASE_LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) $(LIBS) -lcriterion -lpthread
+	$$(Q)$(CC) $(BASE_LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) $$(LIBS) -lcriterion -lpthread
 endef
 $(foreach t,$(wildcard tests/unit/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/unit/%.c,$(B)/tests/%,$(t)),$(t))))

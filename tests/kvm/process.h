@@ -80,6 +80,7 @@ struct run {
 
 static struct run run;
 static void (*before_exec)(void); /* what the starter is like; NULL: nothing special */
+static const char *folder;        /* where the binaries are; NULL: in the build tree */
 
 static inline void binary(char ret[static PATH_MAX])
 {
@@ -111,6 +112,8 @@ static inline void start(const char *options, int tty, uid_t uid)
 	int n = 6, in[2], out[2], err[2];
 
 	binary(path);
+	if (folder)
+		snprintf(path, sizeof(path), "%s/bulkhead", folder);
 	snprintf(words, sizeof(words), "%s", options);
 	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
 		argv[n++] = w;

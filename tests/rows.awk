@@ -59,6 +59,7 @@ FNR == NR {
 
 / would have been killed, / {
 	sub(/^bulkhead seccomp: /, "")
+	sub(/, [0-9]+ times;/, ";")
 	if (!killed[$0]++)
 		kills[++n_kills] = $0
 }

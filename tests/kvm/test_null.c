@@ -3,8 +3,6 @@
  * The whole program with a guest that drives the null device: its BAR, its MSI-X table, an
  * interrupt from its doorbell. What the core, its vCPU threads and a helper do for a device with
  * vectors, without one; `make check-rows-here` counts what of the policies that takes.
- *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
  */
 #include "tests/kvm/process.h"
 

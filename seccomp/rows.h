@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -26,7 +27,7 @@
 
 /* What building the next, smaller filter takes. */
 #define ROWS_NEXT_FILTER                                                                           \
-	ALLOW(seccomp, "policy_enter: load the run policy"),                                       \
+	ALLOW_IF(seccomp, 0, SECCOMP_SET_MODE_FILTER, "policy_enter: load the run policy"),        \
 		ALLOW(brk, "malloc in libseccomp"),                                                \
 		ALLOW_MASKED(mmap, 2, PROT_EXEC, 0, "malloc in libseccomp"),                       \
 		ALLOW(munmap, "free in libseccomp"), ALLOW(mremap, "realloc in libseccomp")

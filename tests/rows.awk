@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Adds up what the tracer of --seccomp log -vv counted in many VMs, for tests/check-rows: every row
-# with its uses, and for the rows of the run policies the arguments that were one small number in
-# all calls. Before the log comes tests/rows, the known exceptions.
+# with its uses; and for rows of the run policies, and of the helpers' set-up, which opens the device,
+# the arguments that were one small number in all calls. Before the log comes tests/rows, the known exceptions.
 #
 # A log line: "bulkhead seccomp: vfio (run): row used 2 times: pread64; always arg2 0x4 arg5 0".
 #
 # -v here=1: the log is of tests without the rig. What tests/rows says is used in the rig counts as
 # used, and no argument is judged: there are too few calls.
 
-# Of each call a run policy may have, its arguments: v, which a row could ask for, a null pointer too;
+# Of each call these may have, its arguments: v, which a row could ask for, a null pointer too;
 # or -, a descriptor, a length, an id, which are what they happen to be.
 BEGIN {
 	split("ppoll --vvv recvmsg -vv sendmsg -vv write -v- read -v- close - clock_gettime vv " \
 		"exit_group v futex -v- rt_sigreturn . eventfd2 vv ioctl -v pread64 -v-- " \
 		"pwrite64 -v-- fstat -v fstatfs -v munmap -- wait4 -vvv waitid v-vvv " \
-		"pidfd_send_signal -vvv tgkill v-v alarm v", t, " ")
+		"pidfd_send_signal -vvv tgkill v-v alarm v seccomp vv- brk - mmap v--v-- " \
+		"mremap ----v fcntl --- prlimit64 vvv-", t, " ")
 	for (i = 1; i in t; i += 2)
 		arguments[t[i]] = t[i + 1]
 }
@@ -106,7 +107,7 @@ END {
 			continue
 		}
 		call = row; sub(/^[^:]*: /, "", call); sub(/ .*/, "", call)
-		if (here || row !~ /\(run\)/)
+		if (here || row !~ /\(run\)|^(vfio|vdpa|null) /)
 			continue
 		if (!(call in arguments))
 			finding(row ": unknown arguments; say in tests/rows.awk what it takes")

@@ -6,6 +6,7 @@
 #
 # A log line: "bulkhead seccomp: vfio (run): row used 2 times: pread64; always arg2 0x4 arg5 0".
 #
+# -v policies=: the names of all, each of which has to have been entered.
 # -v here=1: the log is of tests without the rig. What tests/rows says is used in the rig counts as
 # used, and no argument is judged: there are too few calls.
 
@@ -41,6 +42,7 @@ FNR == NR {
 	always = row; if (!sub(/.*; always/, "", always)) always = ""
 	sub(/; always.*/, "", row)
 	row = policy ": " row
+	entered[policy] = 1
 	if (!(row in used))
 		order[++n] = row
 	used[row] += times + 0
@@ -100,6 +102,10 @@ function small(value) {
 END {
 	for (k = 1; k <= n_kills; k++)
 		finding(kills[k])
+	m = split(policies, a, ",")
+	for (k = 1; k <= m; k++)
+		if (!(a[k] in entered) && !(here && a[k] ~ /^v(fio|dpa) /))
+			finding(a[k] ": nobody entered it")
 	for (k = 1; k <= n; k++) {
 		row = order[k]
 		if (used[row] == 0) {

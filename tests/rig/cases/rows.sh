@@ -24,7 +24,8 @@ helper_of() {
 until_marks() {
     local end=$((SECONDS + $2 * PATIENCE))
     until [ "$(grep -ac '^BH mark.*left=0x0*50.$' "$CONSOLE")" -ge "$1" ]; do
-        vm_alive && ((SECONDS < end)) || fail "no boot $1 with the card within $(($2 * PATIENCE)) s"
+        vm_alive || fail "the VMM ended before boot $1 with the card"
+        ((SECONDS < end)) || fail "no boot $1 with the card within $(($2 * PATIENCE)) s"
         sleep 0.1
     done
 }

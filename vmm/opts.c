@@ -130,11 +130,27 @@ static int add_device(struct opts *opts, const char *kind, const struct key *pat
 	return 0;
 }
 
+/* Why not: SECURITY.md, "What a device reaches". */
+static int check_p2p(const char *value, struct err *err)
+{
+	bool on = false;
+	int r = parse_switch("--device x_p2p", value, &on, err);
+
+	if (r < 0 || !on)
+		return r;
+	return refuse(err, "--device x_p2p=on: not possible: a BAR is where the guest puts it, and "
+		"what maps memory for DMA is sealed before the guest runs and hears nothing of it; "
+		"leave it out: devices reach RAM only");
+}
+
 static int set_device(struct opts *opts, const char *value, struct err *err)
 {
-	struct key keys[] = {{"path", true, ""}, {"id", false, ""}, {NULL, false, ""}};
+	struct key keys[] = {{"path", true, ""}, {"id", false, ""}, {"x_p2p", false, ""},
+		{NULL, false, ""}};
 	int r = parse_keys("--device", value, keys, err);
 
+	if (r == 0 && keys[2].value[0])
+		r = check_p2p(keys[2].value, err);
 	return r < 0 ? r : add_device(opts, "vfio", &keys[0], &keys[1], err);
 }
 

@@ -78,14 +78,29 @@ static int set_path(struct device_opt *d, const struct key *path, struct err *er
 	return d->path ? 0 : err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 }
 
+/* Why not: SECURITY.md, "What a device reaches". */
+static int check_p2p(const char *value, struct err *err)
+{
+	bool on = false;
+	int r = parse_switch("--device x_p2p", value, &on, err);
+
+	if (r < 0 || !on)
+		return r;
+	return refuse(err, "--device x_p2p=on: not possible: a BAR is where the guest puts it, and "
+		"what maps memory for DMA is sealed before the guest runs and hears nothing of it; "
+		"leave it out: devices reach RAM only");
+}
+
 int opts_device(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {"x_exclude_mmap_bars", false, ""},
-		{NULL, false, ""}};
-	const char *trapped = keys[KEY_OWN + 1].value;
+		{"x_p2p", false, ""}, {NULL, false, ""}};
+	const char *trapped = keys[KEY_OWN + 1].value, *p2p = keys[KEY_OWN + 2].value;
 	struct device_opt *d;
 	int r = parse_keys("--device", value, keys, err);
 
+	if (r == 0 && p2p[0])
+		r = check_p2p(p2p, err);
 	if (r == 0)
 		r = add_device(opts, "vfio", keys, &d, err);
 	if (r == 0)

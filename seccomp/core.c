@@ -70,7 +70,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IF(madvise, 2, MADV_POPULATE_WRITE, "populate_thread"),
 	ALLOW_IF(madvise, 2, MADV_DONTNEED, "the end of populate_thread: its stack"),
 	ALLOW(exit, "the end of populate_thread"),
-	ALLOW(sched_getaffinity, "populate_start: how many processors"),
+	ALLOW(sched_getaffinity, "populate: how many processors"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ALLOW(signalfd4, "main loop"),

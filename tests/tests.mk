@@ -50,7 +50,7 @@ check-vdpa: all ## every vDPA case of the rig
 	@tests/rig/run $(notdir $(basename $(shell grep -l "^. rig:.* vdpa=on" tests/rig/cases/*.sh)))
 
 check-iommufd: all ## the VFIO cases again, by iommufd, on a kernel it builds the first time
-	@tests/rig/run $(addsuffix @iommufd,$(notdir $(basename $(shell grep -l "^. rig:.* iommufd=too" tests/rig/cases/*.sh))))
+	@tests/rig/run $(addsuffix @iommufd,$(notdir $(basename $(shell grep -l "^. rig:.* iommufd=too" tests/rig/cases/*.sh)))) map-address
 
 bench-dma: all ## seconds a GiB of guest RAM takes to be mapped for DMA, beside QEMU, in the rig
 	@tests/rig/run -v bench-dma

@@ -213,16 +213,12 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
 {
-	struct populate populate = {0};
-	int r = 0;
+	int r = broker->pins ? populate(&vm->ram, err) : 0;
 
-	if (broker->pins)
-		populate_start(&populate, &vm->ram);
 	for (unsigned i = 0; i < broker->n_wanted; i++)
 		pci_reserve(pci, broker->wanted[i].devfn);
 	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
 		r = attach(broker, i, vm, pci, err);
-	populate_end(&populate, r < 0);
 	return r;
 }
 

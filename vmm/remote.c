@@ -81,7 +81,7 @@ static uint32_t overlay(const struct remote *fn, unsigned offset, unsigned size,
 		if (at >= REG_BARS && at < REG_BARS_END)
 			byte = bar_register(fn, (at - REG_BARS) / 4) >> (at % 4 * 8) & 0xff;
 		else if (at >= REG_ROM && at < REG_ROM_END)
-			byte = 0;
+			byte = fn->rom.value >> (at % 4 * 8) & 0xff;
 		else if (fn->msix.n && at - (fn->desc.msix.cap + 2) < 2)
 			byte = (uint32_t)msix_control_read(&fn->msix) >> (at % 2 * 8) & 0xff;
 		else if (fn->msi.len && at - (fn->desc.msi_cap + 2) < fn->msi.len - 2)
@@ -164,6 +164,7 @@ static void on_flr(struct remote *fn)
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = 0;
+	fn->rom.value = 0;
 	if (ask_reset(&fn->peer) < 0)
 		peer_fail(&fn->peer, "it was not reset as the guest asked");
 	peer_begin(&fn->peer);
@@ -211,7 +212,7 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 	else if (offset >= REG_BARS && offset < REG_BARS_END)
 		on_bar(fn, offset, size, value);
 	else if (offset >= REG_ROM && offset < REG_ROM_END)
-		;
+		rom_register_write(fn, merge(fn->rom.value, REG_ROM, offset, size, value));
 	else if (overlaps(offset, size, REG_COMMAND, 2))
 		on_command(fn, offset, size, value);
 	else if (fn->msix.n && overlaps(offset, size, fn->desc.msix.cap + 2, 2))
@@ -235,6 +236,7 @@ static void reset(void *opaque)
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
+	fn->rom.value = fn->rom.placed;
 	if (!fn->peer.failed && fn->desc.can_reset && ask_reset(&fn->peer) < 0)
 		peer_fail(&fn->peer, "it was not reset for the guest's new start");
 	if (fn->peer.failed) {
@@ -292,6 +294,8 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 		r = bars_place(fn, err);
 	if (r == 0)
 		r = bars_map_device(fn, device.n, err);
+	if (r == 0)
+		r = rom_make(fn, device.n, opt, err);
 	if (r == 0)
 		r = doorbells_make(fn, err);
 	if (r < 0)
@@ -374,6 +378,7 @@ void remote_drop(struct remote *fn)
 	fn->peer.reported = fn->peer.detached = true;
 	forget(fn);
 	bars_unmap_device(fn);
+	rom_drop(fn);
 	doorbells_drop(fn);
 	free(fn->vectors);
 	free(fn->irqs);

@@ -35,6 +35,16 @@ struct bar {
 	void *host[REGION_RANGES]; /* mappings of the device, held until the end */
 };
 
+/* The expansion ROM: a copy made at start, which the guest reads as memory. */
+struct rom {
+	void *host;
+	uint64_t size;   /* of the register, and of host where that is not less than a page; 0: none */
+	uint32_t value;  /* the register: an address and ROM_ENABLE */
+	uint32_t placed; /* where the core put it at start */
+	uint32_t at;     /* where it is, if slot >= 0 */
+	int slot;
+};
+
 struct vector_irq {
 	int eventfd; /* kept until the vector is cold: an irqfd dies with its last descriptor */
 	uint32_t gsi;
@@ -55,6 +65,7 @@ struct remote {
 	uint16_t command;                 /* as the guest last wrote it */
 	bool d3;                          /* power state D3hot */
 	struct bar bars[PCI_BARS];
+	struct rom rom;
 	struct msix msix;
 	struct msix_vector *vectors;
 	struct vector_irq *irqs;
@@ -108,6 +119,16 @@ void bar_register_write(struct remote *fn, unsigned index, uint32_t value);
 void bars_update(struct remote *fn);
 /* Takes memory BARs out before the device's memory goes. */
 void bars_hide(struct remote *fn);
+
+/* remote_rom.c. Reads the file of rom=, if there is one, into opt. */
+int rom_read_file(struct device_opt *opt, struct err *err);
+/* With the lock held, but for make: device_fd is what the helper sent, or -1; the ROM is the
+ * operator's file, the device's, or none. */
+int rom_make(struct remote *fn, int device_fd, const struct device_opt *opt, struct err *err);
+void rom_register_write(struct remote *fn, uint32_t value);
+/* Makes the memslot agree with register, COMMAND and power state; show false: there is none. */
+void rom_update(struct remote *fn, bool show);
+void rom_drop(struct remote *fn);
 
 /* remote_kick.c. With the lock held, but for make. */
 int doorbells_make(struct remote *fn, struct err *err);

@@ -339,12 +339,14 @@ void bars_update(struct remote *fn)
 		else
 			decode_off(fn, &fn->bars[i]);
 	}
+	rom_update(fn, !fn->d3 && fn->command & COMMAND_MEM);
 }
 
 void bars_hide(struct remote *fn)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		decode_off(fn, &fn->bars[i]);
+	rom_update(fn, false);
 }
 
 bool remote_bar_fault(struct remote *fn, bool doorbells)

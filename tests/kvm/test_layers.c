@@ -2,7 +2,7 @@
  *
  * The layers of confinement on the whole program, and `bulkhead audit` of it from outside.
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <seccomp.h>
 
@@ -208,20 +208,6 @@ Test(audit, without_rights_it_cannot_tell, .init = needs_an_audit, .timeout = 60
 		report.text);
 	kill(run.pid, SIGTERM);
 	finish(0);
-}
-
-/* The helpers are started by the VM's user, so it must get to where they are. */
-static bool may_run_it(uid_t uid, gid_t gid)
-{
-	char path[PATH_MAX];
-	int status = 0;
-	pid_t child;
-
-	binary(path);
-	child = fork();
-	if (child == 0)
-		_exit(setgid(gid) == 0 && setuid(uid) == 0 && access(path, X_OK) == 0 ? 0 : 1);
-	return waitpid(child, &status, 0) == child && status == 0;
 }
 
 Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)

@@ -73,7 +73,7 @@ check-policy: $(B)/bulkhead-policy
 	 echo "1 passed, 0 failed, 0 skipped" || \
 	 { echo "seccomp/POLICY.txt is stale: make policy"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
-check-rows: all tests ## every policy row used by some test, none broader than its use: with the rig
+check-rows: all tests ## every policy row used by some test, none broader than its use: five to seven minutes in the rig
 	@tests/check-rows
 
 check-rows-here: all tests ## the same, as far as it needs no device

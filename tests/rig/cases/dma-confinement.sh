@@ -1,4 +1,4 @@
-# rig: mem=6G devices=nvme,nvme,edu iommufd=too limit=300
+# rig: mem=6G devices=nvme,nvme,edu iommufd=too limit=300 long=yes
 # A guest program makes a device read and write at addresses of every class.  The
 # guest's RAM is reached, to its first and last byte; everything else faults in the
 # IOMMU, each access of it, and harms no page of the host, no device and no BAR; the

@@ -20,6 +20,8 @@ struct device_opt {
 	const char *kind; /* "vfio", "vdpa", "null": the helper that drives it */
 	const char *path; /* as given; NULL for null */
 	unsigned num_queues; /* vdpa; 0: the device's own number */
+	unsigned devfn;      /* on the guest's bus, device << 3 | function; 0: any free device */
+	unsigned trapped;    /* vfio: a bit for each BAR that is not mapped into the guest */
 	char id[ID_MAX];
 };
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "vmm/msi.h"
+#include "vmm/opts.h"
 #include "vmm/pci.h"
 #include "vmm/peer.h"
 
@@ -65,7 +66,7 @@ struct remote {
 
 /* Describes, places and maps the function and adds it to the root. peer is taken over. */
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err);
+	const struct device_opt *opt, struct err *err);
 
 /* The helper enters its run-time policy. */
 int remote_run(struct remote *fn, struct err *err);
@@ -97,6 +98,8 @@ void remote_unlock(struct remote *fn);
 
 /* remote_bar.c. With the lock held. */
 int bars_place(struct remote *fn, struct err *err);
+/* Before they are mapped: every access to the BARs with a bit goes to the helper. */
+void bars_trap(struct remote *fn, unsigned bars);
 int bars_map_device(struct remote *fn, int device_fd, struct err *err);
 void bars_unmap_device(struct remote *fn);
 uint32_t bar_register(const struct remote *fn, unsigned index);

@@ -65,6 +65,7 @@ struct broker {
 	struct fd container;       /* type1, or */
 	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
 	uint32_t ioas;
+	bool by_address;           /* iommufd: this kernel maps no memory by file */
 	bool started, mapped, sealed;
 };
 

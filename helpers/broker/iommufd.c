@@ -185,9 +185,16 @@ int iommufd_map(struct broker *broker, const struct ram_region *ram)
 		.fd = broker->memfd.n, .start = ram->offset, .length = ram->size,
 		.iova = ram->gpa};
 
+	if (broker->by_address)
+		return map_by_address(broker, ram);
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_MAP_FILE, &map) == 0)
 		return 0;
-	return errno == ENOTTY ? map_by_address(broker, ram) : -errno;
+	if (errno != ENOTTY)
+		return -errno;
+	broker->by_address = true;
+	log_info("guest RAM is mapped for DMA by address: this kernel has no IOMMU_IOAS_MAP_FILE "
+		 "(Linux 6.13)");
+	return map_by_address(broker, ram);
 }
 
 void iommufd_let_go(const struct device *device)

@@ -98,7 +98,10 @@ static int read_config(struct vfio *v, struct err *err)
 			return err_set(err, n < 0 ? -errno : -EIO, BLAME_HOST,
 				"config space cannot be read at 0x%x", at);
 	}
-	return config_map_build(raw, size, &v->config, err);
+	r = config_map_build(raw, size, &v->config, err);
+	if (r == 0 && v->own_reset)
+		config_map_flr(&v->config);
+	return r;
 }
 
 int regions_read(struct vfio *v, struct err *err)

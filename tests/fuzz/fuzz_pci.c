@@ -223,7 +223,7 @@ static void make_machine(void)
 		struct peer peer = {.name = "device"};
 
 		/* remote_create asks before anything else is set. */
-		require(remote_create(&fns[i], &peer, &vm, &pci, &err) == 0);
+		require(remote_create(&fns[i], &peer, &vm, &pci, &(struct device_opt){0}, &err) == 0);
 	}
 }
 

@@ -260,6 +260,7 @@ int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
 
 static struct vm vm;
 static struct pci pci;
+static struct device_opt opt;
 static struct remote fn;
 
 enum { PM = 0x40, MSIX = 0x50, EXP = 0x60, ECAM_FN = 1 << 15 };
@@ -275,6 +276,7 @@ static void describe(void)
 	desc.config[MSIX] = 0x11;
 	desc.config[MSIX + 1] = EXP;
 	desc.config[EXP] = 0x10;
+	desc.config[EXP + 7] = 0x10; /* function level reset */
 	desc.regions[0] = (struct region_desc){.size = 0x4000, .is_64 = true, .n_ranges = 1,
 		.ranges = {{0, 0x2000}}};
 	desc.regions[2] = (struct region_desc){.size = 32, .io = true};
@@ -298,7 +300,7 @@ static void setup(void)
 	bus_init(&vm.mmio);
 	bus_init(&vm.pio);
 	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
-	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	trace[0] = '\0';
 }
 
@@ -398,12 +400,31 @@ Test(remote, flr_forgets_and_the_guest_restores)
 	cfg(0x04, 2, 6);
 	trace[0] = '\0';
 	cfg(EXP + 8, 2, 0x8000);
-	expect("-8000000000 cfg68/2=8000 cfg4/2=0 ");
+	expect("-8000000000 reset cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0u);
 	cfg(0x14, 4, 0x80);
 	cfg(0x04, 2, 6);
 	expect("cfg4/2=6 +8000000000 ");
+}
+
+Test(remote, no_flr_where_the_device_has_none)
+{
+	fn.desc.config[EXP + 7] = 0;
+	cfg(0x04, 2, 6);
+	trace[0] = '\0';
+	cfg(EXP + 8, 2, 0x8000);
+	expect("cfg68/2=8000 ");
+}
+
+/* A guest that would hand on what it believes clean must not find it running. */
+Test(remote, flr_that_fails_fails_the_device)
+{
+	cfg(0x04, 2, 6);
+	refuse_reset = true;
+	cfg(EXP + 8, 2, 0x8000);
+	cr_assert(fn.peer.failed);
+	cr_assert_eq(cfg_get(0, 4), ~0u);
 }
 
 Test(remote, table_and_pba_stay_in_the_core)
@@ -532,7 +553,7 @@ Test(remote, two_bars_at_one_address_do_not_fight)
 	struct err err = {0};
 	uint32_t command = 2, low = 0;
 
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	cfg(0x04, 2, 2);
 	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x10, (uint8_t *)&low, 4);
 	trace[0] = '\0';
@@ -584,7 +605,7 @@ static void make_virtio(struct remote *virtio, bool pages)
 		desc.regions[2].ranges[0].size = 0x2000;
 	}
 	desc.doorbells = (struct doorbell_desc){.count = 3, .bar = 2, .stride = 4096};
-	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 }
 
 static void virtio_cfg(unsigned reg, unsigned size, uint32_t value)
@@ -644,7 +665,7 @@ Test(remote, mappable_ranges_need_a_device)
 	struct err err = {0};
 
 	close(device_fd);
-	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &err), 0);
+	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &opt, &err), 0);
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
 }
 

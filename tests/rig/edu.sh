@@ -23,7 +23,8 @@ page_of() { printf '0x%x' $(($1 & ~0xfff)); }
 
 # logged: what the host's kernel has in its log of this case.
 logged() { dmesg | awk -v t="$CASE_SINCE" -F '[][ ]+' '$2 >= t'; }
-logged_of_edu() { logged | grep "DMAR: .* Request device \[${EDU#0000:}\] fault addr "; }
+# Linux 7 writes the domain too.
+logged_of_edu() { logged | grep -E "DMAR: .* Request device \[(0000:)?${EDU#0000:}\] fault addr "; }
 
 interrupt_row() { awk -v n="$1:" '$1 == n { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) s += $i } END { print s + 0 }' /proc/interrupts; }
 # stray: interrupts nobody is there for.

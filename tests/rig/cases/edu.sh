@@ -1,4 +1,4 @@
-# rig: mem=6G devices=nvme,nvme,edu iommufd=too limit=200
+# rig: mem=6G devices=nvme,nvme,edu iommufd=too limit=200 long=yes
 # A device driven by hand: INTx and MSI, raised by a register, by work done and by a
 # DMA, MSI on both processors, at each of five boots in one VM; given back, and taken
 # by a second VM.

@@ -93,6 +93,10 @@ void dma_release(struct broker *broker);
 int dma_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
 	unsigned n_ranges, struct err *err);
 
+/* A piece of guest RAM mapped here, for the moment of a request that takes an address; its pages are
+ * faulted in. NULL and errno when it cannot be; unmapped by munmap. */
+void *dma_map_here(const struct broker *broker, const struct ram_region *ram);
+
 /* type1.c and iommufd.c: the two ways. _attach: the device, or its group, claimed; _map: a piece
  * of guest RAM at iova = gpa, 0 or -errno. */
 int type1_open(struct broker *broker, struct err *err);

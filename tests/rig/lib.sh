@@ -106,13 +106,24 @@ bind_vfio() { bind "$1" vfio-pci || fail "$1 did not bind to vfio-pci"; }
 bind_host() {
     case $(cat "/sys/bus/pci/devices/$1/class") in
     0x0108*) bind "$1" nvme ;;
-    *) bind "$1" '' || [ -z "$(driver_of "$1")" ] ;;
+    *) bind "$1" '' || [ "$(driver_of "$1")" != vfio-pci ] ;;
     esac
 }
 unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
 
 # group_of BDF: the number of its IOMMU group.
 group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
+
+# expect_link BDF: the card works for the host; down again afterwards.
+expect_link() {
+    local link
+    link=$(ls "/sys/bus/pci/devices/$1/net")
+    ip link set "$link" up
+    ip addr add 10.0.2.78/24 dev "$link"
+    expect "and it works for the host ($link)" /rig/busybox ping -I "$link" -c 5 -W 5 -q 10.0.2.2
+    ip addr flush dev "$link"
+    ip link set "$link" down
+}
 
 rebind_all() {
     local dev

@@ -33,7 +33,7 @@ until_marks() {
 # What the broker still has of devices.
 held() { find "/proc/$broker/fd" -lname '*vfio-device*' -o -lname '/dev/vfio/devices/*' | wc -l; }
 
-run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.reboots=2" "$NVME0" "$OLD0"
+run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" "$OLD0"
 until_marks 1 60
 broker=$(process bulkhead-broker)
 helper=$(helper_of "$OLD0")

@@ -1,0 +1,18 @@
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=300 long=yes
+# Three NVMe with 2,048 vectors each in one guest, I/O on all of them at once: the host arms as
+# many interrupts as the guest uses.
+. /rig/lib.sh
+. /rig/zoo.sh
+take "${VECTORS[@]}"
+run_guest "each,all,reboots,together,pause20,turns ${WORDS#* }" "${VECTORS[@]}"
+boots_and_reads 2 "three NVMe of 2,048 vectors" MSI-X
+for n in 0 1 2; do
+    line=$(grep -a "^BH each $(in_guest $((n + 1))) " "$CONSOLE" | tail -n 1 | tr -d '\r')
+    armed=$(grep -c "vfio-msix.*${VECTORS[n]}" /proc/interrupts)
+    note "${VECTORS[n]}: the guest has $(field "$line" vectors) vectors, the host's /proc/interrupts $armed"
+    expect "as many are armed as used" [ "$armed" = "$(field "$line" vectors)" ]
+done
+turns 10
+power_off_clean
+give_back "${VECTORS[@]}"
+pass

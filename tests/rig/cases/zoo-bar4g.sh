@@ -11,6 +11,8 @@ expect "the guest sees all of it" [ "$(field "$(said 'bar begin')" size)" = 4294
 count_begin
 wait_for 'BH bar end' 90
 count_end
+wait_for 'BH at .* flips' 30
+expect_pieces 1
 expect_no_exits "ivshmem, BAR of 4 GiB" "none" "$(field "$(said 'bar end')" accesses)" "accesses"
 power_off_clean
 expect_pieces 3

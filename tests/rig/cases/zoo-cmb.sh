@@ -10,11 +10,11 @@ expect "the guest sees all of it" [ "$(field "$(said 'bar begin')" size)" = 1677
 count_begin
 wait_for 'BH bar end' 90
 count_end
+wait_for 'BH at .* each' 30
+expect_pieces 1
 expect_no_exits "NVMe's memory (CMB)" none "$(field "$(said 'bar end')" accesses)" "accesses"
 boots_and_reads 2 "NVMe with a CMB" MSI-X
 turns 10
-expect "at both boots it reads there what it wrote" \
-    [ "$(grep -a '^BH piece' "$CONSOLE" | tr -d '\r' | sed 's/.*wrote=\(.*\) found=\(.*\)/\1 \2/' | awk '$1 == $2' | wc -l)" = 10 ]
 power_off_clean
 give_back "$CMB"
 pass

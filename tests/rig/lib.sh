@@ -340,3 +340,12 @@ count_end() {
     OTHER_EXITS=$((EXITS - CONSOLE_EXITS))
     sed -n 's/.*kvm_userspace_exit: //p' "$VM_DIR/trace" | sort | uniq -c | sed 's/^/  exits: /'
 }
+
+# expect_no_exits DEVICE KIND N THINGS: the line that the runner's table is made of.
+expect_no_exits() {
+    tell_exits "$@"
+    expect "the console's were counted, so others would have been" [ "$CONSOLE_EXITS" -gt 0 ]
+    expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+}
+
+tell_exits() { note "exits: $1, $2: $3 $4, $OTHER_EXITS exits besides the console's ($CONSOLE_EXITS)"; }

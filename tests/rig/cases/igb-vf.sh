@@ -29,7 +29,7 @@ note "$line"
 expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
 expect "TCP works both ways" [ -n "$(field "$line" echo)" ] && [ "$(field "$line" echo)" = "hello_from_$(field "$line" ip)" ]
 expect "the host's own function works meanwhile" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
-expect_packets
+expect_packets "igb VF" MSI-X
 power_off_clean
 expect "the function is the host's again" eval 'unbind "$VF" && echo 0 >"$pf/sriov_numvfs"'
 expect "the host's own function works after it" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2

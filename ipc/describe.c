@@ -20,7 +20,6 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 	bulkhead__description__init(out);
 	out->config.data = (uint8_t *)(uintptr_t)desc->config;
 	out->config.len = desc->config_size;
-	out->can_reset = desc->can_reset;
 	out->can_suspend = desc->can_suspend;
 	out->intx = desc->intx;
 	out->msi_cap = desc->msi_cap;
@@ -248,7 +247,7 @@ int describe_from_wire(
 	const Bulkhead__Description *description, struct function_desc *ret, struct err *err)
 {
 	struct function_desc out = {.config_size = (unsigned)description->config.len,
-		.can_reset = description->can_reset, .can_suspend = description->can_suspend,
+		.can_suspend = description->can_suspend,
 		.intx = description->intx};
 	int r;
 

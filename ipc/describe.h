@@ -58,7 +58,7 @@ struct function_desc {
 	struct msix_desc msix;
 	unsigned msi_cap; /* config space offset, 0: no MSI */
 	struct doorbell_desc doorbells;
-	bool can_reset, can_suspend;
+	bool can_suspend;
 	bool intx; /* interrupt pin A */
 	/* Expansion ROM; 0: none. */
 	uint64_t rom_size, rom_fd_offset;

@@ -237,7 +237,7 @@ static void reset(void *opaque)
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
 	fn->rom.value = fn->rom.placed;
-	if (!fn->peer.failed && fn->desc.can_reset && ask_reset(&fn->peer) < 0)
+	if (!fn->peer.failed && ask_reset(&fn->peer) < 0)
 		peer_fail(&fn->peer, "it was not reset for the guest's new start");
 	if (fn->peer.failed) {
 		/* Its last mapping: the device is closed, which resets it and ends its DMA before

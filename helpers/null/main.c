@@ -61,7 +61,6 @@ static int null_describe(struct function_desc *ret, struct fd *ret_device, struc
 		.regions[0] = {.size = BAR_SIZE},
 		.msix = {.vectors = VECTORS, .cap = MSIX_CAP, .table_offset = TABLE,
 			.pba_offset = PBA},
-		.can_reset = true,
 	};
 	memcpy(ret->config, null.config, sizeof(null.config));
 	return 0;

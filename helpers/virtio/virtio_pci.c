@@ -71,7 +71,6 @@ void virtio_pci_describe(const struct virtio_pci *vp, struct function_desc *ret)
 			.table_offset = REGS_TABLE, .pba_offset = REGS_PBA},
 		.doorbells = {.count = vp->n_queues, .bar = VIRTIO_BAR_NOTIFY,
 			.stride = NOTIFY_STRIDE},
-		.can_reset = true,
 		.intx = true,
 	};
 	if (vp->n_pages) {

@@ -208,7 +208,7 @@ static void believe_region(const Bulkhead__Region *in, struct region_desc *out)
 static void believe(const Bulkhead__Description *in, struct function_desc *out)
 {
 	*out = (struct function_desc){.config_size = (unsigned)in->config.len,
-		.can_reset = in->can_reset, .can_suspend = in->can_suspend, .intx = in->intx};
+		.can_suspend = in->can_suspend, .intx = in->intx};
 	memcpy(out->config, in->config.data,
 		in->config.len < PCI_CONFIG_MAX ? in->config.len : PCI_CONFIG_MAX);
 	for (size_t i = 0; i < in->n_regions; i++)

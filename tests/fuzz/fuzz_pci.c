@@ -187,7 +187,7 @@ static void make_descs(void)
 {
 	struct function_desc *d = &descs[0];
 
-	*d = (struct function_desc){.config_size = 4096, .can_reset = true,
+	*d = (struct function_desc){.config_size = 4096,
 		.msix = {.vectors = VECTORS, .cap = MSIX, .table_offset = 0x2000,
 			.pba_offset = 0x3000}};
 	d->config[0x34] = PM;

@@ -18,7 +18,6 @@ static void begin(void)
 
 	good = (struct function_desc){
 		.config_size = 256,
-		.can_reset = true,
 		.regions[0] = {.size = 0x10000, .is_64 = true, .prefetchable = true, .n_ranges = 2,
 			.fd_offset = 0x1000, .ranges = {{0, 0x2000}, {0x4000, 0xc000}}},
 		.regions[2] = {.size = 0x20, .io = true},
@@ -40,7 +39,6 @@ Test(describe, there_and_back)
 	cr_assert_eq(describe_from_wire(&wire.description, &got, &err), 0, "%s", err.msg);
 	cr_assert_eq(got.config_size, 256);
 	cr_assert_eq(memcmp(got.config, good.config, 256), 0);
-	cr_assert(got.can_reset);
 	cr_assert_eq(got.regions[0].n_ranges, 2);
 	cr_assert_eq(got.regions[0].ranges[1].offset, 0x4000);
 	cr_assert(got.regions[0].is_64 && got.regions[0].prefetchable && !got.regions[0].io);

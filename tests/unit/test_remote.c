@@ -291,7 +291,6 @@ static void describe(void)
 	desc.regions[2] = (struct region_desc){.size = 32, .io = true};
 	desc.msix = (struct msix_desc){.vectors = 65, .cap = MSIX, .table_offset = 0x2000,
 		.pba_offset = 0x3000};
-	desc.can_reset = true;
 	memcpy(device_config, desc.config, sizeof(device_config));
 	device_config[0] = 0x36;
 }

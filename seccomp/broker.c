@@ -91,7 +91,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "helper: irq.c"),
 	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: vfio_reset"),
 	ALLOW(pwrite64, "helper: config space, trapped BAR writes"),
-	ALLOW(eventfd2, "helpers: irq_setup, virtio_irq_init"),
+	ALLOW_IF(eventfd2, 0, 0, "helpers: irq_setup, virtio_irq_init"),
 	/* And by the vDPA helper. */
 	ROWS_VDPA_RUN,
 	ROWS_VDPA_SETUP,

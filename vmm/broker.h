@@ -20,11 +20,11 @@ struct broker {
 	struct fd pidfd;
 	pid_t pid;
 	bool gone;
-	unsigned n_wanted; /* devices on the command line */
+	const struct device_opt *wanted; /* of the command line, as long as we live */
+	unsigned n_wanted;
 	unsigned n;        /* of them attached, in that order */
 	bool pins;         /* guest RAM will be pinned for DMA */
 	struct remote remotes[DEVICES_MAX];
-	unsigned devfn[DEVICES_MAX]; /* where the operator wants them; 0: anywhere */
 };
 
 /* Forks and execs the broker, before the core holds anything a child must not have, and lets it

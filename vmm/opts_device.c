@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/describe.h"
 #include "vmm/opts_value.h"
 #include "vmm/pci.h"
 
@@ -71,21 +72,45 @@ static int add_device(struct opts *opts, const char *kind, const struct key *key
 	return 0;
 }
 
-static int set_path(struct device_opt *d, const struct key *path, struct err *err)
+static int keep(const char **ret, const char *value, struct err *err)
 {
-	d->path = strdup(path->value);
-	return d->path ? 0 : err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	*ret = strdup(value);
+	return *ret ? 0 : err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+}
+
+/* Why not: SECURITY.md, "What a device reaches". */
+static int check_p2p(const char *value, struct err *err)
+{
+	bool on = false;
+	int r = parse_switch("--device x_p2p", value, &on, err);
+
+	if (r < 0 || !on)
+		return r;
+	return refuse(err, "--device x_p2p=on: not possible: a BAR is where the guest puts it, and "
+		"what maps memory for DMA is sealed before the guest runs and hears nothing of it; "
+		"leave it out: devices reach RAM only");
 }
 
 int opts_device(struct opts *opts, const char *value, struct err *err)
 {
-	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {NULL, false, ""}};
+	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {"x_exclude_mmap_bars", false, ""},
+		{"x_p2p", false, ""}, {"rom", false, ""}, {NULL, false, ""}};
+	const char *trapped = keys[KEY_OWN + 1].value, *p2p = keys[KEY_OWN + 2].value,
+		*rom = keys[KEY_OWN + 3].value;
 	struct device_opt *d;
 	int r = parse_keys("--device", value, keys, err);
 
+	if (r == 0 && p2p[0])
+		r = check_p2p(p2p, err);
 	if (r == 0)
 		r = add_device(opts, "vfio", keys, &d, err);
-	return r < 0 ? r : set_path(d, &keys[KEY_OWN], err);
+	if (r == 0)
+		r = keep(&d->path, keys[KEY_OWN].value, err);
+	if (r == 0 && rom[0])
+		r = keep(&d->rom, rom, err);
+	if (r == 0 && trapped[0])
+		r = parse_set("--device x_exclude_mmap_bars", trapped, PCI_BARS - 1, &d->trapped, err);
+	return r;
 }
 
 int opts_vdpa(struct opts *opts, const char *value, struct err *err)
@@ -99,7 +124,7 @@ int opts_vdpa(struct opts *opts, const char *value, struct err *err)
 	if (r == 0)
 		r = add_device(opts, "vdpa", keys, &d, err);
 	if (r == 0)
-		r = set_path(d, &keys[KEY_OWN], err);
+		r = keep(&d->path, keys[KEY_OWN].value, err);
 	if (r == 0 && num_queues[0])
 		r = parse_count("--vdpa num_queues", num_queues, UINT16_MAX, &d->num_queues, err);
 	return r;

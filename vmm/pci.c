@@ -195,9 +195,9 @@ int pci_init(struct pci *pci, struct vm *vm, struct err *err)
 
 	*pci = (struct pci){
 		.vm = vm,
-		.mmio32_next = MMIO32_BASE,
-		.mmio64_next = layout->mmio64_base,
-		.io_next = IO_FIRST,
+		.mmio32 = {.base = MMIO32_BASE, .end = MMIO32_END},
+		.mmio64 = {.base = layout->mmio64_base, .end = layout->mmio64_end},
+		.io = {.base = IO_FIRST, .end = IO_END},
 	};
 	pthread_mutex_init(&pci->cf8_lock, NULL);
 	pci->functions[0] = (struct pci_function){.ops = &bridge_ops};
@@ -249,41 +249,56 @@ void pci_reset(struct pci *pci)
 	}
 }
 
-static bool place(uint64_t *next, uint64_t end, uint64_t size, uint64_t *ret)
+static uint64_t align_up(uint64_t at, uint64_t size)
 {
-	uint64_t at = (*next + size - 1) & ~(size - 1);
+	return (at + size - 1) & ~(size - 1);
+}
 
-	if (at < *next || at > end || size > end - at)
+/* First fit: what alignment leaves between large BARs is for the small ones. size is a power of 2. */
+static bool place(struct pci_window *window, uint64_t size, uint64_t *ret)
+{
+	uint64_t at = align_up(window->base, size);
+	unsigned i;
+
+	if (size > window->end - window->base)
 		return false;
+	for (i = 0; i < window->n; i++) {
+		if (at + size <= window->taken[i].at)
+			break;
+		if (at < window->taken[i].end)
+			at = align_up(window->taken[i].end, size);
+	}
+	if (at > window->end || size > window->end - at ||
+		window->n == sizeof(window->taken) / sizeof(window->taken[0]))
+		return false;
+	memmove(&window->taken[i + 1], &window->taken[i],
+		(window->n - i) * sizeof(window->taken[0]));
+	window->taken[i].at = at;
+	window->taken[i].end = at + size;
+	window->n++;
+	window->used += size;
 	*ret = at;
-	*next = at + size;
 	return true;
 }
 
 int pci_place_bar(struct pci *pci, uint64_t size, bool io, bool is_64, uint64_t *ret,
 	struct err *err)
 {
-	const struct layout *layout = &pci->vm->ram.layout;
-	uint64_t io_next = pci->io_next;
 	uint64_t room = size < PAGE_SIZE && !io ? PAGE_SIZE : size;
 
-	if (io) {
-		if (!place(&io_next, IO_END, size, ret))
-			return err_set(err, -ENOSPC, BLAME_HOST,
-				"no room for a BAR of %llu ports: ports 0x%x-0xffff are full; give "
-				"the guest fewer devices with I/O BARs",
-				(unsigned long long)size, IO_FIRST);
-		pci->io_next = (uint32_t)io_next;
+	if (io ? place(&pci->io, room, ret)
+	       : (is_64 && place(&pci->mmio64, room, ret)) || place(&pci->mmio32, room, ret))
 		return 0;
-	}
-	if (is_64 && place(&pci->mmio64_next, layout->mmio64_end, room, ret))
-		return 0;
-	if (place(&pci->mmio32_next, MMIO32_END, room, ret))
-		return 0;
+	if (io)
+		return err_set(err, -ENOSPC, BLAME_HOST,
+			"no room for a BAR of %llu ports: %llu of %llu are in use; give the guest "
+			"fewer devices with I/O BARs", (unsigned long long)size,
+			(unsigned long long)pci->io.used,
+			(unsigned long long)(pci->io.end - pci->io.base));
 	return err_set(err, -ENOSPC, BLAME_HOST,
-		"no room for a %s BAR of %llu KiB: %llu of %llu MiB of the window are in use; give "
-		"the guest fewer or smaller devices", is_64 ? "64-bit" : "32-bit",
-		(unsigned long long)(size / KiB),
-		(unsigned long long)((pci->mmio32_next - MMIO32_BASE) / MiB),
+		"no room for a %s BAR of %llu KiB: %llu KiB of the window's %llu MiB below 4 GiB are in "
+		"use, and what is left is too small or not aligned; give the guest fewer or smaller "
+		"devices", is_64 ? "64-bit" : "32-bit", (unsigned long long)(size / KiB),
+		(unsigned long long)(pci->mmio32.used / KiB),
 		(unsigned long long)((MMIO32_END - MMIO32_BASE) / MiB));
 }

@@ -29,15 +29,20 @@ struct pci_function {
 	void *opaque;
 };
 
+/* Where BARs go at start: [base, end), and what is taken of it, ascending. */
+struct pci_window {
+	uint64_t base, end, used;
+	unsigned n;
+	struct { uint64_t at, end; } taken[PCI_DEVICES * 6];
+};
+
 struct pci {
 	struct vm *vm;
 	pthread_mutex_t cf8_lock;
 	uint32_t cf8;
 	struct pci_function functions[PCI_DEVICES * PCI_FUNCTIONS]; /* by devfn */
 	uint32_t reserved; /* devices that were asked for by number */
-	/* Where the next BAR goes. */
-	uint64_t mmio32_next, mmio64_next;
-	uint32_t io_next;
+	struct pci_window mmio32, mmio64, io;
 };
 
 int pci_init(struct pci *pci, struct vm *vm, struct err *err);
@@ -48,8 +53,8 @@ void pci_reserve(struct pci *pci, unsigned devfn);
 int pci_add(struct pci *pci, unsigned devfn, const struct pci_function_ops *ops, void *opaque);
 /* All functions, with the vCPUs parked. */
 void pci_reset(struct pci *pci);
-/* Finds room for a BAR: 64-bit prefetchable ones in the 64-bit window, the others in the 32-bit
- * window, ports from 0x1000. Naturally aligned; memory BARs at least page sized. -ENOSPC names what
- * is full. */
+/* Finds room for a BAR: 64-bit ones in the 64-bit window or, when that is full, where the others
+ * are, in the 32-bit window; ports from 0x1000. Naturally aligned; memory BARs at least page sized.
+ * -ENOSPC says what is full, and of what size. */
 int pci_place_bar(struct pci *pci, uint64_t size, bool io, bool is_64, uint64_t *ret,
 	struct err *err);

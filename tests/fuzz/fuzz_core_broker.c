@@ -19,6 +19,7 @@ enum { ASK = 1000, EVENT = 1001, DEVICES = 3 };
 
 static struct input in;
 static struct broker broker;
+static const struct device_opt wanted[DEVICES];
 static bool on_event;
 
 int binary_find(const char *kind, char ret[PATH_MAX], struct err *err)
@@ -41,9 +42,9 @@ void pci_reserve(struct pci *pci, unsigned devfn)
 }
 
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	unsigned devfn, struct err *err)
+	const struct device_opt *opt, struct err *err)
 {
-	(void)vm, (void)pci, (void)devfn, (void)err;
+	(void)vm, (void)pci, (void)opt, (void)err;
 	require(peer->ask.sock.n >= 0 && peer->event.sock.n >= 0 && peer->name[63] == '\0');
 	fn->peer = *peer;
 	return 0;
@@ -98,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	broker.pidfd = FD_NONE_INIT;
 	chan_init(&broker.ask, (struct fd){ASK}, ACTOR_CORE, ACTOR_BROKER, "broker");
 	chan_init(&broker.event, (struct fd){EVENT}, ACTOR_CORE, ACTOR_BROKER, "broker");
+	broker.wanted = wanted;
 	broker.n_wanted = take(&in, 1) % (DEVICES + 1);
 	if (broker_attach_all(&broker, NULL, NULL, &err) == 0 && take(&in, 1) % 8)
 		broker_seal(&broker, &err);

@@ -212,11 +212,14 @@ qemu_device() { args+=(-device "vfio-pci,host=$1"); }
 
 vm_alive() { kill -0 "$VM" 2>/dev/null; }
 
+# told MARKER: the console has a line with it, to its end: under a tracer each byte takes its time.
+told() { grep -as -- "$1" "$CONSOLE" | grep -q $'\r'; }
+
 # wait_for MARKER SECONDS: until the console has a line with it.
 wait_for() {
     local end=$((SECONDS + $2 * PATIENCE))
-    until grep -aqs -- "$1" "$CONSOLE"; do
-        vm_alive || { grep -aqs -- "$1" "$CONSOLE" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
+    until told "$1"; do
+        vm_alive || { told "$1" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
         ((SECONDS < end)) || fail "the guest did not say «$1» within $(($2 * PATIENCE)) s"
         sleep 0.1
     done
@@ -337,3 +340,12 @@ count_end() {
     OTHER_EXITS=$((EXITS - CONSOLE_EXITS))
     sed -n 's/.*kvm_userspace_exit: //p' "$VM_DIR/trace" | sort | uniq -c | sed 's/^/  exits: /'
 }
+
+# expect_no_exits DEVICE KIND N THINGS: the line that the runner's table is made of.
+expect_no_exits() {
+    tell_exits "$@"
+    expect "the console's were counted, so others would have been" [ "$CONSOLE_EXITS" -gt 0 ]
+    expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+}
+
+tell_exits() { note "exits: $1, $2: $3 $4, $OTHER_EXITS exits besides the console's ($CONSOLE_EXITS)"; }

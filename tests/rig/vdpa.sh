@@ -182,19 +182,18 @@ count_between() {
     note "exits to userspace: $EXITS, of them the console's: $CONSOLE_EXITS; accesses KVM emulated: $MMIO"
 }
 
-expect_no_exits() { expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]; }
-
+# expect_reads DEVICE KIND; expect_packets DEVICE KIND
 expect_reads() {
     count_between reads
     expect "all 2,000 direct reads are good" [ "$(said 'reads end')" = "BH reads end n=2000 failed=0" ]
-    expect_no_exits
+    expect_no_exits "$1" "$2" 2000 reads
 }
 
 expect_packets() {
     count_between packets
     expect "all 10,000 packets came back whole" \
         [ "$(said 'packets end')" = "BH packets end sent=10000 received=10000 bad=0 lost=0" ]
-    expect_no_exits
+    expect_no_exits "$1" "$2" 10000 "packets there and back"
 }
 
 expect_written() {

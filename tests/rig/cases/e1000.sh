@@ -12,7 +12,7 @@ wait_for 'BH dhcp ' 90
 note "$(said 'dhcp ')"
 expect "its gateway answers pings" [ "$(field "$(said 'dhcp ')" pings)" = 5 ]
 expect "TCP works both ways" [ "$(field "$(said 'dhcp ')" echo)" = hello_from_10.0.2.15 ]
-expect_packets
+expect_packets e1000 INTx
 wait_for 'BH irq end' 60
 line=$(grep -a '^BH irqline .*eth0' "$CONSOLE" | tr -d '\r')
 note "$line"

@@ -35,7 +35,7 @@ note "$line"
 expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
 expect "TCP works both ways" [ -n "$(field "$line" echo)" ] && [ "$(field "$line" echo)" = "hello_from_$(field "$line" ip)" ]
 expect "the host's own function works meanwhile" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
-expect_packets
+expect_packets "igb VF" MSI-X
 wait_for 'BH reload ' 120
 expect "unbound and bound ten times, a lease each time" [ "$(said 'reload ')" = "BH reload good=10 of=10" ]
 power_off_clean

@@ -18,8 +18,7 @@ note "$(said 'reads end')"
 expect "all 10,000 reads are good" [ "$(said 'reads end')" = "BH reads end n=10000 failed=0" ]
 wait_for 'BH end' 60
 note "$(said 'interrupts')"
-note "exits to userspace over the reads: $EXITS, of them the console's: $CONSOLE_EXITS"
-expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+expect_no_exits NVMe INTx 10000 reads
 expect "the line is a level-triggered pin" grep -aq '^BH interrupts .*IO-APIC.*fasteoi' "$CONSOLE"
 power_off_clean
 guest_sha=$(field "$(said 'write sha')" sha)

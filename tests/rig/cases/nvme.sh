@@ -35,8 +35,7 @@ for cpu in 0 1; do
 done
 note "$(said 'reads end')"
 expect "all 2,000 reads are good" [ "$(said 'reads end')" = "BH reads end n=2000 failed=0" ]
-note "exits to userspace over the reads: $EXITS, of them the console's: $CONSOLE_EXITS"
-expect "no exit to userspace but the console's" [ "$OTHER_EXITS" = 0 ]
+expect_no_exits NVMe MSI-X 2000 reads
 
 power_off_clean
 guest_sha=$(field "$(said 'write sha')" sha)

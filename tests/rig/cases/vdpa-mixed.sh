@@ -21,6 +21,6 @@ expect "2,000 good reads of the NVMe" [ "$(said 'together nvme0n1')" = "BH toget
 expect "2,000 good reads of the VDUSE disk" [ "$(said 'together vda')" = "BH together vda n=2000 failed=0" ]
 expect "10,000 round trips of the card" \
     [ "$(said 'together eth0')" = "BH together eth0 sent=10000 received=10000 bad=0 lost=0" ]
-expect_no_exits
+expect_no_exits "NVMe, VDUSE disk and vp_vdpa card at once" MSI-X 14000 "reads and packets"
 power_off_clean
 pass

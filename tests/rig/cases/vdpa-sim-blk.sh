@@ -9,6 +9,6 @@ wait_for 'BH irq end' 60
 expect_driver 2 virtio_blk
 expect "it is as large as the simulator's" [ "$(field "$(said 'block vda')" sectors)" = 262144 ]
 expect_written
-expect_reads
+expect_reads vdpa_sim_blk MSI-X
 power_off_clean
 pass

@@ -10,7 +10,7 @@ expect_driver 1 virtio_net
 note "$(said 'net ')"
 expect "the guest has the MAC as provisioned" [ "$(field "$(said 'net ')" mac)" = 52:54:00:11:22:33 ]
 expect "and the MTU" [ "$(field "$(said 'net ')" mtu)" = 1400 ]
-expect_packets
+expect_packets vdpa_sim_net MSI-X
 wait_for 'BH packets counted' 30
 note "$(said 'packets counted')"
 expect "the guest's counters rose by as many" \

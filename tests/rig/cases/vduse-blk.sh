@@ -16,7 +16,7 @@ note "$line"
 expect "ext4: 24 files, the same after mounting again" \
     [ "$(field "$line" before)" = "$(field "$line" after)" -a "$(field "$line" files)" = 24 -a "$(field "$line" ext4)" = 1 ]
 expect_written
-expect_reads
+expect_reads "VDUSE disk" MSI-X
 power_off_clean
 expect "what the guest wrote is in the image" \
     [ "$(digest /run/image 65536)" = "$(field "$(said 'write sha')" sha)" ]

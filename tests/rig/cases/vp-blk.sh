@@ -11,7 +11,7 @@ wait_for 'BH irq end' 60
 expect_driver 2 virtio_blk
 pages=$(doorbells "$NODE")
 expect_written
-expect_reads
+expect_reads "vp_vdpa disk" MSI-X
 if [ "$RIG_VMM" = bulkhead ]; then
     expect "doorbell pages are mapped" [ "$pages" -ge 1 ]
     expect "and used: KVM emulated no doorbell write" [ "$MMIO" -lt 100 ]

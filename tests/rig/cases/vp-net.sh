@@ -19,7 +19,7 @@ expect "a lease from the user network" [ "$(field "$line" ip)" = 10.0.2.15 ]
 expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
 expect "TCP works both ways" [ "$(field "$line" echo)" = hello_from_10.0.2.15 ]
 note "pages of the node in the core: $pages"
-expect_packets
+expect_packets "vp_vdpa card" MSI-X
 if [ "$RIG_VMM" = bulkhead ]; then
     expect "doorbell pages are mapped" [ "$pages" -ge 2 ]
     expect "and used: KVM emulated no doorbell write" [ "$MMIO" -lt 100 ]

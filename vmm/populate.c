@@ -48,14 +48,16 @@ static void *populate_thread(void *arg)
 	return NULL;
 }
 
+/* Half of the processors: the host has other work, and where it has much of it a thread that loses its
+ * processor holds a lock that all of the others then wait for. */
 static unsigned start(pthread_t threads[static POPULATE_THREADS], struct work *work)
 {
 	unsigned wanted = POPULATE_THREADS, n = 0;
 	pthread_attr_t attr;
 	cpu_set_t cpus;
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)wanted)
-		wanted = (unsigned)CPU_COUNT(&cpus);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) / 2 < (int)wanted)
+		wanted = (unsigned)(CPU_COUNT(&cpus) + 1) / 2;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK);
 	while (n < wanted && pthread_create(&threads[n], &attr, populate_thread, work) == 0)

@@ -11,7 +11,7 @@
 
 enum { POPULATE_THREADS = 8 };
 
-/* As many threads as this process has processors, at most POPULATE_THREADS. Tells the operator how
- * far it is. 0 when all is resident, or when the kernel cannot (before Linux 5.14): then pinning does
+/* By half as many threads as this process has processors, at most POPULATE_THREADS. Tells the operator
+ * how far it is. 0 when all is resident, or when the kernel cannot (before Linux 5.14): then pinning does
  * it. */
 int populate(const struct ram *ram, struct err *err);

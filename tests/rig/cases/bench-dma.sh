@@ -1,4 +1,4 @@
-# rig: mem=11G cpus=4 devices=nvme,nvme append=hugepages=4112 only=asked limit=1200
+# rig: mem=10G cpus=4 devices=nvme,nvme only=asked limit=1200
 # How long guest RAM takes to be mapped for DMA, bulkhead beside QEMU, by size, pages
 # and devices: from the first page faulted in, or asked to be mapped, to the return of
 # the last VFIO_IOMMU_MAP_DMA, by probes in this host's kernel. The cost per GiB does
@@ -38,7 +38,8 @@ mappings() {
         }' $TRACE/trace)
 }
 
-# measure VMM GIB PAGES DEVICES: a row of the table.
+# measure VMM GIB PAGES DEVICES: a row of the table; of the same one measured twice, the
+# faster: whatever else this machine does only takes time.
 declare -A cost all mapped
 measure() {
     local kib=$(($2 * 1048576)) device=("$NVME0") key="$1 $2 $3 $4" more=()
@@ -61,7 +62,8 @@ measure() {
         mappings
     done
     echo 0 >$TRACE/tracing_on
-    cost[$key]=$COST all[$key]=$ALL mapped[$key]=$KIB
+    if [ -z "${cost[$key]:-}" ] || [ "$COST" -lt "${cost[$key]}" ]; then cost[$key]=$COST all[$key]=$ALL; fi
+    mapped[$key]=$KIB
     note "$(printf '%d GiB  pages %s  devices %d  %-8s  %2d calls in %6d ms  %6d ms with faulting in  %6d ms since its start' \
         "$2" "$3" "$4" "$1" "$CALLS" "$MAP" "$COST" "$ALL")"
     kill -9 "$VM"
@@ -91,17 +93,22 @@ table() {
     done
 }
 
+# set_aside N: so many huge pages.
+set_aside() {
+    echo "$1" >/proc/sys/vm/nr_hugepages
+    [ "$(cat /proc/sys/vm/nr_hugepages)" = "$1" ] || skip "L1 could not set aside $1 hugepages"
+}
+
 probes
+set_aside 4100
 note "the first run only touches all memory, which the emulator has to find first"
 measure bulkhead 8 2M 1
+cost=() all=()
 for pages in 2M 4K; do
-    [ $pages = 2M ] || echo 0 >/proc/sys/vm/nr_hugepages
-    for gib in 1 2 4 8; do
-        measure bulkhead $gib $pages 1
-        measure qemu $gib $pages 1
+    [ $pages = 2M ] || set_aside 0
+    for row in "1 1" "2 1" "4 1" "4 2" "8 1" "4 2" "4 1"; do
+        for vmm in bulkhead qemu; do measure $vmm "${row% *}" $pages "${row#* }"; done
     done
-    measure bulkhead 4 $pages 2
-    measure qemu 4 $pages 2
 done
 table
 for pages in 2M 4K; do

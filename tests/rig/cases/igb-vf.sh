@@ -1,7 +1,8 @@
-# rig: mem=2G devices=igb iommufd=too limit=150 long=yes
-# A virtual function of an igb whose physical function the host keeps and uses: a
-# lease, pings and an echo over TCP in the guest, 10,000 ARP round trips at no exit
-# to userspace, and the host's own link is none the worse for it.
+# rig: mem=2G devices=nvme,igb iommufd=too limit=250 long=yes
+# A virtual function of an igb whose physical function the host keeps and uses: after a
+# reboot of the guest a lease, pings and an echo over TCP, 10,000 ARP round trips at no
+# exit to userspace, its driver unbound and bound ten times; the host's own link is none
+# the worse for it, and the host's own driver takes the function over and works.
 . /rig/lib.sh
 . /rig/vdpa.sh
 bulkhead_only
@@ -19,9 +20,14 @@ echo 1 >"$pf/sriov_numvfs" || fail "the igb makes no virtual function"
 ip link set "$link" vf 0 mac 02:00:00:00:00:42
 VF=$(basename "$(readlink "$pf/virtfn0")")
 note "physical function ${pf##*/} ($link), virtual $VF in group $(group_of "$VF")"
+disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
+dd if=/dev/zero of="$disk" bs=1024 seek=20480 count=2048 conv=fsync 2>/dev/null
+bind_vfio "$NVME0"
 bind_vfio "$VF"
-run_guest "info,net,dhcp,arp" "$VF"
-wait_for 'BH dhcp ' 90
+run_guest "info,net,restarts,dhcp,arp,reload bh.net=user bh.disk=nvme0n1 bh.woff=20480 bh.ways=pci" "$NVME0" "$VF"
+wait_for 'BH dhcp ' 150
+grep -aE '^BH (boot|reboot) ' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
+expect "it works before a reboot, and after" [ "$(grep -ac '^BH boot [01] ok' "$CONSOLE")" = 2 ]
 note "$(said 'net ')"
 expect "the guest has the MAC its host gave it" [ "$(field "$(said 'net ')" mac)" = 02:00:00:00:00:42 ]
 line=$(said 'dhcp ')
@@ -30,7 +36,14 @@ expect "its gateway answers pings" [ "$(field "$line" pings)" = 5 ]
 expect "TCP works both ways" [ -n "$(field "$line" echo)" ] && [ "$(field "$line" echo)" = "hello_from_$(field "$line" ip)" ]
 expect "the host's own function works meanwhile" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
 expect_packets "igb VF" MSI-X
+wait_for 'BH reload ' 120
+expect "unbound and bound ten times, a lease each time" [ "$(said 'reload ')" = "BH reload good=10 of=10" ]
 power_off_clean
-expect "the function is the host's again" eval 'unbind "$VF" && echo 0 >"$pf/sriov_numvfs"'
+ip addr flush dev "$link"
+expect "the host's own driver takes the function" bind "$VF" igbvf
+expect_link "$VF"
+unbind "$VF"
+ip addr add 10.0.2.77/24 dev "$link"
+expect "the function is the host's again" eval 'echo 0 >"$pf/sriov_numvfs"'
 expect "the host's own function works after it" /rig/busybox ping -c 3 -W 5 -q 10.0.2.2
 pass

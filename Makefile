@@ -22,7 +22,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
 	-D_FORTIFY_SOURCE=2
 BASE_CFLAGS := -std=gnu17 -O2 -g $(WARN) $(if $(SAN),-fPIE,$(HARDEN)) $(SAN_FLAGS) \
-	-D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
+	-ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
 	-DBULKHEAD_LIBEXEC='"$(PREFIX)/libexec/bulkhead"'
 BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FLAGS)
 
@@ -49,7 +49,8 @@ policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
 audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
 devices_SRC := $(wildcard helpers/devices/*.c)
 TOOLS     := audit devices policy
-BINARIES  := $(B)/bulkhead $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%)
+PROGRAMS  := bulkhead $(HELPERS:%=bulkhead-%)
+BINARIES  := $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c
 GEN  := $(B)/gen/ipc/bulkhead.pb-c
@@ -117,6 +118,18 @@ $(foreach h,$(HELPERS) $(TOOLS),$(eval $(call helper_binary,$(h))))
 # Names of PCI devices; no process of a VM links it.
 $(B)/bulkhead-devices: LIBS += -lpci
 
+# The audit knows the VM's binaries by their contents, so it is linked last. Whoever strips them does
+# it here, by LDFLAGS=-s: afterwards they would be others.
+DIGESTS := $(B)/gen/audit/digests.h
+$(DIGESTS): $(PROGRAMS:%=$(B)/%)
+	$(call say,SHA256,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)cd $(B) && sha256sum $(PROGRAMS) | awk '{printf "{\"%s\", \"%s\"},\n", $$2, $$1} \
+		END {exit NR != $(words $(PROGRAMS))}' >gen/audit/digests.new
+	$(Q)mv -f $(@D)/digests.new $@
+$(call obj,helpers/audit/digest.c): $(DIGESTS)
+$(B)/bulkhead-audit $(B)/tests/test_audit: private LIBS += -lmd
+
 include tests/tests.mk
 
 # ---- looking at it ----------------------------------------------------------------------------
@@ -132,7 +145,7 @@ tcb: ## lines of our code linked into each process
 C_FILES = $(shell git ls-files '*.c' '*.h')
 format: ## clang-format the lines changed since the last commit (tables keep their layout)
 	git clang-format --force --extensions c,h
-tidy: $(GEN).h $(INC_STAMP) ## clang-tidy, with the short list in .clang-tidy
+tidy: $(GEN).h $(DIGESTS) $(INC_STAMP) ## clang-tidy, with the short list in .clang-tidy
 	clang-tidy --quiet $(filter vmm/%.c helpers/%.c ipc/%.c seccomp/%.c,$(C_FILES)) -- \
 		$(BASE_CFLAGS) $(INC_tests)
 

@@ -24,6 +24,8 @@ void describe_to_wire(const struct function_desc *desc, struct describe_wire *wi
 	out->can_suspend = desc->can_suspend;
 	out->intx = desc->intx;
 	out->msi_cap = desc->msi_cap;
+	out->rom_size = desc->rom_size;
+	out->rom_offset = desc->rom_fd_offset;
 	out->regions = wire->region_ptrs;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct region_desc *from = &desc->regions[i];
@@ -229,6 +231,19 @@ static int doorbells_from_wire(
 	return 0;
 }
 
+static int rom_from_wire(uint64_t size, uint64_t offset, struct function_desc *desc, struct err *err)
+{
+	if (size == 0)
+		return 0;
+	if (size & (size - 1) || size < ROM_MIN || size > ROM_MAX)
+		return bad(err, "ROM size");
+	if (offset % PAGE || offset > INT64_MAX - size)
+		return bad(err, "ROM's offset in the descriptor");
+	desc->rom_size = size;
+	desc->rom_fd_offset = offset;
+	return 0;
+}
+
 int describe_from_wire(
 	const Bulkhead__Description *description, struct function_desc *ret, struct err *err)
 {
@@ -261,6 +276,8 @@ int describe_from_wire(
 		r = msi_from_wire(description->msi_cap, &out, err);
 	if (r == 0)
 		r = doorbells_from_wire(description->doorbells, &out, err);
+	if (r == 0)
+		r = rom_from_wire(description->rom_size, description->rom_offset, &out, err);
 	if (r < 0)
 		return r;
 	*ret = out;

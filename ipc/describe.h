@@ -20,6 +20,8 @@ enum {
 	REGION_RANGES = 4,
 	MSIX_MAX = 2048,
 	DOORBELLS_MAX = 512,
+	/* PCI 3.0 §6.2.5.2 */
+	ROM_MIN = 2048, ROM_MAX = 16 << 20,
 };
 
 struct region_range {
@@ -58,6 +60,8 @@ struct function_desc {
 	struct doorbell_desc doorbells;
 	bool can_reset, can_suspend;
 	bool intx; /* interrupt pin A */
+	/* Expansion ROM; 0: none. */
+	uint64_t rom_size, rom_fd_offset;
 };
 
 /* MSI vectors by the capability (Multiple Message Capable), 1 to 32; 0: no MSI. */

@@ -75,6 +75,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_GROUP_SET_CONTAINER, "type1_attach"),
 	ALLOW_IOCTL(VFIO_SET_IOMMU, "type1_attach"),
 	ALLOW_IOCTL(VFIO_IOMMU_GET_INFO, "type1_check_ranges; helpers: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"),
+	ALLOW_IF(madvise, 2, MADV_POPULATE_READ, "dma_map_here"),
 	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA, "type1_map; helpers: VFIO_DEVICE_PCI_HOT_RESET"),
 	ALLOW_IOCTL(IOMMU_IOAS_ALLOC, "iommufd_open"),
 	ALLOW_IOCTL(VFIO_DEVICE_BIND_IOMMUFD, "iommufd_attach"),
@@ -90,7 +91,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "helper: irq.c"),
 	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: vfio_reset"),
 	ALLOW(pwrite64, "helper: config space, trapped BAR writes"),
-	ALLOW(eventfd2, "helpers: irq_setup, virtio_irq_init"),
+	ALLOW_IF(eventfd2, 0, 0, "helpers: irq_setup, virtio_irq_init"),
 	/* And by the vDPA helper. */
 	ROWS_VDPA_RUN,
 	ROWS_VDPA_SETUP,

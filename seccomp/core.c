@@ -25,15 +25,15 @@
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
 		ALLOW(rt_sigreturn, "handlers return: the kick, and the one that restores the "    \
 			"terminal on a fault"),                                                    \
-		ALLOW(eventfd2, "a vector's eventfd, made at first use"),                          \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
-		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route"),                                     \
 		ALLOW_IOCTL(KVM_IRQFD, "irqfd_on, irqfd_off"),                                     \
 		ALLOW_IOCTL(KVM_IOEVENTFD, "doorbells_on, doorbells_off: a BAR moves"),            \
 		ALLOW_IOCTL(KVM_IRQ_LINE, "irq_line: COM1, SCI")
 
 #define ROWS_VCPU_ONLY                                                                             \
-	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop")
+	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop"),                                                   \
+		ALLOW_IF(eventfd2, 0, 0, "a vector's eventfd, made at first use"),                 \
+		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route: a vector's message")
 
 #define ROWS_MAIN_ONLY                                                                             \
 	ALLOW(read, "signalfd, console input, eventfds"),                                          \
@@ -70,7 +70,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IF(madvise, 2, MADV_POPULATE_WRITE, "populate_thread"),
 	ALLOW_IF(madvise, 2, MADV_DONTNEED, "the end of populate_thread: its stack"),
 	ALLOW(exit, "the end of populate_thread"),
-	ALLOW(sched_getaffinity, "populate_start: how many processors"),
+	ALLOW(sched_getaffinity, "populate: how many processors"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ALLOW(signalfd4, "main loop"),

@@ -20,8 +20,8 @@ static const struct policy_row setup[] = {
 	ROWS_NEXT_FILTER,
 	ROW_KIND_CHARDEV,
 	ROW_KIND_RAM,
-	ALLOW(eventfd2, "virtio_irq_init"),
-	ALLOW(prlimit64, "iotlb_setup: RLIMIT_MEMLOCK"),
+	ALLOW_IF(eventfd2, 0, 0, "virtio_irq_init"),
+	ALLOW_IF(prlimit64, 2, 0, "iotlb_setup: RLIMIT_MEMLOCK, to read"),
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "a duplicate for the core, to map doorbell pages"),
 };
 

@@ -28,7 +28,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "read_reach"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "regions_describe: BARs and config space"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "irq_setup: vectors, NORESIZE"),
-	ALLOW(eventfd2, "irq_setup: ERR and REQ"),
+	ALLOW_IF(eventfd2, 0, 0, "irq_setup: ERR and REQ"),
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "a duplicate for broker and core"),
 };
 

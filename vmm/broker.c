@@ -168,7 +168,8 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct te
 	struct args *args;
 	int r;
 
-	*broker = (struct broker){.pidfd = FD_NONE_INIT, .n_wanted = opts->n_devices};
+	*broker = (struct broker){.pidfd = FD_NONE_INIT, .wanted = opts->devices,
+		.n_wanted = opts->n_devices};
 	for (unsigned i = 0; i < opts->n_devices; i++)
 		broker->pins |= strcmp(opts->devices[i].kind, "vfio") == 0;
 	r = binary_find("broker", binary, err);
@@ -207,19 +208,17 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 		return r;
 	}
 	broker->n = index + 1;
-	return remote_create(&broker->remotes[index], &peer, vm, pci, err);
+	return remote_create(&broker->remotes[index], &peer, vm, pci, &broker->wanted[index], err);
 }
 
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
 {
-	struct populate populate = {0};
-	int r = 0;
+	int r = broker->pins ? populate(&vm->ram, err) : 0;
 
-	if (broker->pins)
-		populate_start(&populate, &vm->ram);
+	for (unsigned i = 0; i < broker->n_wanted; i++)
+		pci_reserve(pci, broker->wanted[i].devfn);
 	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
 		r = attach(broker, i, vm, pci, err);
-	populate_end(&populate, r < 0);
 	return r;
 }
 

@@ -20,7 +20,8 @@ struct broker {
 	struct fd pidfd;
 	pid_t pid;
 	bool gone;
-	unsigned n_wanted; /* devices on the command line */
+	const struct device_opt *wanted; /* of the command line, as long as we live */
+	unsigned n_wanted;
 	unsigned n;        /* of them attached, in that order */
 	bool pins;         /* guest RAM will be pinned for DMA */
 	struct remote remotes[DEVICES_MAX];

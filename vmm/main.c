@@ -95,6 +95,8 @@ static int check_input(struct core *core, struct err *err)
 		r = vm_check_host(core->files.kvm.n, core->opts.vcpus, err);
 	if (r == 0)
 		r = vm_phys_bits(core->files.kvm.n, &core->phys_bits, err);
+	for (unsigned i = 0; i < core->opts.n_devices && r == 0; i++)
+		r = rom_read_file(&core->opts.devices[i], err);
 	return r;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "vmm/binary.h"
+#include "vmm/opts_device.h"
 #include "vmm/opts_value.h"
 #include "vmm/vm.h"
 
@@ -99,69 +100,6 @@ static int set_console(struct opts *opts, const char *value, struct err *err)
 		"--console tty); give --console off and use --serial tty", value);
 }
 
-static int add_device(struct opts *opts, const char *kind, const struct key *path,
-	const struct key *id, struct err *err)
-{
-	struct device_opt *d = &opts->devices[opts->n_devices];
-	const char *given = id->value;
-	int r;
-
-	if (opts->n_devices == DEVICES_MAX)
-		return refuse(err, "more than %d devices; there is no room on the guest's bus",
-			DEVICES_MAX);
-	d->kind = kind;
-	d->path = NULL;
-	d->num_queues = 0;
-	if (path && !(d->path = strdup(path->value)))
-		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
-	if (given[0]) {
-		r = parse_id("id", given, d->id, err);
-		if (r < 0)
-			return r;
-	} else {
-		snprintf(d->id, sizeof(d->id), "%s%u", kind, opts->n_devices);
-	}
-	for (unsigned i = 0; i < opts->n_devices; i++) {
-		if (strcmp(opts->devices[i].id, d->id) == 0)
-			return refuse(err, "id=%s: two devices have it; give one of them another",
-				d->id);
-	}
-	opts->n_devices++;
-	return 0;
-}
-
-static int set_device(struct opts *opts, const char *value, struct err *err)
-{
-	struct key keys[] = {{"path", true, ""}, {"id", false, ""}, {NULL, false, ""}};
-	int r = parse_keys("--device", value, keys, err);
-
-	return r < 0 ? r : add_device(opts, "vfio", &keys[0], &keys[1], err);
-}
-
-static int set_vdpa(struct opts *opts, const char *value, struct err *err)
-{
-	struct key keys[] = {{"path", true, ""}, {"num_queues", false, ""}, {"id", false, ""},
-		{NULL, false, ""}};
-	unsigned num_queues = 0;
-	int r = parse_keys("--vdpa", value, keys, err);
-
-	if (r == 0 && keys[1].value[0])
-		r = parse_count("--vdpa num_queues", keys[1].value, UINT16_MAX, &num_queues, err);
-	if (r == 0)
-		r = add_device(opts, "vdpa", &keys[0], &keys[2], err);
-	if (r == 0)
-		opts->devices[opts->n_devices - 1].num_queues = num_queues;
-	return r;
-}
-
-static int set_null(struct opts *opts, const char *value, struct err *err)
-{
-	struct key keys[] = {{"id", false, ""}, {NULL, false, ""}};
-	int r = value ? parse_keys("--null", value, keys, err) : 0;
-
-	return r < 0 ? r : add_device(opts, "null", NULL, &keys[0], err);
-}
-
 static int set_platform(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {{"iommufd", true, ""}, {NULL, false, ""}};
@@ -231,16 +169,22 @@ static const struct option options[] = {
 	{"--cpus", 0, false, "boot=N", "vCPUs, 1 to 32 (default 1)", set_cpus, 0, false},
 	{"--memory", 0, false, "size=N[,…]", "guest RAM, like 512M, 5G (default 512M); also\n"
 		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, 0, false},
-	{"--device", 0, true, "path=P[,id=X] …", "pass a PCI device through, by its sysfs directory;\n"
-		"it must be bound to vfio-pci; several may follow", set_device, 0, false},
-	{"--vdpa", 0, true, "path=P[,id=X] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
-		"num_queues=N (default the device's own), id=X", set_vdpa, 0, false},
+	{"--device", 0, true, "path=P[,KEY=V] …", "pass a PCI device through, by its sysfs directory;\n"
+		"it must be bound to vfio-pci; several may follow; also\n"
+		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"
+		"the guest's bus; functions of one device keep together),\n"
+		"rom=FILE|off (in place of its expansion ROM),\n"
+		"x_exclude_mmap_bars=[N,…] (BARs to trap, not to map)", opts_device, 0,
+		false},
+	{"--vdpa", 0, true, "path=P[,KEY=V] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
+		"num_queues=N (default the device's own), id=X,\n"
+		"pci_device_id=N[,pci_function=N]", opts_vdpa, 0, false},
 	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
 		set_serial, 0, false},
 	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},
 	{"--platform", 0, false, "iommufd=auto|on|off", "devices by iommufd, or by group and type1\n"
 		"container (default auto: iommufd where the host has it)", set_platform, 0, false},
-	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", set_null, 0, true},
+	{"--null", 0, true, "[id=X]", "a device that does nothing, for tests", opts_null, 0, true},
 	{"--seccomp", 0, false, "true|log|false", "system call filters (default true)", set_seccomp,
 		0, false},
 	{"--user", 0, false, "NAME|UID[:GID]", "the VM's own user; files and devices are opened\n"
@@ -347,18 +291,20 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 		.serial = SERIAL_TTY,
 		.seccomp = SECCOMP_MODE_KILL,
 	};
+	int r;
 
 	for (c.at = 1; c.at < argc; c.at++) {
-		int r = take_option(&c, &opts, err);
-
+		r = take_option(&c, &opts, err);
 		if (r < 0)
 			return r;
 	}
 	if (!opts.kernel && !opts.help && !opts.version)
 		return refuse(err, "--kernel is missing; give a bzImage or a PVH vmlinux (bulkhead "
 			"--help says more)");
-	*ret = opts;
-	return 0;
+	r = opts_check_places(&opts, err);
+	if (r == 0)
+		*ret = opts;
+	return r;
 }
 
 void opts_help(void)

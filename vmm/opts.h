@@ -20,6 +20,11 @@ struct device_opt {
 	const char *kind; /* "vfio", "vdpa", "null": the helper that drives it */
 	const char *path; /* as given; NULL for null */
 	unsigned num_queues; /* vdpa; 0: the device's own number */
+	unsigned devfn;      /* on the guest's bus, device << 3 | function; 0: any free device */
+	const char *rom;     /* vfio: a file in place of its ROM, "off", or NULL */
+	void *rom_image;     /* what rom_read_file made of it; rom_size bytes, whole pages */
+	uint64_t rom_size;   /* a power of two */
+	unsigned trapped;    /* vfio: a bit for each BAR that is not mapped into the guest */
 	char id[ID_MAX];
 };
 

@@ -62,6 +62,37 @@ int parse_switch(const char *what, const char *value, bool *ret, struct err *err
 	return 0;
 }
 
+/* "2" or "2-3" into bits of *ret. Returns what follows, or NULL. */
+static const char *parse_range(const char *at, unsigned max, unsigned *ret)
+{
+	unsigned long first, last;
+	char *end;
+
+	if (at[0] < '0' || at[0] > '9')
+		return NULL;
+	first = last = strtoul(at, &end, 10);
+	if (end[0] == '-' && end[1] >= '0' && end[1] <= '9')
+		last = strtoul(end + 1, &end, 10);
+	if (first > last || last > max)
+		return NULL;
+	for (unsigned long i = first; i <= last; i++)
+		*ret |= 1u << i;
+	return end;
+}
+
+int parse_set(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err)
+{
+	const char *at = value + (value[0] == '[');
+
+	*ret = 0;
+	for (at = parse_range(at, max, ret); at && *at == ','; )
+		at = parse_range(at + 1, max, ret);
+	if (!at || strcmp(at, value[0] == '[' ? "]" : "") != 0)
+		return refuse(err, "%s: «%s» is no list of numbers from 0 to %u; give one like [0,2-3]",
+			what, value, max);
+	return 0;
+}
+
 int parse_id(const char *what, const char *value, char ret[static ID_MAX], struct err *err)
 {
 	size_t len = strlen(value);
@@ -120,10 +151,18 @@ static int parse_pair(const char *option, const char *pair, size_t len, struct k
 	return 0;
 }
 
+/* Up to the comma that is not inside a list. */
+static size_t pair_len(const char *at)
+{
+	size_t len = strcspn(at, ",["), list = strcspn(at, "]");
+
+	return at[len] == '[' && at[list] ? list + strcspn(at + list, ",") : strcspn(at, ",");
+}
+
 int parse_keys(const char *option, const char *text, struct key *keys, struct err *err)
 {
 	for (const char *at = text;; at++) {
-		size_t len = strcspn(at, ",");
+		size_t len = pair_len(at);
 		int r = parse_pair(option, at, len, keys, err);
 
 		if (r < 0)

@@ -27,6 +27,8 @@ int parse_size(const char *what, const char *value, uint64_t *ret, struct err *e
 int parse_count(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err);
 /* on, true, off, false */
 int parse_switch(const char *what, const char *value, bool *ret, struct err *err);
+/* "[0,2-3]" or "1": a bit for each number from 0 to max, max < 32. */
+int parse_set(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err);
 int parse_id(const char *what, const char *value, char ret[static ID_MAX], struct err *err);
-/* "a=1,b=2" into the values of keys. */
+/* "a=1,b=[2,3]" into the values of keys. */
 int parse_keys(const char *option, const char *text, struct key *keys, struct err *err);

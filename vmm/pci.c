@@ -4,7 +4,7 @@
  * bridge, and where BARs go at start.
  *
  * Core process. Functions are added by the main thread before the vCPUs run; config accesses come
- * from vCPU threads. Only bus 0 exists, and function 0 of each device.
+ * from vCPU threads. Only bus 0 exists.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,6 +17,8 @@ enum {
 	RESET_CPU = 0x04, /* bit of port 0xcf9, which lies inside CF8's dword */
 	IO_FIRST = 0x1000,
 	IO_END = 0x10000,
+	HEADER_TYPE = 0x0e,
+	MULTI_FUNCTION = 0x80, /* of the header type of function 0 (PCI Local Bus 3.0, 6.2.1) */
 };
 
 /* A plain host bridge (class 06 00 00). Red Hat's generic id carries no quirks in any guest. */
@@ -51,35 +53,58 @@ static const struct pci_function_ops bridge_ops = {
 	.reset = bridge_reset,
 };
 
-/* devfn is device << 3 | function. NULL: nothing there. */
-static const struct pci_slot *slot_of(const struct pci *pci, unsigned devfn)
+/* NULL: nothing there. */
+static const struct pci_function *function_at(const struct pci *pci, unsigned devfn)
 {
-	const struct pci_slot *slot = &pci->slots[devfn >> 3];
+	const struct pci_function *fn = &pci->functions[devfn];
 
-	return (devfn & 7) == 0 && slot->ops ? slot : NULL;
+	return fn->ops ? fn : NULL;
+}
+
+static bool is_multi_function(const struct pci *pci, unsigned devfn)
+{
+	for (unsigned i = 1; i < PCI_FUNCTIONS; i++) {
+		if (pci->functions[devfn + i].ops)
+			return true;
+	}
+	return false;
+}
+
+/* A guest looks for other functions where function 0 says there are some. Only we know where the
+ * others are; what the device says of itself is of its place in the host. */
+static uint32_t with_multi_function(const struct pci *pci, unsigned devfn, unsigned offset,
+	unsigned size, uint32_t value)
+{
+	unsigned shift = (HEADER_TYPE - offset) * 8;
+
+	if (devfn % PCI_FUNCTIONS || offset > HEADER_TYPE || HEADER_TYPE - offset >= size ||
+		!is_multi_function(pci, devfn))
+		return value;
+	return value | (uint32_t)MULTI_FUNCTION << shift;
 }
 
 static void config_read(struct pci *pci, unsigned devfn, unsigned offset, uint8_t *data,
 	unsigned size)
 {
-	const struct pci_slot *slot = slot_of(pci, devfn);
+	const struct pci_function *fn = function_at(pci, devfn);
 	uint32_t value = ~0u;
 
 	/* Naturally aligned, or nobody answers. */
-	if (slot && offset % size == 0)
-		value = slot->ops->config_read(slot->opaque, offset, size);
+	if (fn && offset % size == 0)
+		value = with_multi_function(pci, devfn, offset, size,
+			fn->ops->config_read(fn->opaque, offset, size));
 	memcpy(data, &value, size);
 }
 
 static void config_write(struct pci *pci, unsigned devfn, unsigned offset, const uint8_t *data,
 	unsigned size)
 {
-	const struct pci_slot *slot = slot_of(pci, devfn);
+	const struct pci_function *fn = function_at(pci, devfn);
 	uint32_t value = 0;
 
 	memcpy(&value, data, size);
-	if (slot && offset % size == 0)
-		slot->ops->config_write(slot->opaque, offset, size, value);
+	if (fn && offset % size == 0)
+		fn->ops->config_write(fn->opaque, offset, size, value);
 }
 
 static void cf8_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
@@ -175,7 +200,7 @@ int pci_init(struct pci *pci, struct vm *vm, struct err *err)
 		.io = {.base = IO_FIRST, .end = IO_END},
 	};
 	pthread_mutex_init(&pci->cf8_lock, NULL);
-	pci->slots[0] = (struct pci_slot){.ops = &bridge_ops};
+	pci->functions[0] = (struct pci_function){.ops = &bridge_ops};
 	r = bus_add(&vm->pio, CF8_PORT, 4, &cf8_ops, pci);
 	if (r == 0)
 		r = bus_add(&vm->pio, CF8_PORT + 4, 4, &cfc_ops, pci);
@@ -186,23 +211,41 @@ int pci_init(struct pci *pci, struct vm *vm, struct err *err)
 	return 0;
 }
 
-int pci_add(struct pci *pci, const struct pci_function_ops *ops, void *opaque)
+void pci_reserve(struct pci *pci, unsigned devfn)
 {
-	for (int i = 1; i < PCI_DEVICES; i++) {
-		if (pci->slots[i].ops)
-			continue;
-		pci->slots[i] = (struct pci_slot){.ops = ops, .opaque = opaque};
-		return i;
+	pci->reserved |= 1u << devfn / PCI_FUNCTIONS;
+}
+
+/* 0 when there is none. */
+static unsigned free_device(const struct pci *pci)
+{
+	for (unsigned i = 1; i < PCI_DEVICES; i++) {
+		if (!(pci->reserved & 1u << i) && !pci->functions[i * PCI_FUNCTIONS].ops)
+			return i * PCI_FUNCTIONS;
 	}
-	return -ENOSPC;
+	return 0;
+}
+
+int pci_add(struct pci *pci, unsigned devfn, const struct pci_function_ops *ops, void *opaque)
+{
+	if (devfn == 0)
+		devfn = free_device(pci);
+	if (devfn == 0)
+		return -ENOSPC;
+	if (pci->functions[devfn].ops)
+		return -EEXIST;
+	pci->functions[devfn] = (struct pci_function){.ops = ops, .opaque = opaque};
+	return (int)devfn;
 }
 
 void pci_reset(struct pci *pci)
 {
 	pci->cf8 = 0;
-	for (unsigned i = 0; i < PCI_DEVICES; i++) {
-		if (pci->slots[i].ops)
-			pci->slots[i].ops->reset(pci->slots[i].opaque);
+	for (unsigned i = 0; i < PCI_DEVICES * PCI_FUNCTIONS; i++) {
+		const struct pci_function *fn = function_at(pci, i);
+
+		if (fn)
+			fn->ops->reset(fn->opaque);
 	}
 }
 

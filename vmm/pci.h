@@ -22,7 +22,9 @@ struct pci_function_ops {
 	void (*reset)(void *opaque);
 };
 
-struct pci_slot {
+enum { PCI_FUNCTIONS = 8 };
+
+struct pci_function {
 	const struct pci_function_ops *ops;
 	void *opaque;
 };
@@ -38,13 +40,17 @@ struct pci {
 	struct vm *vm;
 	pthread_mutex_t cf8_lock;
 	uint32_t cf8;
-	struct pci_slot slots[PCI_DEVICES];
+	struct pci_function functions[PCI_DEVICES * PCI_FUNCTIONS]; /* by devfn */
+	uint32_t reserved; /* devices that were asked for by number */
 	struct pci_window mmio32, mmio64, io;
 };
 
 int pci_init(struct pci *pci, struct vm *vm, struct err *err);
-/* The first free device number, or -ENOSPC. */
-int pci_add(struct pci *pci, const struct pci_function_ops *ops, void *opaque);
+/* devfn is device << 3 | function. Nobody who does not name the device gets it from here on. */
+void pci_reserve(struct pci *pci, unsigned devfn);
+/* At devfn, or for 0 at function 0 of the first free device that is not reserved. Returns where, or
+ * -ENOSPC when the bus is full, -EEXIST when that function is there. */
+int pci_add(struct pci *pci, unsigned devfn, const struct pci_function_ops *ops, void *opaque);
 /* All functions, with the vCPUs parked. */
 void pci_reset(struct pci *pci);
 /* Finds room for a BAR: 64-bit ones in the 64-bit window or, when that is full, where the others

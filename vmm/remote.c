@@ -21,8 +21,9 @@ enum { /* PCI 6.1, 6.7; PM 3.2; PCIe 7.5.3.4; Advanced Features 3 */
 	REG_CAPS = 0x34,
 	CAP_PM = 0x01, CAP_EXP = 0x10, CAP_AF = 0x13,
 	PM_CONTROL = 4, PM_STATE = 3, PM_D3HOT = 3,
-	EXP_DEVCTL = 8, EXP_DEVCTL_FLR = 0x8000,
-	AF_CONTROL = 4, AF_FLR = 1,
+	EXP_DEVCAP_FLR = 0x10 /* of the register's last byte */, EXP_DEVCTL = 8,
+	EXP_DEVCTL_FLR = 0x8000,
+	AF_CAP_FLR = 2, AF_CONTROL = 4, AF_FLR = 1,
 	CAPS_MAX = 48, /* what fits between 0x40 and 0x100: a list that is longer loops */
 };
 
@@ -80,7 +81,7 @@ static uint32_t overlay(const struct remote *fn, unsigned offset, unsigned size,
 		if (at >= REG_BARS && at < REG_BARS_END)
 			byte = bar_register(fn, (at - REG_BARS) / 4) >> (at % 4 * 8) & 0xff;
 		else if (at >= REG_ROM && at < REG_ROM_END)
-			byte = 0;
+			byte = fn->rom.value >> (at % 4 * 8) & 0xff;
 		else if (fn->msix.n && at - (fn->desc.msix.cap + 2) < 2)
 			byte = (uint32_t)msix_control_read(&fn->msix) >> (at % 2 * 8) & 0xff;
 		else if (fn->msi.len && at - (fn->desc.msi_cap + 2) < fn->msi.len - 2)
@@ -145,8 +146,8 @@ static void on_power(struct remote *fn, unsigned offset, unsigned size, uint32_t
 		bars_update(fn);
 }
 
-/* What a function-level reset leaves behind (PCIe 6.6.2): nothing decodes, no BAR, no MSI, no MSI-X. The
- * kernel puts the device's config space back after it, so COMMAND is written down again. */
+/* What a function-level reset leaves behind (PCIe 6.6.2): nothing decodes, no BAR, no MSI, no MSI-X.
+ * The kernel puts the device's config space back after it, so COMMAND is written down again. */
 static void forget(struct remote *fn)
 {
 	bars_hide(fn);
@@ -156,22 +157,30 @@ static void forget(struct remote *fn)
 	fn->d3 = false;
 }
 
-static void on_flr(struct remote *fn, unsigned offset, unsigned size, uint32_t value)
+/* The kernel's reset waits for what the device still does, and as long as the device needs; a bit in
+ * a register would not. */
+static void on_flr(struct remote *fn)
 {
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = 0;
-	ask_config_write(&fn->peer, offset, size, value);
+	fn->rom.value = 0;
+	if (ask_reset(&fn->peer) < 0)
+		peer_fail(&fn->peer, "it was not reset as the guest asked");
+	peer_begin(&fn->peer);
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
 }
 
+/* Where the capability says that there is a function-level reset. */
 static bool asks_flr(const struct remote *fn, unsigned offset, unsigned size, uint32_t value)
 {
+	const uint8_t *config = fn->desc.config;
 	unsigned devctl = fn->exp_cap + EXP_DEVCTL, af = fn->af_cap + AF_CONTROL;
 
-	if (fn->exp_cap && overlaps(offset, size, devctl, 2))
+	if (fn->exp_cap && config[fn->exp_cap + 7] & EXP_DEVCAP_FLR &&
+		overlaps(offset, size, devctl, 2))
 		return merge(0, devctl, offset, size, value) & EXP_DEVCTL_FLR;
-	if (fn->af_cap && overlaps(offset, size, af, 1))
+	if (fn->af_cap && config[fn->af_cap + 3] & AF_CAP_FLR && overlaps(offset, size, af, 1))
 		return merge(0, af, offset, size, value) & AF_FLR;
 	return false;
 }
@@ -203,7 +212,7 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 	else if (offset >= REG_BARS && offset < REG_BARS_END)
 		on_bar(fn, offset, size, value);
 	else if (offset >= REG_ROM && offset < REG_ROM_END)
-		;
+		rom_register_write(fn, merge(fn->rom.value, REG_ROM, offset, size, value));
 	else if (overlaps(offset, size, REG_COMMAND, 2))
 		on_command(fn, offset, size, value);
 	else if (fn->msix.n && overlaps(offset, size, fn->desc.msix.cap + 2, 2))
@@ -213,7 +222,7 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 	else if (fn->pm_cap && overlaps(offset, size, fn->pm_cap + PM_CONTROL, 2))
 		on_power(fn, offset, size, value);
 	else if (asks_flr(fn, offset, size, value))
-		on_flr(fn, offset, size, value);
+		on_flr(fn);
 	else
 		ask_config_write(&fn->peer, offset, size, value);
 	remote_unlock(fn);
@@ -227,6 +236,7 @@ static void reset(void *opaque)
 	forget(fn);
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
+	fn->rom.value = fn->rom.placed;
 	if (!fn->peer.failed && fn->desc.can_reset && ask_reset(&fn->peer) < 0)
 		peer_fail(&fn->peer, "it was not reset for the guest's new start");
 	if (fn->peer.failed) {
@@ -264,10 +274,10 @@ static int make_vectors(struct remote *fn, struct err *err)
 }
 
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err)
+	const struct device_opt *opt, struct err *err)
 {
 	fd_owned device = FD_NONE_INIT;
-	unsigned device_number;
+	unsigned devfn;
 	int r;
 
 	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .pin = FD_NONE_INIT,
@@ -277,11 +287,15 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	fn->peer.event.name = fn->peer.name;
 	r = ask_describe(&fn->peer, &fn->desc, &device, err);
 	if (r == 0)
+		bars_trap(fn, opt->trapped);
+	if (r == 0)
 		r = make_vectors(fn, err);
 	if (r == 0)
 		r = bars_place(fn, err);
 	if (r == 0)
 		r = bars_map_device(fn, device.n, err);
+	if (r == 0)
+		r = rom_make(fn, device.n, opt, err);
 	if (r == 0)
 		r = doorbells_make(fn, err);
 	if (r < 0)
@@ -289,17 +303,17 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	fn->pm_cap = find_cap(&fn->desc, CAP_PM);
 	fn->exp_cap = find_cap(&fn->desc, CAP_EXP);
 	fn->af_cap = find_cap(&fn->desc, CAP_AF);
-	r = pci_add(pci, &remote_ops, fn);
+	r = pci_add(pci, opt->devfn, &remote_ops, fn);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "%s: bus 0 is full: at most %d devices",
 			fn->peer.name, PCI_DEVICES - 1);
-	device_number = (unsigned)r;
-	r = intx_make(fn, device_number, err);
+	devfn = (unsigned)r;
+	r = intx_make(fn, devfn / PCI_FUNCTIONS, err);
 	if (r < 0)
 		return r;
-	log_info("%s: device 0000:00:%02x.0 of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
-		"%u doorbells", fn->peer.name, device_number, fn->desc.intx ? "on" : "off",
-		desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
+	log_info("%s: device 0000:00:%02x.%u of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
+		"%u doorbells", fn->peer.name, devfn / PCI_FUNCTIONS, devfn % PCI_FUNCTIONS,
+		fn->desc.intx ? "on" : "off", desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
 	return 0;
 }
 
@@ -364,6 +378,7 @@ void remote_drop(struct remote *fn)
 	fn->peer.reported = fn->peer.detached = true;
 	forget(fn);
 	bars_unmap_device(fn);
+	rom_drop(fn);
 	doorbells_drop(fn);
 	free(fn->vectors);
 	free(fn->irqs);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "vmm/msi.h"
+#include "vmm/opts.h"
 #include "vmm/pci.h"
 #include "vmm/peer.h"
 
@@ -32,6 +33,16 @@ struct bar {
 	bool slots_in;   /* the mappable ranges are memslots */
 	int slots[REGION_RANGES];
 	void *host[REGION_RANGES]; /* mappings of the device, held until the end */
+};
+
+/* The expansion ROM: a copy made at start, which the guest reads as memory. */
+struct rom {
+	void *host;
+	uint64_t size;   /* of the register, and of host where that is not less than a page; 0: none */
+	uint32_t value;  /* the register: an address and ROM_ENABLE */
+	uint32_t placed; /* where the core put it at start */
+	uint32_t at;     /* where it is, if slot >= 0 */
+	int slot;
 };
 
 struct vector_irq {
@@ -54,6 +65,7 @@ struct remote {
 	uint16_t command;                 /* as the guest last wrote it */
 	bool d3;                          /* power state D3hot */
 	struct bar bars[PCI_BARS];
+	struct rom rom;
 	struct msix msix;
 	struct msix_vector *vectors;
 	struct vector_irq *irqs;
@@ -65,7 +77,7 @@ struct remote {
 
 /* Describes, places and maps the function and adds it to the root. peer is taken over. */
 int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err);
+	const struct device_opt *opt, struct err *err);
 
 /* The helper enters its run-time policy. */
 int remote_run(struct remote *fn, struct err *err);
@@ -97,6 +109,8 @@ void remote_unlock(struct remote *fn);
 
 /* remote_bar.c. With the lock held. */
 int bars_place(struct remote *fn, struct err *err);
+/* Before they are mapped: every access to the BARs with a bit goes to the helper. */
+void bars_trap(struct remote *fn, unsigned bars);
 int bars_map_device(struct remote *fn, int device_fd, struct err *err);
 void bars_unmap_device(struct remote *fn);
 uint32_t bar_register(const struct remote *fn, unsigned index);
@@ -105,6 +119,16 @@ void bar_register_write(struct remote *fn, unsigned index, uint32_t value);
 void bars_update(struct remote *fn);
 /* Takes memory BARs out before the device's memory goes. */
 void bars_hide(struct remote *fn);
+
+/* remote_rom.c. Reads the file of rom=, if there is one, into opt. */
+int rom_read_file(struct device_opt *opt, struct err *err);
+/* With the lock held, but for make: device_fd is what the helper sent, or -1; the ROM is the
+ * operator's file, the device's, or none. */
+int rom_make(struct remote *fn, int device_fd, const struct device_opt *opt, struct err *err);
+void rom_register_write(struct remote *fn, uint32_t value);
+/* Makes the memslot agree with register, COMMAND and power state; show false: there is none. */
+void rom_update(struct remote *fn, bool show);
+void rom_drop(struct remote *fn);
 
 /* remote_kick.c. With the lock held, but for make. */
 int doorbells_make(struct remote *fn, struct err *err);

@@ -38,6 +38,14 @@ int bars_place(struct remote *fn, struct err *err)
 	return 0;
 }
 
+void bars_trap(struct remote *fn, unsigned bars)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (bars & 1u << i)
+			fn->desc.regions[i].n_ranges = 0;
+	}
+}
+
 /* Maps one range so that host and guest addresses agree modulo the largest page that fits: only
  * then can KVM and the kernel use 2 MiB and 1 GiB pages for it. */
 static void *map_range(int fd, uint64_t fd_offset, uint64_t bar_offset, uint64_t size)
@@ -331,12 +339,14 @@ void bars_update(struct remote *fn)
 		else
 			decode_off(fn, &fn->bars[i]);
 	}
+	rom_update(fn, !fn->d3 && fn->command & COMMAND_MEM);
 }
 
 void bars_hide(struct remote *fn)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		decode_off(fn, &fn->bars[i]);
+	rom_update(fn, false);
 }
 
 bool remote_bar_fault(struct remote *fn, bool doorbells)

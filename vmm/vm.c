@@ -195,10 +195,12 @@ int vm_map_ram(struct vm *vm, struct err *err)
 	return 0;
 }
 
-static int slot_set(struct vm *vm, int slot, uint64_t gpa, uint64_t size, void *host)
+static int slot_set(struct vm *vm, int slot, uint64_t gpa, uint64_t size, void *host,
+	uint32_t flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = (uint32_t)slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
@@ -229,13 +231,13 @@ static void slot_free(struct vm *vm, int slot)
 	pthread_mutex_unlock(&vm->slots_lock);
 }
 
-int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+static int slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host, uint32_t flags)
 {
 	int slot = slot_alloc(vm), r;
 
 	if (slot < 0)
 		return slot;
-	r = slot_set(vm, slot, gpa, size, host);
+	r = slot_set(vm, slot, gpa, size, host, flags);
 	if (r < 0) {
 		slot_free(vm, slot);
 		return r;
@@ -243,12 +245,22 @@ int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
 	return slot;
 }
 
+int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+{
+	return slot_add(vm, gpa, size, host, 0);
+}
+
+int vm_slot_add_rom(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+{
+	return slot_add(vm, gpa, size, host, KVM_MEM_READONLY);
+}
+
 void vm_slot_del(struct vm *vm, int slot)
 {
 	if (slot < 0 || slot >= SLOTS_MAX)
 		return;
 	/* A slot KVM would not give up is never handed out again. */
-	if (slot_set(vm, slot, 0, 0, NULL) == 0)
+	if (slot_set(vm, slot, 0, 0, NULL, 0) == 0)
 		slot_free(vm, slot);
 }
 

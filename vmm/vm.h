@@ -69,6 +69,8 @@ int vm_map_ram(struct vm *vm, struct err *err);
 
 /* Maps host memory into the guest. Returns a slot number or -errno. Page granular. Any thread. */
 int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host);
+/* Of which the guest can read, and its writes go where no memory is. */
+int vm_slot_add_rom(struct vm *vm, uint64_t gpa, uint64_t size, void *host);
 /* Returns when no vCPU can reach the memory any more. */
 void vm_slot_del(struct vm *vm, int slot);
 

@@ -25,7 +25,7 @@ enum verdict {
 	VERDICT_OK, VERDICT_NOT_HERE, VERDICT_UNSEEN, VERDICT_UNKNOWN, VERDICT_WEAK, VERDICTS,
 };
 
-enum { FINDINGS_MAX = 64, PROCESSES_MAX = 48 };
+enum { FINDINGS_MAX = 64, PROCESSES_MAX = 48, DIGEST_SIZE = 65 };
 
 struct finding {
 	const char *what; /* a layer's name, or "binary", "descriptors", ... */
@@ -47,7 +47,6 @@ struct promise {
 	const char *name, *binary;
 	bool pid_namespace;    /* pid 1 in one of its own */
 	bool may_map_ram;
-	bool dumpable_visible; /* its memory belongs to a user namespace above its own */
 	uint64_t max_files, max_procs; /* RLIMIT_NOFILE, RLIMIT_NPROC */
 	bool writes_files;     /* RLIMIT_FSIZE may be unlimited */
 	uint64_t fds;          /* bit n: may hold descriptors of kind n */
@@ -67,6 +66,7 @@ struct process {
 	int dir;                       /* /proc/PID; stands for this process, not for the number */
 	const struct promise *promise; /* NULL: a stranger */
 	char binary[64];
+	char digest[DIGEST_SIZE];      /* of what it runs; "": unknown, or a stranger */
 	unsigned n;
 	struct finding findings[FINDINGS_MAX];
 };
@@ -87,6 +87,11 @@ int proc_each(int dir, const char *sub, int (*each)(unsigned number, void *opaqu
 
 /* Parsers, on text a process may have had a hand in. */
 bool status_field(const char *status, const char *key, char *ret, size_t size);
+/* Real, effective, saved, and of the file system. */
+struct ids {
+	unsigned uid[4], gid[4];
+};
+bool status_ids(const char *status, struct ids *ret);
 /* Hard limit; UINT64_MAX: unlimited. */
 bool limits_field(const char *limits, const char *name, uint64_t *ret);
 struct mapping {
@@ -105,6 +110,12 @@ int audit_find(struct audit *audit, pid_t core, struct err *err);
 
 void finding(struct process *process, const char *what, enum verdict verdict, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* SHA-256 of a binary of this build, and of the file that runs. -errno: it may not be read. */
+const char *digest_built(const char *binary);
+int digest_running(int dir, char ret[static DIGEST_SIZE]);
+/* 1, 0, or -errno where it cannot be told. */
+int dumpable_to_its_user(const struct process *process, const struct ids *ids);
 
 /* The checks: each adds what it found. */
 void check_identity(struct audit *audit, struct process *process);

@@ -4,57 +4,39 @@
  *
  * The operator's namespaces are those of the auditor: run it where the VM was started.
  */
-#include <cap-ng.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "helpers/audit/audit.h"
 #include "ipc/fd.h"
 
-/* ---- binary ---------------------------------------------------------------------------------- */
-
-/* The file installed beside the auditor, or one up (PREFIX/bin/bulkhead), is what is running? */
-static bool shipped(const struct process *process)
-{
-	char self[PATH_MAX], path[PATH_MAX + 80];
-	struct stat running, ours;
-
-	if (fstatat(process->dir, "exe", &running, 0) < 0 ||
-		proc_link(AT_FDCWD, "/proc/self/exe", self, sizeof(self)) < 0)
-		return false;
-	*strrchr(self, '/') = '\0';
-	snprintf(path, sizeof(path), "%s/%s", self, process->binary);
-	if (stat(path, &ours) < 0) {
-		snprintf(path, sizeof(path), "%s/../../bin/%s", self, process->binary);
-		if (stat(path, &ours) < 0)
-			return false;
-	}
-	return running.st_dev == ours.st_dev && running.st_ino == ours.st_ino;
-}
+/* ---- identity -------------------------------------------------------------------------------- */
 
 static void check_binary(struct process *process)
 {
-	char link[200];
+	const char *should = digest_built(process->binary);
+	char link[120];
 	int r = proc_link(process->dir, "exe", link, sizeof(link));
 
-	if (r < 0)
-		finding(process, "binary", VERDICT_UNKNOWN, "%s", strerror(-r));
-	else if (!process->promise)
+	if (r == 0 && !process->promise) {
 		finding(process, "binary", VERDICT_WEAK, "%s has no place in a VM's tree, below %d",
 			link, process->parent);
-	else if (!shipped(process))
-		finding(process, "binary", VERDICT_WEAK, "%s is not the one this audit came with",
-			link);
+		return;
+	}
+	if (r == 0)
+		r = digest_running(process->dir, process->digest);
+	if (r < 0)
+		finding(process, "binary", VERDICT_UNKNOWN, "%s", strerror(-r));
+	else if (strcmp(process->digest, should) != 0)
+		finding(process, "binary", VERDICT_WEAK,
+			"%s is not the binary that was built with this audit (sha256 %s, should be "
+			"%s)", process->binary, process->digest, should);
 	else
-		finding(process, "binary", VERDICT_OK, "%s", link);
+		finding(process, "binary", VERDICT_OK, "%s, sha256 %s", link, process->digest);
 }
 
 static void check_tracer(struct process *process, const char *status)
@@ -77,39 +59,31 @@ void check_identity(struct audit *audit, struct process *process)
 
 /* ---- rights ---------------------------------------------------------------------------------- */
 
-static void check_user(const struct audit *audit, struct process *process, const char *status)
+static void check_user(const struct audit *audit, struct process *process, const struct ids *ids,
+	const char *groups)
 {
-	unsigned uid[4], gid[4];
-	char value[256], groups[256], core[4096], core_uid[256] = "";
+	const char *name = layers[LAYER_USER].name;
+	const unsigned *uid = ids->uid, *gid = ids->gid;
+	struct ids core;
+	char status[4096];
 
-	if (!status_field(status, "Uid", value, sizeof(value)) ||
-		sscanf(value, "%u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) != 4 ||
-		!status_field(status, "Gid", value, sizeof(value)) ||
-		sscanf(value, "%u %u %u %u", &gid[0], &gid[1], &gid[2], &gid[3]) != 4 ||
-		!status_field(status, "Groups", groups, sizeof(groups))) {
-		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");
-		return;
-	}
-	status_field(status, "Uid", value, sizeof(value));
-	if (proc_read(audit->processes[0].dir, "status", core, sizeof(core)) == 0 &&
-		status_field(core, "Uid", core_uid, sizeof(core_uid)) &&
-		strcmp(value, core_uid) != 0)
-		finding(process, layers[LAYER_USER].name, VERDICT_WEAK,
-			"uid %u, and the core has another", uid[0]);
+	if (proc_read(audit->processes[0].dir, "status", status, sizeof(status)) == 0 &&
+		status_ids(status, &core) && memcmp(uid, core.uid, sizeof(core.uid)) != 0)
+		finding(process, name, VERDICT_WEAK, "uid %u, and the core has another", uid[0]);
 	for (unsigned i = 1; i < 4; i++) {
 		if (uid[i] != uid[0] || gid[i] != gid[0]) {
-			finding(process, layers[LAYER_USER].name, VERDICT_WEAK,
+			finding(process, name, VERDICT_WEAK,
 				"uid %u and %u, gid %u and %u: it can change between them", uid[0],
 				uid[i], gid[0], gid[i]);
 			return;
 		}
 	}
 	if (uid[0] == 0)
-		finding(process, layers[LAYER_USER].name, VERDICT_NOT_HERE,
+		finding(process, name, VERDICT_NOT_HERE,
 			"root outside its user namespace; to have one: %s", layers[LAYER_USER].get);
 	else
-		finding(process, layers[LAYER_USER].name, VERDICT_OK, "uid %u, gid %u%s%s", uid[0],
-			gid[0], groups[0] ? ", groups " : "", groups);
+		finding(process, name, VERDICT_OK, "uid %u, gid %u%s%s", uid[0], gid[0],
+			groups[0] ? ", groups " : "", groups);
 }
 
 static void check_capabilities(struct process *process, unsigned tid, const char *status,
@@ -152,45 +126,11 @@ static int check_thread(unsigned tid, void *opaque)
 	return 0;
 }
 
-/* Whether its memory may be looked at is not in /proc. But the kernel refuses a process of the same
- * user, without capabilities, exactly when it may not (ptrace_may_access, __ptrace_may_access). */
-static int dumpable_to_its_user(const struct process *process, unsigned uid, unsigned gid)
-{
-	int status = 0;
-	pid_t pid = fork();
-	char target[8];
-
-	if (pid == 0) {
-		if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-			_exit(2);
-		if (uid == 0) { /* root keeps its capabilities */
-			capng_clear(CAPNG_SELECT_BOTH);
-			if (capng_apply(CAPNG_SELECT_BOTH) != 0)
-				_exit(2);
-		}
-		_exit(readlinkat(process->dir, "exe", target, sizeof(target)) >= 0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -EAGAIN;
-	return WEXITSTATUS(status) == 2 ? -EPERM : WEXITSTATUS(status);
-}
-
-static void check_dumpable(struct process *process, const char *status)
+static void check_dumpable(struct process *process, const struct ids *ids)
 {
 	const char *name = layers[LAYER_DUMPABLE].name;
-	char uid[64], gid[64];
-	int r;
+	int r = dumpable_to_its_user(process, ids);
 
-	if (!process->promise || !process->promise->dumpable_visible) {
-		finding(process, name, VERDICT_UNSEEN, "nothing outside its namespace shows it");
-		return;
-	}
-	if (!status_field(status, "Uid", uid, sizeof(uid)) ||
-		!status_field(status, "Gid", gid, sizeof(gid)))
-		return;
-	r = geteuid() != 0 ? -EPERM
-		: dumpable_to_its_user(process, (unsigned)strtoul(uid, NULL, 10),
-			  (unsigned)strtoul(gid, NULL, 10));
 	if (r < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
 	else
@@ -201,14 +141,20 @@ static void check_dumpable(struct process *process, const char *status)
 void check_rights(struct audit *audit, struct process *process)
 {
 	struct threads threads = {.process = process};
-	char status[4096];
+	char status[4096], groups[256];
+	struct ids ids;
 	int r = proc_read(process->dir, "status", status, sizeof(status));
 
 	if (r < 0) {
 		finding(process, "status", VERDICT_UNKNOWN, "%s", strerror(-r));
 		return;
 	}
-	check_user(audit, process, status);
+	if (status_ids(status, &ids) && status_field(status, "Groups", groups, sizeof(groups))) {
+		check_user(audit, process, &ids, groups);
+		check_dumpable(process, &ids);
+	} else {
+		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");
+	}
 	r = proc_each(process->dir, "task", check_thread, &threads);
 	if (r < 0 || !threads.n)
 		finding(process, "threads", VERDICT_UNKNOWN, "%s", strerror(-r));
@@ -218,7 +164,6 @@ void check_rights(struct audit *audit, struct process *process)
 			threads.n > 1 ? "s" : "");
 	if (threads.n && !threads.nnp_weak)
 		finding(process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_OK, "set");
-	check_dumpable(process, status);
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */

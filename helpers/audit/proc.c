@@ -116,6 +116,17 @@ bool status_field(const char *status, const char *key, char *ret, size_t size)
 	return false;
 }
 
+bool status_ids(const char *status, struct ids *ret)
+{
+	unsigned *uid = ret->uid, *gid = ret->gid;
+	char uids[64], gids[64];
+
+	return status_field(status, "Uid", uids, sizeof(uids)) &&
+		status_field(status, "Gid", gids, sizeof(gids)) &&
+		sscanf(uids, "%u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]) == 4 &&
+		sscanf(gids, "%u %u %u %u", &gid[0], &gid[1], &gid[2], &gid[3]) == 4;
+}
+
 /* "Max open files            1024                 4096                 files" */
 bool limits_field(const char *limits, const char *name, uint64_t *ret)
 {

@@ -20,7 +20,7 @@ enum {
 };
 
 const struct promise promise_core = {
-	.name = "core", .binary = "bulkhead", .may_map_ram = true, .dumpable_visible = true,
+	.name = "core", .binary = "bulkhead", .may_map_ram = true,
 	.max_files = CORE_FILES, .max_procs = 34, .writes_files = true,
 	.fds = BIT(HELD_EVENT) | BIT(HELD_SIGNAL) | BIT(HELD_PID) | BIT(HELD_KVM_VM) |
 		BIT(HELD_KVM_VCPU) | BIT(HELD_KVM_DEVICE) | CHANNELS | STANDARD, /* kernel, initramfs, log, serial */
@@ -31,7 +31,7 @@ const struct promise promise_core = {
 const struct policy *const vcpu_stack[4] = {&policy_core_setup, &policy_vcpu_run};
 
 const struct promise promise_broker = {
-	.name = "broker", .binary = "bulkhead-broker", .dumpable_visible = true,
+	.name = "broker", .binary = "bulkhead-broker",
 	.max_files = BROKER_FILES, .writes_files = true,
 	.fds = CHANNELS | BIT(HELD_PID) | BIT(HELD_VFIO_CONTAINER) | BIT(HELD_VFIO_GROUP) |
 		BIT(HELD_IOMMU) | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA),

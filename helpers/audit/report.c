@@ -85,7 +85,8 @@ int report_json(const struct audit *audit)
 		printf("%s\n  {\"pid\": %d, \"parent\": %d, ", i ? "," : "", process->pid,
 			process->parent);
 		member("binary", process->binary, ", ");
-		member("role", role(process), ", \"findings\": [");
+		member("role", role(process), ", ");
+		member("sha256", process->digest, ", \"findings\": [");
 		for (unsigned k = 0; k < process->n; k++) {
 			const struct finding *f = &process->findings[k];
 

@@ -65,6 +65,7 @@ struct broker {
 	struct fd container;       /* type1, or */
 	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
 	uint32_t ioas;
+	bool by_address;           /* iommufd: this kernel maps no memory by file */
 	bool started, mapped, sealed;
 };
 
@@ -91,6 +92,10 @@ void dma_release(struct broker *broker);
 /* All of guest RAM inside the ranges (start, end inclusive) the IOMMU can translate? */
 int dma_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
 	unsigned n_ranges, struct err *err);
+
+/* A piece of guest RAM mapped here, for the moment of a request that takes an address; its pages are
+ * faulted in. NULL and errno when it cannot be; unmapped by munmap. */
+void *dma_map_here(const struct broker *broker, const struct ram_region *ram);
 
 /* type1.c and iommufd.c: the two ways. _attach: the device, or its group, claimed; _map: a piece
  * of guest RAM at iova = gpa, 0 or -errno. */

@@ -164,11 +164,10 @@ static int map_by_address(struct broker *broker, const struct ram_region *ram)
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			IOMMU_IOAS_MAP_WRITEABLE,
 		.length = ram->size, .iova = ram->gpa};
-	void *at = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED, broker->memfd.n,
-		(off_t)ram->offset);
+	void *at = dma_map_here(broker, ram);
 	int r = 0;
 
-	if (at == MAP_FAILED)
+	if (!at)
 		return -errno;
 	map.user_va = (uintptr_t)at;
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_MAP, &map) < 0)
@@ -185,9 +184,16 @@ int iommufd_map(struct broker *broker, const struct ram_region *ram)
 		.fd = broker->memfd.n, .start = ram->offset, .length = ram->size,
 		.iova = ram->gpa};
 
+	if (broker->by_address)
+		return map_by_address(broker, ram);
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_MAP_FILE, &map) == 0)
 		return 0;
-	return errno == ENOTTY ? map_by_address(broker, ram) : -errno;
+	if (errno != ENOTTY)
+		return -errno;
+	broker->by_address = true;
+	log_info("guest RAM is mapped for DMA by address: this kernel has no IOMMU_IOAS_MAP_FILE "
+		 "(Linux 6.13)");
+	return map_by_address(broker, ram);
 }
 
 void iommufd_let_go(const struct device *device)

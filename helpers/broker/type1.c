@@ -89,11 +89,10 @@ int type1_map(struct broker *broker, const struct ram_region *ram)
 {
 	struct vfio_iommu_type1_dma_map map = {.argsz = sizeof(map), .iova = ram->gpa,
 		.size = ram->size, .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE};
-	void *at = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED, broker->memfd.n,
-		(off_t)ram->offset);
+	void *at = dma_map_here(broker, ram);
 	int r = 0;
 
-	if (at == MAP_FAILED)
+	if (!at)
 		return -errno;
 	map.vaddr = (uintptr_t)at;
 	if (ioctl(broker->container.n, VFIO_IOMMU_MAP_DMA, &map) < 0)

@@ -3,13 +3,13 @@
  * Filtering config space. VFIO helper; pure functions over a byte image.
  *
  * Shown: the type 0 header without BARs, ROM and multi-function bit (BARs are the core's); of the
- * capabilities PM, VPD, vendor-specific, PCI Express, MSI and MSI-X; of the extended ones AER, serial number and, read-only, VSEC and DVSEC. SR-IOV, ATS, PRI,
- * PASID, ReBAR, ACS, ARI, TPH, L1SS, LTR and whatever else there may be are not shown: they would
- * let a guest change what the host or the IOMMU relies on, or promise what the core does not do.
+ * capabilities PM, VPD, vendor-specific, PCI Express, AF, MSI and MSI-X; of the extended ones AER,
+ * serial number and, read-only, VSEC and DVSEC. SR-IOV, ATS, PRI, PASID, ReBAR, ACS, ARI, TPH, L1SS,
+ * LTR and whatever else there may be are not shown: they would let a guest change what the host or the IOMMU relies on, or promise what the core does not do.
  *
  * PCI Express is shown as a root complex integrated endpoint without link registers, as it sits on
  * the root bus; Linux then reads 4096 bytes through ECAM (pci_cfg_space_size). Function reset is
- * hidden: resets are the core's, which takes its mappings away first.
+ * shown, but its bit is never written: the core takes its mappings away and asks for a reset.
  *
  * Bits that clear when written with 1 (STATUS, Device Status, AER) lie in bytes that are writable
  * as a whole, so a write never carries more of them than the guest sent.
@@ -23,7 +23,7 @@ enum {
 	COMMAND = 0x04, STATUS = 0x06, HEADER_TYPE = 0x0e, CAP_POINTER = 0x34,
 	INTERRUPT_LINE = 0x3c, INTERRUPT_PIN = 0x3d, FIRST_CAP = 0x40, STD_SIZE = 256, CAPS_MAX = 48,
 	CAP_PM = 0x01, CAP_VPD = 0x03, CAP_MSI = 0x05, CAP_VENDOR = 0x09, CAP_EXPRESS = 0x10,
-	CAP_MSIX = 0x11, MSI_64 = 0x80, MSI_MASKS = 0x100,
+	CAP_MSIX = 0x11, CAP_AF = 0x13, MSI_64 = 0x80, MSI_MASKS = 0x100,
 	EXT_FIRST = 0x100, EXT_AER = 0x0001, EXT_SERIAL = 0x0003, EXT_VENDOR = 0x000b,
 	EXT_DVSEC = 0x0023, EXT_CAPS_MAX = (PCI_CONFIG_MAX - EXT_FIRST) / 4,
 };
@@ -140,8 +140,9 @@ static unsigned map_express(struct config_map *map, const uint8_t *raw, unsigned
 		len = room;
 	hide(map, at, len);
 	put16(map->image + at + 2, (flags & 0x3e0f) | TYPE_RC_ENDPOINT << 4);
-	/* Device Capabilities, without function level reset; Control, without phantom functions,
-	 * aux power and reset; Status clears by 1. */
+	map->express_cap = at;
+	/* Device Capabilities, function level reset as config_map_flr has it; Control, without
+	 * phantom functions, aux power and reset, which the core takes; Status clears by 1. */
 	fix32(map, at + 4, get32(raw + at + 4) & ~(1u << 28));
 	fix16(map, at + 8, 0x8600, 0, 0x79ff);
 	fix16(map, at + 0x0a, 0, 0, 0x00ff);
@@ -151,6 +152,16 @@ static unsigned map_express(struct config_map *map, const uint8_t *raw, unsigned
 		fix16(map, at + 0x28, 0xffe0, 0, 0x001f);
 	}
 	return len;
+}
+
+/* Advanced features (PCI ECN «Advanced Capabilities for Conventional PCI»): a length, and the reset
+ * as config_map_flr has it, which the core takes. */
+static unsigned map_af(struct config_map *map, unsigned at)
+{
+	hide(map, at, 6);
+	map->image[at + 2] = 6;
+	map->af_cap = at;
+	return 6;
 }
 
 /* MSI-X is emulated in the core: what is here only describes it (PCI 3.0 §6.8.2). */
@@ -198,6 +209,7 @@ static unsigned map_cap(struct config_map *map, const uint8_t *raw, unsigned at,
 	case CAP_EXPRESS: return room >= 0x0c ? map_express(map, raw, at, room) : 0;
 	case CAP_MSI: return map_msi(map, raw, at, room);
 	case CAP_MSIX: return room >= 12 && !map->msix.vectors ? map_msix(map, raw, at) : 0;
+	case CAP_AF: return room >= 6 ? map_af(map, at) : 0;
 	case CAP_VENDOR:
 		len = raw[at + 2];
 		if (len < 3 || len > room)
@@ -345,6 +357,14 @@ int config_map_build(const uint8_t *raw, unsigned size, struct config_map *ret, 
 	if (ret->size == PCI_CONFIG_MAX)
 		map_ext_caps(ret, raw);
 	return 0;
+}
+
+void config_map_flr(struct config_map *map)
+{
+	if (map->express_cap)
+		map->image[map->express_cap + 7] |= 0x10; /* bit 28 of Device Capabilities */
+	if (map->af_cap)
+		map->image[map->af_cap + 3] |= 3; /* transactions pending, and the reset */
 }
 
 void config_map_intx(struct config_map *map, bool there)

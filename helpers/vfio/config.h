@@ -19,14 +19,18 @@ struct config_map {
 	uint8_t from_device[PCI_CONFIG_MAX]; /* bits read from the device; the others: image */
 	uint8_t writable[PCI_CONFIG_MAX];    /* bits a guest's write changes in the device */
 	struct msix_desc msix;
-	unsigned msi_cap; /* offset of the MSI capability, 0: none */
+	/* Offsets of capabilities, 0: none. */
+	unsigned msi_cap, express_cap, af_cap;
 };
 
 /* From raw config space as vfio-pci shows it. -EINVAL, blame host, when it is no type 0 function. */
 int config_map_build(const uint8_t *raw, unsigned size, struct config_map *ret, struct err *err);
 
-/* Pin A is there, or no pin: whatever pin the device has, the function is alone on its device. */
+/* Pin A is there, or no pin: whatever pin the device has, a function has the first on our bus. */
 void config_map_intx(struct config_map *map, bool there);
+
+/* The function can be reset by itself: the guest is told so where there is a bit for it. */
+void config_map_flr(struct config_map *map);
 
 /* Merges what the device answered into what the guest sees. size 1, 2 or 4, aligned. */
 uint32_t config_map_read(const struct config_map *map, unsigned offset, unsigned size,

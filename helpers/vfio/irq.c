@@ -36,8 +36,8 @@ static int set_irqs(const struct vfio *v, unsigned index, unsigned start, unsign
 	int r;
 
 	irqs.set.argsz = (uint32_t)(sizeof(irqs.set) + count * sizeof(int32_t));
-	irqs.set.flags = action |
-		(count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
+	irqs.set.flags = action | (count && !(action & VFIO_IRQ_SET_DATA_NONE)
+		? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
 	irqs.set.index = index;
 	irqs.set.start = start;
 	irqs.set.count = count;
@@ -119,6 +119,14 @@ int irq_off(struct err *err)
 	return r;
 }
 
+/* What the guest ended between the two SET_IRQS below was not heard; unmasking what is not masked
+ * does nothing, and a pin that is still raised triggers again. */
+static int unmask_intx(struct err *err)
+{
+	return set_irqs(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
+		VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_NONE, err);
+}
+
 /* From nothing to INTx, when the core has armed it. */
 static int enter_intx(struct err *err)
 {
@@ -132,6 +140,8 @@ static int enter_intx(struct err *err)
 	vfio.irq_mode = IRQ_INTX;
 	irqs.with.fds[0] = vfio.resample.n;
 	r = set_irqs(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, VFIO_IRQ_SET_ACTION_UNMASK, err);
+	if (r == 0)
+		r = unmask_intx(err);
 	if (r < 0)
 		irq_off(&(struct err){0});
 	return r;

@@ -59,7 +59,8 @@ static int vfio_describe(struct function_desc *ret, struct fd *ret_device, struc
 		return r;
 	*ret = (struct function_desc){.config_size = vfio.config.size,
 		.msix = vfio.config.msix, .msi_cap = vfio.config.msi_cap,
-		.can_reset = true, .intx = vfio.has_intx};
+		.can_reset = true, .intx = vfio.has_intx,
+		.rom_size = vfio.rom_size, .rom_fd_offset = vfio.rom_at};
 	memcpy(ret->regions, vfio.regions, sizeof(ret->regions));
 	for (unsigned at = 0; at < vfio.config.size; at += 4) {
 		uint32_t value;

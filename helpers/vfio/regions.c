@@ -98,7 +98,25 @@ static int read_config(struct vfio *v, struct err *err)
 			return err_set(err, n < 0 ? -errno : -EIO, BLAME_HOST,
 				"config space cannot be read at 0x%x", at);
 	}
-	return config_map_build(raw, size, &v->config, err);
+	r = config_map_build(raw, size, &v->config, err);
+	if (r == 0 && v->own_reset)
+		config_map_flr(&v->config);
+	return r;
+}
+
+/* No ROM, or one of no size that PCI knows, is none to speak of. */
+static int find_rom(struct vfio *v, struct err *err)
+{
+	static union region_info info;
+	int r = get_info(v, VFIO_PCI_ROM_REGION_INDEX, &info, err);
+	uint64_t size = info.info.size;
+
+	if (r < 0 || !(info.info.flags & VFIO_REGION_INFO_FLAG_READ) || size < ROM_MIN ||
+		size > ROM_MAX || size & (size - 1))
+		return r;
+	v->rom_size = size;
+	v->rom_at = info.info.offset;
+	return 0;
 }
 
 int regions_read(struct vfio *v, struct err *err)
@@ -107,7 +125,7 @@ int regions_read(struct vfio *v, struct err *err)
 
 	for (unsigned i = 0; i < PCI_BARS && r == 0; i++)
 		r = read_region(v, i, err);
-	return r;
+	return r < 0 ? r : find_rom(v, err);
 }
 
 int vfio_config_read(unsigned offset, unsigned size, uint32_t *ret, struct err *err)

@@ -18,6 +18,7 @@ struct vfio {
 	uint64_t config_at; /* where config space begins in the descriptor */
 	struct config_map config;
 	struct region_desc regions[PCI_BARS];
+	uint64_t rom_size, rom_at; /* 0: no expansion ROM */
 	struct fd error, request; /* eventfds: ERR and REQ */
 	bool no_resize;           /* all vectors are allocated when MSI-X is enabled */
 	bool has_intx;

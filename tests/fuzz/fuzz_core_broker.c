@@ -19,6 +19,7 @@ enum { ASK = 1000, EVENT = 1001, DEVICES = 3 };
 
 static struct input in;
 static struct broker broker;
+static const struct device_opt wanted[DEVICES];
 static bool on_event;
 
 int binary_find(const char *kind, char ret[PATH_MAX], struct err *err)
@@ -34,10 +35,16 @@ int vm_vfio_add(struct vm *vm, int file_fd, struct err *err)
 	return take(&in, 1) % 8 ? 0 : err_set(err, -EIO, BLAME_HOST, "no");
 }
 
-int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	struct err *err)
+void pci_reserve(struct pci *pci, unsigned devfn)
 {
-	(void)vm, (void)pci, (void)err;
+	(void)pci;
+	require(devfn == 0); /* opts of this target asks for no place */
+}
+
+int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
+	const struct device_opt *opt, struct err *err)
+{
+	(void)vm, (void)pci, (void)opt, (void)err;
 	require(peer->ask.sock.n >= 0 && peer->event.sock.n >= 0 && peer->name[63] == '\0');
 	fn->peer = *peer;
 	return 0;
@@ -92,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	broker.pidfd = FD_NONE_INIT;
 	chan_init(&broker.ask, (struct fd){ASK}, ACTOR_CORE, ACTOR_BROKER, "broker");
 	chan_init(&broker.event, (struct fd){EVENT}, ACTOR_CORE, ACTOR_BROKER, "broker");
+	broker.wanted = wanted;
 	broker.n_wanted = take(&in, 1) % (DEVICES + 1);
 	if (broker_attach_all(&broker, NULL, NULL, &err) == 0 && take(&in, 1) % 8)
 		broker_seal(&broker, &err);

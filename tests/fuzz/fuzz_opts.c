@@ -2,8 +2,8 @@
  *
  * The command line, its words separated by newlines.
  *
- * fuzzes: vmm/opts.c vmm/opts_value.c
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * fuzzes: vmm/opts.c vmm/opts_device.c vmm/opts_value.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"

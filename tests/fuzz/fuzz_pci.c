@@ -7,7 +7,9 @@
  * The asks and KVM are doubles; functions, root, table and buses are real.
  *
  * fuzzes: vmm/pci.c vmm/msi.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
+ * fuzzes: vmm/remote_rom.c
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c
+ * links: vmm/image.c
  * links: vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c tests/fuzz/kvm.c
  */
 #include "tests/fuzz/kvm.h"
@@ -201,6 +203,9 @@ static void make_descs(void)
 		.ranges = {{0, 0x2000}, {0x4000, 0x4000}}};
 	d->regions[2] = (struct region_desc){.size = 32, .io = true};
 	d->regions[3] = (struct region_desc){.size = 256};
+	d->rom_size = 0x2000;
+	d->config[EXP + 7] = 0x10; /* function level reset */
+	d->config[AF + 3] = 3;
 	d = &descs[1];
 	*d = (struct function_desc){.config_size = 256, .intx = true, .can_suspend = true,
 		.doorbells = {.count = DOORBELLS, .bar = 2, .stride = 4096}};
@@ -223,7 +228,7 @@ static void make_machine(void)
 		struct peer peer = {.name = "device"};
 
 		/* remote_create asks before anything else is set. */
-		require(remote_create(&fns[i], &peer, &vm, &pci, &err) == 0);
+		require(remote_create(&fns[i], &peer, &vm, &pci, &(struct device_opt){0}, &err) == 0);
 	}
 }
 

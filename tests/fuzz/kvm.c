@@ -36,6 +36,11 @@ static void check_window(const struct vm *vm, uint64_t gpa, uint64_t size)
 		(gpa >= l->mmio64_base && gpa + size <= l->mmio64_end));
 }
 
+int vm_slot_add_rom(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+{
+	return vm_slot_add(vm, gpa, size, host);
+}
+
 int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
 {
 	int free_slot = -ENOSPC;

@@ -80,6 +80,7 @@ struct run {
 
 static struct run run;
 static void (*before_exec)(void); /* what the starter is like; NULL: nothing special */
+static const char *folder;        /* where the binaries are; NULL: in the build tree */
 
 static inline void binary(char ret[static PATH_MAX])
 {
@@ -101,6 +102,20 @@ static inline void needs_a_vm(void)
 	needs_namespaces();
 }
 
+/* The helpers are started by the VM's user, so it must get to where they are. */
+static inline bool may_run_it(uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+	int status = 0;
+	pid_t child;
+
+	binary(path);
+	child = fork();
+	if (child == 0)
+		_exit(setgid(gid) == 0 && setuid(uid) == 0 && access(path, X_OK) == 0 ? 0 : 1);
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
 /* Options as one string, cut at spaces; after --kernel, --memory and -v. tty >= 0: its standard
  * input and output. */
 static inline void start(const char *options, int tty, uid_t uid)
@@ -111,6 +126,8 @@ static inline void start(const char *options, int tty, uid_t uid)
 	int n = 6, in[2], out[2], err[2];
 
 	binary(path);
+	if (folder)
+		snprintf(path, sizeof(path), "%s/bulkhead", folder);
 	snprintf(words, sizeof(words), "%s", options);
 	for (char *w = strtok(words, " "); w; w = strtok(NULL, " "))
 		argv[n++] = w;

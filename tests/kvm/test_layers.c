@@ -2,7 +2,7 @@
  *
  * The layers of confinement on the whole program, and `bulkhead audit` of it from outside.
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <seccomp.h>
 
@@ -99,6 +99,15 @@ static void needs_an_audit(void)
 	make_kernel(sleeps, sizeof(sleeps));
 }
 
+static unsigned count(const char *word)
+{
+	unsigned n = 0;
+
+	for (const char *at = report.text; (at = strstr(at, word)) != NULL; at++)
+		n++;
+	return n;
+}
+
 Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .timeout = 60)
 {
 	start("--cpus boot=2 --null --null", -1, 0);
@@ -110,6 +119,69 @@ Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .ti
 	cr_expect(strstr(report.text, "core\n") && strstr(report.text, "broker\n") &&
 		strstr(report.text, "null helper\n"), "%s", report.text);
 	cr_expect(strstr(report.text, "3 threads, every filter as shipped"), "%s", report.text);
+	cr_expect_eq(count("  ok        binary "), 4, "%s", report.text);
+	cr_expect_eq(count("  ok        dumpable "), 4, "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
+/* One byte more in one helper, and it runs like the other. */
+Test(audit, a_binary_that_was_not_built_with_it_is_named, .init = needs_an_audit, .timeout = 60)
+{
+	char copies[] = "/tmp/bulkhead-copies-XXXXXX", path[PATH_MAX], command[3 * PATH_MAX + 200];
+
+	binary(path);
+	cr_assert(mkdtemp(copies) != NULL);
+	snprintf(command, sizeof(command), "cd %s && cp %s %s-broker %s-null . && chmod 755 . && "
+		"echo >>bulkhead-null", copies, path, path, path);
+	cr_assert_eq(system(command), 0);
+	folder = copies;
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	audit_as(0);
+	cr_expect_eq(report.status, 1, "%s", report.text);
+	cr_expect(strstr(report.text, "bulkhead-null is not the binary that was built with this "
+		"audit (sha256 "), "%s", report.text);
+	cr_expect_eq(count("  WEAK "), 1, "%s", report.text);
+	cr_expect_eq(count(", sha256 "), 2, "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+	snprintf(command, sizeof(command), "rm -r %s", copies);
+	cr_assert_eq(system(command), 0);
+}
+
+/* What it executes stays as it was, but in a page that is no longer the file's. */
+static void touch_code(pid_t pid)
+{
+	char file[64], line[300], perms[5] = "";
+	unsigned long start = 0;
+	uint8_t byte;
+	FILE *maps;
+	int mem;
+
+	snprintf(file, sizeof(file), "/proc/%d/maps", pid);
+	maps = fopen(file, "r");
+	while (maps && strcmp(perms, "r-xp") != 0 && fgets(line, sizeof(line), maps))
+		sscanf(line, "%lx-%*x %4s", &start, perms);
+	cr_assert_str_eq(perms, "r-xp");
+	fclose(maps);
+	snprintf(file, sizeof(file), "/proc/%d/mem", pid);
+	mem = open(file, O_RDWR | O_CLOEXEC);
+	if (mem < 0 || pread(mem, &byte, 1, (off_t)start) != 1 ||
+		pwrite(mem, &byte, 1, (off_t)start) != 1)
+		cr_skip_test("%s: %s", file, strerror(errno));
+	close(mem);
+}
+
+Test(audit, code_that_was_changed_is_named, .init = needs_an_audit, .timeout = 60)
+{
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	touch_code(run.pid);
+	audit_as(0);
+	cr_expect_eq(report.status, 1, "%s", report.text);
+	cr_expect(strstr(report.text, "the code at "), "%s", report.text);
+	cr_expect_eq(count("  WEAK "), 1, "%s", report.text);
 	kill(run.pid, SIGTERM);
 	finish(0);
 }
@@ -136,20 +208,6 @@ Test(audit, without_rights_it_cannot_tell, .init = needs_an_audit, .timeout = 60
 		report.text);
 	kill(run.pid, SIGTERM);
 	finish(0);
-}
-
-/* The helpers are started by the VM's user, so it must get to where they are. */
-static bool may_run_it(uid_t uid, gid_t gid)
-{
-	char path[PATH_MAX];
-	int status = 0;
-	pid_t child;
-
-	binary(path);
-	child = fork();
-	if (child == 0)
-		_exit(setgid(gid) == 0 && setuid(uid) == 0 && access(path, X_OK) == 0 ? 0 : 1);
-	return waitpid(child, &status, 0) == child && status == 0;
 }
 
 Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)

@@ -4,7 +4,7 @@
  *
  * Whatever it is, the test ends with no process of ours left behind.
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -257,6 +258,27 @@ Test(process, every_thread_is_confined, .init = needs_a_vm, .timeout = 60)
 	finish(0);
 }
 
+/* Files are opened as root; after that core, broker and helper are somebody else's. */
+Test(process, becomes_the_user_it_is_given, .init = needs_a_vm, .timeout = 60)
+{
+	char path[300];
+
+	make_kernel(sleeps, sizeof(sleeps));
+	if (geteuid() != 0 || !may_run_it(64321, 64322)) {
+		unlink(kernel);
+		cr_skip_test("needs root, and a build tree that uid 64321 may look into");
+	}
+	start("--null --user 64321:64322", -1, 0);
+	read_until(run.out_text, "!");
+	snprintf(path, sizeof(path), "/proc/%d/status", run.pid);
+	expect_status(path, "Uid:\t64321\t64321\t64321\t64321");
+	expect_status(path, "Gid:\t64322\t64322\t64322\t64322");
+	cr_expect(strstr(run.err_text, "bulkhead-broker: confine: user: uid 64321"), "%s",
+		run.err_text);
+	kill(run.pid, SIGTERM);
+	finish(0);
+}
+
 static bool is_raw(int tty)
 {
 	struct termios t;
@@ -334,7 +356,7 @@ Test(process, terminal_is_given_back_after_a_fault, .init = needs_a_vm, .timeout
 	int master, slave;
 
 	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
-	kill(run.pid, SIGSEGV);
+	syscall(SYS_tgkill, run.pid, run.pid, SIGSEGV); /* its main thread's */
 	read_until(NULL, NULL);
 	waitpid(run.pid, &run.status, 0);
 	cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGSEGV);

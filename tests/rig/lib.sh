@@ -10,6 +10,7 @@ export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8
 CASE_SINCE=$(cut -d ' ' -f 1 /proc/uptime)
 CASE=${CASE:-$(basename "${BASH_SOURCE[-1]}" .sh)}
 BULKHEAD=/rig/bin/bulkhead
+TIMER_LOST="the guest's timer is lost"
 # How much longer than on an idle machine of four processors a guest may take to get somewhere.
 # Only waiting is stretched by it; what a case promises within seconds is not.
 PATIENCE=3
@@ -41,8 +42,33 @@ expect() {
     if "$@"; then note "ok: $what"; else fail "$what (not so: $*)"; fi
 }
 
+# sleeps: of each vCPU thread how often it slept so far, and where it is now.
+sleeps() {
+    local task
+    for task in "/proc/$VM/task"/*; do
+        case $(cat "$task/comm") in
+        vcpu*) echo "$(cat "$task/comm") slept=$(sed -n 's/^voluntary_ctxt_switches:.//p' "$task/status") in=$(cat "$task/wchan")" ;;
+        esac
+    done
+}
+
+# stood_still: a guest ticks all the time (run_guest), so a processor of it that is halted (asleep in
+# KVM, not in anything of ours) and was not woken for three seconds has lost its timer to the
+# emulator; host/init runs such a case once more.
+stood_still() {
+    local before after
+    vm_alive || return 0
+    before=$(sleeps)
+    sleep 3
+    after=$(sleeps)
+    echo "  ---- its vCPU threads, and the same 3 s later; the host's interrupts for its devices"
+    printf '%s\n' "$before" "$after" "$(grep vfio /proc/interrupts)" | sed 's/^/  | /'
+    if printf '%s\n' "$before" "$after" | sort | uniq -d | grep -q ' in=kvm_'; then echo "  $TIMER_LOST"; fi
+}
+
 show_evidence() {
     [ -n "${VM_DIR:-}" ] || return 0
+    stood_still
     echo "  ---- stderr of the last VM"; tail -n 25 "$ERR" | sed 's/^/  | /'
     refused_syscalls
     keep_report
@@ -80,13 +106,24 @@ bind_vfio() { bind "$1" vfio-pci || fail "$1 did not bind to vfio-pci"; }
 bind_host() {
     case $(cat "/sys/bus/pci/devices/$1/class") in
     0x0108*) bind "$1" nvme ;;
-    *) bind "$1" '' || [ -z "$(driver_of "$1")" ] ;;
+    *) bind "$1" '' || [ "$(driver_of "$1")" != vfio-pci ] ;;
     esac
 }
 unbind() { echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"; }
 
 # group_of BDF: the number of its IOMMU group.
 group_of() { basename "$(readlink "/sys/bus/pci/devices/$1/iommu_group")"; }
+
+# expect_link BDF: the card works for the host; down again afterwards.
+expect_link() {
+    local link
+    link=$(ls "/sys/bus/pci/devices/$1/net")
+    ip link set "$link" up
+    ip addr add 10.0.2.78/24 dev "$link"
+    expect "and it works for the host ($link)" /rig/busybox ping -I "$link" -c 5 -W 5 -q 10.0.2.2
+    ip addr flush dev "$link"
+    ip link set "$link" down
+}
 
 rebind_all() {
     local dev
@@ -175,11 +212,14 @@ qemu_device() { args+=(-device "vfio-pci,host=$1"); }
 
 vm_alive() { kill -0 "$VM" 2>/dev/null; }
 
+# told MARKER: the console has a line with it, to its end: under a tracer each byte takes its time.
+told() { grep -as -- "$1" "$CONSOLE" | grep -q $'\r'; }
+
 # wait_for MARKER SECONDS: until the console has a line with it.
 wait_for() {
     local end=$((SECONDS + $2 * PATIENCE))
-    until grep -aqs -- "$1" "$CONSOLE"; do
-        vm_alive || { grep -aqs -- "$1" "$CONSOLE" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
+    until told "$1"; do
+        vm_alive || { told "$1" && return; fail "the VMM ended (status $(wait_status)) before the guest said «$1»"; }
         ((SECONDS < end)) || fail "the guest did not say «$1» within $(($2 * PATIENCE)) s"
         sleep 0.1
     done

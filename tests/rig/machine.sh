@@ -15,10 +15,19 @@ add_old() {
         -device "e1000,bus=br0,addr=2,romfile=")
 }
 
-# add_card MODEL ADDR: a network card on a user network of its own, with an echo.
+# add_card MODEL ADDR [ROM]: a network card on a user network of its own, with an echo.
 add_card() {
     args+=(-netdev "user,id=u$1,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:cat"
-        -device "$1,netdev=u$1,addr=$2,romfile=")
+        -device "$1,netdev=u$1,addr=$2,romfile=${3:-}")
+}
+
+# add_rom: an expansion ROM of 24 KiB, header and data structure as PCI Firmware 3.0, 5.1 has them;
+# firmware does not run it, as its checksum is wrong.
+add_rom() {
+    {
+        printf '\x55\xaa\x30%021d\x1c\0\0\0PCIR\x86\x80\xd3\x10\0\0\x18\0\0\0\0\x02\x30\0\0\0\0\x80\0\0' 0
+        yes "bulkhead rom" | head -c 24524
+    } >"$dir/rom"
 }
 
 # add_igb: a network card with virtual functions, behind a port of its own, on QEMU's
@@ -27,6 +36,14 @@ add_igb() {
     args+=(-device "pcie-root-port,id=rp1,addr=0x1d,chassis=2"
         -netdev "user,id=ui,restrict=on,guestfwd=tcp:10.0.2.100:7-cmd:cat"
         -device "igb,bus=rp1,netdev=ui,romfile=")
+}
+
+# add_edu: a device made to be driven by hand, which asks for any address by DMA, behind
+# a port of its own, so that it can be reset.  What the IOMMU stops it says in qemu.log.
+add_edu() {
+    args+=(-device "pcie-root-port,id=rp3,addr=0x1e,chassis=4"
+        -device "edu,bus=rp3,dma_mask=0xffffffffffffffff"
+        -trace vtd_dmar_fault)
 }
 
 # What a virtio device needs to be handed on by vp_vdpa, doorbells and all.
@@ -123,8 +140,8 @@ machine_args() {
         nvme) add_disk $n "addr=0x1$n" ;;
         pair) add_disk 8 addr=0x12.0,multifunction=on; add_disk 9 addr=0x12.1 ;;
         e1000) add_card e1000 0x1a; continue ;;
-        e1000e) add_card e1000e 0x1b; continue ;;
-        vnet | vblk | vnetmq | old | igb | zoo) "add_$device"; continue ;;
+        e1000e) add_rom; add_card e1000e 0x1b "${dir//,/,,}/rom"; continue ;;
+        vnet | vblk | vnetmq | old | igb | edu | zoo) "add_$device"; continue ;;
         *) die "cases/$1.sh asks for an unknown device «$device»" ;;
         esac
         n=$((n + 1))

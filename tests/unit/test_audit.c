@@ -3,10 +3,11 @@
  * What bulkhead-audit makes of /proc: texts as kernels write them, and texts as a hostile process
  * would like them to be.
  *
- * links: helpers/audit/proc.c
+ * links: helpers/audit/proc.c helpers/audit/digest.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,17 @@ Test(audit, status_fields)
 	cr_expect(!status_field(status, "CapBnd", value, sizeof(value)));
 	cr_expect(!status_field("", "Uid", value, sizeof(value)));
 	cr_expect(!status_field("NoUid:\t0\n", "Uid", value, sizeof(value)));
+}
+
+Test(audit, ids)
+{
+	struct ids ids;
+
+	cr_assert(status_ids("Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t4294967294\n", &ids));
+	cr_expect(ids.uid[0] == 1 && ids.uid[3] == 4 && ids.gid[0] == 5 && ids.gid[3] == 0xfffffffe);
+	cr_expect(!status_ids("Uid:\t1\t2\t3\t4\n", &ids));
+	cr_expect(!status_ids("Uid:\t1\t2\t3\nGid:\t5\t6\t7\t8\n", &ids));
+	cr_expect(!status_ids("Uid:\t1\t2\t3\t4\nGid:\tx\n", &ids));
 }
 
 Test(audit, limits)
@@ -130,4 +142,39 @@ Test(audit, reading_stays_with_one_process)
 	cr_expect(proc_read(dir, "nothing", text, sizeof(text)) < 0 && text[0] == '\0');
 	close(dir);
 	cr_expect(proc_open(0x7fffffff, &dir) < 0);
+}
+
+/* By another implementation. */
+static void sha256sum(const char *file, char ret[static DIGEST_SIZE])
+{
+	char command[300];
+	FILE *sum;
+
+	snprintf(command, sizeof(command), "sha256sum '%s'", file);
+	sum = popen(command, "r");
+	cr_assert(sum && fscanf(sum, "%64s", ret) == 1, "%s", command);
+	pclose(sum);
+}
+
+Test(audit, digests_are_those_of_what_was_built)
+{
+	static const char *const programs[] = {"bulkhead", "bulkhead-broker", "bulkhead-vfio",
+		"bulkhead-vdpa", "bulkhead-null"};
+	char self[200], file[256], want[DIGEST_SIZE], got[DIGEST_SIZE] = "";
+	int dir;
+
+	cr_assert_eq(proc_open(getpid(), &dir), 0);
+	cr_assert_eq(proc_link(dir, "exe", self, sizeof(self)), 0);
+	sha256sum(self, want);
+	cr_expect_eq(digest_running(dir, got), 0);
+	cr_expect_str_eq(got, want);
+	close(dir);
+	*strrchr(self, '/') = '\0';
+	for (unsigned i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		snprintf(file, sizeof(file), "%s/../%s", self, programs[i]);
+		sha256sum(file, want);
+		cr_expect_str_eq(digest_built(programs[i]), want, "%s", programs[i]);
+	}
+	cr_expect_str_eq(digest_built("bulkhead-evil"), "none");
+	cr_expect(digest_running(-1, got) < 0 && got[0] == '\0');
 }

@@ -27,6 +27,8 @@ static void begin(void)
 	};
 	memcpy(good.config + 0x40, cap, sizeof(cap));
 	memset(&wire, 0, sizeof(wire));
+	good.rom_size = 0x800;
+	good.rom_fd_offset = 0x7000;
 	describe_to_wire(&good, &wire);
 	memset(&got, 0xa5, sizeof(got));
 }
@@ -47,6 +49,8 @@ Test(describe, there_and_back)
 	cr_assert_eq(got.regions[1].size, 0);
 	cr_assert_eq(got.msix.vectors, 8);
 	cr_assert_eq(got.msix.pba_offset, 0x3000);
+	cr_assert_eq(got.rom_size, 0x800);
+	cr_assert_eq(got.rom_fd_offset, 0x7000);
 }
 
 /* Refused, blaming the peer, and nothing written. */
@@ -99,6 +103,19 @@ Test(describe, regions)
 	WRONG(R(0)->fd_offset = 0x800);
 	WRONG(R(0)->fd_offset = (uint64_t)INT64_MAX + 1);
 	WRONG(R(0)->fd_offset = UINT64_MAX - 0xfff);
+}
+
+Test(describe, rom)
+{
+	WRONG(wire.description.rom_size = 0x1800);
+	WRONG(wire.description.rom_size = 0x400);
+	WRONG(wire.description.rom_size = 32 << 20);
+	WRONG(wire.description.rom_offset = 0x7800);
+	WRONG(wire.description.rom_offset = (uint64_t)INT64_MAX - 0x7ff);
+	begin();
+	wire.description.rom_size = 0;
+	wire.description.rom_offset = 1;
+	cr_assert_eq(describe_from_wire(&wire.description, &got, &err), 0, "there is none");
 }
 
 Test(describe, mappable_ranges)

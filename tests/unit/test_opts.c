@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -70,7 +70,7 @@ Test(opts, vdpa)
 
 Test(opts, several_devices_a_flag)
 {
-	cr_assert(parse("--device path=/a path=/b,id=b --kernel k --device path=/c") == 0, "%s",
+	cr_assert(parse("--device path=/a path=/b,id=b --kernel k --device path=/c,x_p2p=off") == 0, "%s",
 		err.msg);
 	cr_assert(opts.n_devices == 3);
 	cr_expect(strcmp(opts.devices[0].path, "/a") == 0);
@@ -148,7 +148,23 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device", "--device", "missing"},
 		{"--kernel k --device id=x", "--device", "path= is missing"},
 		{"--kernel k --device path=/a,id=a/b", "id", "a/b"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=6", "x_exclude_mmap_bars", "0 to 5"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[3-2]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=1]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[-1]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,]", "x_exclude_mmap_bars", "no list"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,2", "--device", "no key"},
+		{"--kernel k --device path=/a,pci_device_id=0", "pci_device_id", "from 1 to 31"},
+		{"--kernel k --device path=/a,pci_device_id=32", "pci_device_id", "from 1 to 31"},
+		{"--kernel k --vdpa path=/a,pci_device_id=5,pci_function=8", "pci_function", "from 1 to 7"},
+		{"--kernel k --device path=/a,pci_function=1", "pci_function", "pci_device_id="},
+		{"--kernel k --device path=/a,pci_device_id=5 --null pci_device_id=5", "vfio0", "null1"},
+		{"--kernel k --null pci_device_id=5,pci_function=1 --null", "null0", "no function 0"},
 		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
+		{"--kernel k --device path=/a,x_p2p=on", "x_p2p=on", "not possible"},
+		{"--kernel k --device path=/a,x_p2p=yes", "x_p2p", "yes"},
 		{"--kernel k --vdpa num_queues=2", "--vdpa", "path= is missing"},
 		{"--kernel k --vdpa path=/a,num_queues=0", "num_queues", "from 1 to 65535"},
 		{"--kernel k --vdpa path=/a,num_queues=-1", "num_queues", "from 1 to 65535"},
@@ -162,6 +178,28 @@ Test(opts, refusals_name_the_option)
 			"«%s» says «%s»", bad[i].line, err.msg);
 		cr_expect(!strchr(err.msg, '\n') && err.blame == BLAME_HOST);
 	}
+}
+
+Test(opts, lists)
+{
+	cr_assert(parse("--kernel k --device x_exclude_mmap_bars=[0,2-4],path=/a "
+		"path=/b,x_exclude_mmap_bars=5 path=/[c]") == 0, "%s", err.msg);
+	cr_expect_eq(opts.devices[0].trapped, 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4);
+	cr_expect_eq(opts.devices[1].trapped, 1u << 5);
+	cr_expect_eq(opts.devices[2].trapped, 0);
+	cr_expect_str_eq(opts.devices[2].path, "/[c]");
+}
+
+/* The order in which they are given does not matter. */
+Test(opts, places)
+{
+	cr_assert(parse("--kernel k --null --device path=/a,pci_device_id=5,pci_function=7 "
+		"path=/b,pci_device_id=5,pci_function=0 --vdpa path=/c,pci_device_id=31") == 0, "%s",
+		err.msg);
+	cr_expect_eq(opts.devices[0].devfn, 0);
+	cr_expect_eq(opts.devices[1].devfn, 5 * 8 + 7);
+	cr_expect_eq(opts.devices[2].devfn, 5 * 8);
+	cr_expect_eq(opts.devices[3].devfn, 31 * 8);
 }
 
 Test(opts, too_many_devices)

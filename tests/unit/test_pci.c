@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where BARs go at start: the windows, alignment, gaps, and what is said when there is no room.
- *
  * links: vmm/pci.c vmm/bus.c
+ *
+ * Where functions are on bus 0, and what of them a guest sees by ECAM and by CF8/CFC.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,93 +12,122 @@
 
 static struct vm vm;
 static struct pci pci;
-static struct err err;
+static unsigned resets;
 
-void vm_ask(struct vm *v, enum vm_request want)
+void vm_ask(struct vm *v, enum vm_request request)
 {
-	(void)v, (void)want;
+	(void)v, (void)request;
 }
 
-static void setup(void)
+/* A function whose config space repeats one byte; its header type is 0. */
+static uint32_t on_read(void *opaque, unsigned offset, unsigned size)
 {
-	vm.ram.layout.mmio64_base = 1ull << 39;
-	vm.ram.layout.mmio64_end = HT_HOLE_BASE;
-	bus_init(&vm.mmio);
+	uint8_t bytes[4];
+
+	memset(bytes, *(const uint8_t *)opaque, sizeof(bytes));
+	if (offset <= 0x0e && offset + size > 0x0e)
+		bytes[0x0e - offset] = 0;
+	return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+		(uint32_t)bytes[3] << 24;
+}
+
+static void on_write(void *opaque, unsigned offset, unsigned size, uint32_t value)
+{
+	(void)offset, (void)size;
+	*(uint8_t *)opaque = (uint8_t)value;
+}
+
+static void on_reset(void *opaque)
+{
+	(void)opaque;
+	resets++;
+}
+
+static const struct pci_function_ops ops = {
+	.config_read = on_read, .config_write = on_write, .reset = on_reset};
+static uint8_t a = 0xa, b = 0xb, c = 0xc;
+
+static void fill(void)
+{
+	struct err err;
+
 	bus_init(&vm.pio);
-	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
+	bus_init(&vm.mmio);
+	cr_assert(pci_init(&pci, &vm, &err) == 0);
 }
 
-TestSuite(pci, .init = setup);
-
-static uint64_t memory(uint64_t size, bool is_64)
+static uint32_t ecam(unsigned devfn, unsigned offset, unsigned size)
 {
-	uint64_t at = 0;
+	uint8_t data[8] = {0};
+	uint32_t value;
 
-	cr_assert_eq(pci_place_bar(&pci, size, false, is_64, &at, &err), 0, "%s", err.msg);
-	return at;
+	bus_read(&vm.mmio, ECAM_BASE + (devfn << 12) + offset, data, size);
+	memcpy(&value, data, 4);
+	return value;
 }
 
-Test(pci, gaps_between_large_ones_are_for_small_ones)
+Test(pci, free_devices_in_order, .init = fill)
 {
-	cr_assert_eq(memory(256 * MiB, false), 0xc0000000u);
-	cr_assert_eq(memory(4 * KiB, false), 0xd0000000u);
-	cr_assert_eq(memory(256 * MiB, false), 0xe0000000u);
-	cr_assert_eq(memory(256, false), 0xd0001000u, "a page of its own");
-	cr_assert_eq(memory(128 * MiB, false), 0xd8000000u);
-	cr_assert_eq(memory(4 * KiB, false), 0xd0002000u);
-	cr_assert_eq(memory(64 * MiB, false), 0xd4000000u);
+	cr_expect_eq(pci_add(&pci, 0, &ops, &a), 1 << 3);
+	cr_expect_eq(pci_add(&pci, 0, &ops, &b), 2 << 3);
+	cr_expect_eq(ecam(1 << 3, 0, 4), 0x0a0a0a0a);
+	cr_expect_eq(ecam(2 << 3, 0, 4), 0x0b0b0b0b);
+	cr_expect_eq(ecam(3 << 3, 0, 4), 0xffffffff);
+	cr_expect_eq(ecam(1 << 3 | 1, 0, 4), 0xffffffff);
 }
 
-Test(pci, a_full_window_names_the_sizes)
+Test(pci, a_place_asked_for_is_nobody_elses, .init = fill)
 {
-	uint64_t at = 42;
-
-	memory(256 * MiB, false);
-	memory(256 * MiB, false);
-	memory(4 * KiB, false);
-	cr_assert_eq(pci_place_bar(&pci, 256 * MiB, false, false, &at, &err), -ENOSPC);
-	cr_expect_eq(at, 42u);
-	cr_expect(strstr(err.msg, "32-bit BAR of 262144 KiB"), "%s", err.msg);
-	cr_expect(strstr(err.msg, "524292 KiB of the window's 768 MiB"), "%s", err.msg);
+	pci_reserve(&pci, 1 << 3 | 1);
+	cr_expect_eq(pci_add(&pci, 0, &ops, &a), 2 << 3);
+	cr_expect_eq(pci_add(&pci, 1 << 3 | 1, &ops, &b), 1 << 3 | 1);
+	cr_expect_eq(pci_add(&pci, 1 << 3 | 1, &ops, &c), -EEXIST);
+	cr_expect_eq(ecam(1 << 3 | 1, 4, 2), 0x0b0b);
 }
 
-Test(pci, sixty_four_bits_go_up_and_come_down_only_when_that_is_full)
+Test(pci, a_full_bus_says_so, .init = fill)
 {
-	cr_assert_eq(memory(4 * GiB, true), 1ull << 39);
-	cr_assert_eq(memory(16 * KiB, true), (1ull << 39) + 4 * GiB);
-	pci.mmio64.end = (1ull << 39) + 5 * GiB;
-	cr_assert_eq(memory(512 * MiB, true), (1ull << 39) + 9 * GiB / 2);
-	cr_assert_eq(memory(512 * MiB, true), 0xc0000000u);
+	for (int i = 1; i < PCI_DEVICES; i++)
+		cr_assert_eq(pci_add(&pci, 0, &ops, &a), i << 3);
+	cr_expect_eq(pci_add(&pci, 0, &ops, &a), -ENOSPC);
 }
 
-Test(pci, no_size_wraps_around)
+/* Whatever the width of the read. */
+Test(pci, function_0_tells_of_the_others, .init = fill)
 {
-	uint64_t at = 42;
-
-	for (unsigned bit = 40; bit < 64; bit++)
-		cr_expect_eq(pci_place_bar(&pci, 1ull << bit, false, true, &at, &err), -ENOSPC);
-	cr_expect_eq(at, 42u);
-	cr_expect_eq(pci.mmio64.n + pci.mmio32.n, 0u);
+	pci_add(&pci, 5 << 3, &ops, &a);
+	cr_expect_eq(ecam(5 << 3, 0x0e, 1), 0);
+	pci_add(&pci, 5 << 3 | 3, &ops, &b);
+	cr_expect_eq(ecam(5 << 3, 0x0e, 1), 0x80);
+	cr_expect_eq(ecam(5 << 3, 0x0e, 2), 0x0a80);
+	cr_expect_eq(ecam(5 << 3, 0x0c, 4), 0x0a800a0a);
+	cr_expect_eq(ecam(5 << 3, 0x0c, 2), 0x0a0a);
+	cr_expect_eq(ecam(5 << 3, 0x0f, 1), 0x0a);
+	cr_expect_eq(ecam(5 << 3, 0x8c, 4), 0x0a0a0a0a);
+	cr_expect_eq(ecam(5 << 3 | 3, 0x0e, 1), 0, "only function 0 has the bit");
 }
 
-Test(pci, ports_run_out)
+Test(pci, ports_reach_functions_of_bus_0, .init = fill)
 {
-	uint64_t at = 0;
-	unsigned n = 0;
+	uint32_t address = 0x80000000u | (5 << 3 | 3) << 8 | 0x10, value;
+	uint8_t data[4] = {0x77};
 
-	while (n < 192 && pci_place_bar(&pci, 1024, true, false, &at, &err) == 0)
-		n++;
-	cr_expect_eq(n, 60u);
-	cr_expect(strstr(err.msg, "1024 ports: 61440 of 61440"), "%s", err.msg);
+	pci_add(&pci, 5 << 3 | 3, &ops, &b);
+	bus_write(&vm.pio, 0xcf8, (uint8_t *)&address, 4);
+	bus_read(&vm.pio, 0xcfc, (uint8_t *)&value, 4);
+	cr_expect_eq(value, 0x0b0b0b0b);
+	bus_write(&vm.pio, 0xcfd, data, 1);
+	cr_expect_eq(b, 0x77);
+	address |= 1 << 16; /* bus 1 */
+	bus_write(&vm.pio, 0xcf8, (uint8_t *)&address, 4);
+	bus_read(&vm.pio, 0xcfc, (uint8_t *)&value, 4);
+	cr_expect_eq(value, 0xffffffff);
 }
 
-/* More BARs than devices can have do not overrun the table. */
-Test(pci, the_table_of_a_window_has_an_end)
+Test(pci, reset_reaches_every_function, .init = fill)
 {
-	uint64_t at = 0;
-	unsigned n = 0;
-
-	while (n < 1000 && pci_place_bar(&pci, 4096, false, false, &at, &err) == 0)
-		n++;
-	cr_expect_eq(n, 192u);
+	pci_add(&pci, 5 << 3, &ops, &a);
+	pci_add(&pci, 5 << 3 | 7, &ops, &b);
+	pci_reset(&pci);
+	cr_expect_eq(resets, 2);
 }

@@ -6,7 +6,7 @@
  * The asks (vmm/peer.c), memslots and irqs are doubles that write one word each to a trace; the
  * buses, the PCI root and the MSI-X table are the real ones.
  *
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c vmm/image.c
  * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
  */
 #include <criterion/criterion.h>
@@ -170,6 +170,15 @@ void peer_on_event(struct peer *p)
 	(void)p;
 }
 
+static uint8_t *last_host;
+
+int vm_slot_add_rom(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
+{
+	traced("rom");
+	last_host = host;
+	return vm_slot_add(vm, gpa, size, host);
+}
+
 int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
 {
 	(void)vm;
@@ -260,6 +269,7 @@ int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
 
 static struct vm vm;
 static struct pci pci;
+static struct device_opt opt;
 static struct remote fn;
 
 enum { PM = 0x40, MSIX = 0x50, EXP = 0x60, ECAM_FN = 1 << 15 };
@@ -275,6 +285,7 @@ static void describe(void)
 	desc.config[MSIX] = 0x11;
 	desc.config[MSIX + 1] = EXP;
 	desc.config[EXP] = 0x10;
+	desc.config[EXP + 7] = 0x10; /* function level reset */
 	desc.regions[0] = (struct region_desc){.size = 0x4000, .is_64 = true, .n_ranges = 1,
 		.ranges = {{0, 0x2000}}};
 	desc.regions[2] = (struct region_desc){.size = 32, .io = true};
@@ -298,7 +309,7 @@ static void setup(void)
 	bus_init(&vm.mmio);
 	bus_init(&vm.pio);
 	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
-	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	trace[0] = '\0';
 }
 
@@ -398,12 +409,148 @@ Test(remote, flr_forgets_and_the_guest_restores)
 	cfg(0x04, 2, 6);
 	trace[0] = '\0';
 	cfg(EXP + 8, 2, 0x8000);
-	expect("-8000000000 cfg68/2=8000 cfg4/2=0 ");
+	expect("-8000000000 reset cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0u);
 	cfg(0x14, 4, 0x80);
 	cfg(0x04, 2, 6);
 	expect("cfg4/2=6 +8000000000 ");
+}
+
+Test(remote, no_flr_where_the_device_has_none)
+{
+	fn.desc.config[EXP + 7] = 0;
+	cfg(0x04, 2, 6);
+	trace[0] = '\0';
+	cfg(EXP + 8, 2, 0x8000);
+	expect("cfg68/2=8000 ");
+}
+
+/* A guest that would hand on what it believes clean must not find it running. */
+Test(remote, flr_that_fails_fails_the_device)
+{
+	cfg(0x04, 2, 6);
+	refuse_reset = true;
+	cfg(EXP + 8, 2, 0x8000);
+	cr_assert(fn.peer.failed);
+	cr_assert_eq(cfg_get(0, 4), ~0u);
+}
+
+/* One page and a bit, as a ROM of 8 KiB. */
+static void with_rom(void)
+{
+	static struct remote second;
+	struct err err = {0};
+	struct peer peer = {.name = "0000:00:04.0"};
+
+	desc.regions[0].size = desc.regions[2].size = 0;
+	desc.msix.vectors = 0;
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	trace[0] = '\0';
+}
+
+static void cfg2(unsigned reg, unsigned size, uint32_t value)
+{
+	cr_assert(bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (const uint8_t *)&value, size));
+}
+
+static uint32_t cfg2_get(unsigned reg)
+{
+	uint32_t value = 0;
+
+	cr_assert(bus_read(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (uint8_t *)&value, 4));
+	return value;
+}
+
+static void rom_file(size_t size)
+{
+	char path[] = "/tmp/rom.XXXXXX";
+	int fd = mkstemp(path);
+	struct err err = {0};
+
+	cr_assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	cr_assert_eq(pwrite(fd, "\x55\xaa", 2, 0), 2);
+	opt.rom = path;
+	cr_expect_eq(rom_read_file(&opt, &err), 0, "%s", err.msg);
+	opt.rom = "file";
+	close(fd);
+	unlink(path);
+}
+
+Test(remote, rom_of_a_file)
+{
+	uint32_t at;
+
+	rom_file(5000);
+	with_rom();
+	at = cfg2_get(0x30);
+	cr_assert(at >= MMIO32_BASE && !(at & 1), "placed, and off");
+	cfg2(0x30, 4, 0xfffffffe);
+	cr_assert_eq(cfg2_get(0x30), 0xffffe000, "8 KiB");
+	cfg2(0x30, 4, at | 1);
+	expect("");
+	cfg2(0x04, 2, 2);
+	cr_assert(strstr(trace, "rom+"), "%s", trace);
+	trace[0] = '\0';
+	cfg2(0x30, 4, (at + 0x10000) | 1);
+	cr_assert(strncmp(trace, "-", 1) == 0 && strstr(trace, "rom+"), "it moves: %s", trace);
+	trace[0] = '\0';
+	cfg2(0x30, 4, 0x1000 | 1);
+	cr_assert(trace[0] == '-' && !strstr(trace, "rom"), "nothing shows over RAM: %s", trace);
+	cfg2(0x30, 4, at | 1);
+	trace[0] = '\0';
+	cfg2(0x04, 2, 0);
+	cr_assert(strchr(trace, '-'), "no memory, no ROM: %s", trace);
+	cfg2(0x04, 2, 2);
+	trace[0] = '\0';
+	cfg2(0x30, 4, at);
+	cr_assert(strchr(trace, '-'), "its own bit: %s", trace);
+}
+
+Test(remote, rom_of_the_device)
+{
+	uint8_t *rom;
+	uint32_t at;
+
+	desc.rom_size = 0x4000;
+	desc.rom_fd_offset = 0;
+	cr_assert_eq(pwrite(device_fd, "\x55\xaa", 2, 0), 2);
+	with_rom();
+	at = cfg2_get(0x30);
+	cfg2(0x30, 4, at | 1);
+	cfg2(0x04, 2, 2);
+	cr_assert(strstr(trace, "rom+"), "%s", trace);
+	rom = last_host;
+	cr_assert(rom[0] == 0x55 && rom[1] == 0xaa, "a copy of it");
+}
+
+Test(remote, rom_off_or_unreadable_is_none)
+{
+	desc.rom_size = 0x4000;
+	opt.rom = "off";
+	with_rom();
+	cfg2(0x30, 4, ~0u);
+	cr_assert_eq(cfg2_get(0x30), 0);
+}
+
+Test(remote, rom_that_cannot_be_read_is_none)
+{
+	desc.rom_size = 0x4000;
+	desc.rom_fd_offset = 0x4000;
+	with_rom();
+	cr_assert_eq(cfg2_get(0x30), 0);
+}
+
+Test(remote, rom_files_that_are_none)
+{
+	static const char *const bad[] = {"/nowhere/rom", "/tmp", "/dev/null"};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		opt.rom = bad[i];
+		cr_assert_lt(rom_read_file(&opt, &err), 0);
+		cr_assert(strstr(err.msg, bad[i]) && strstr(err.msg, "rom="), "%s", err.msg);
+	}
 }
 
 Test(remote, table_and_pba_stay_in_the_core)
@@ -532,7 +679,7 @@ Test(remote, two_bars_at_one_address_do_not_fight)
 	struct err err = {0};
 	uint32_t command = 2, low = 0;
 
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	cfg(0x04, 2, 2);
 	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x10, (uint8_t *)&low, 4);
 	trace[0] = '\0';
@@ -584,7 +731,7 @@ static void make_virtio(struct remote *virtio, bool pages)
 		desc.regions[2].ranges[0].size = 0x2000;
 	}
 	desc.doorbells = (struct doorbell_desc){.count = 3, .bar = 2, .stride = 4096};
-	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 }
 
 static void virtio_cfg(unsigned reg, unsigned size, uint32_t value)
@@ -644,7 +791,7 @@ Test(remote, mappable_ranges_need_a_device)
 	struct err err = {0};
 
 	close(device_fd);
-	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &err), 0);
+	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &opt, &err), 0);
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
 }
 

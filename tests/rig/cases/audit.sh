@@ -25,6 +25,8 @@ expect "as promised" [ "$STATUS" = 0 ]
 expect "a user of its own" [ "$(verdicts user)" = '3 ok' ]
 expect "a leaf of the cgroup each" [ "$(verdicts cgroup)" = '3 ok' ]
 expect "every filter as shipped" [ "$(verdicts seccomp)" = '3 ok' ]
+expect "every binary as built" [ "$(verdicts binary)" = '3 ok' ]
+expect "no memory for their user to look at" [ "$(verdicts dumpable)" = '3 ok' ]
 for ((n = 0; n < 20; n++)); do "$BULKHEAD" audit --json "$VM" >/dev/null || fail "audit $n: status $?"; done
 vm_alive || fail "the VM did not survive being audited"
 expect "the report for machines says the same" [ "$("$BULKHEAD" audit --json "$VM" | grep -c '"verdict": "weak"')" = 0 ]
@@ -53,7 +55,7 @@ for mode in log false; do
     expect "--seccomp $mode is weaker" [ "$STATUS" = 1 ]
     expect "and it says where" grep -q "WEAK *$where" "$VM_DIR/audit"
     kill -9 "$VM"
-    gone_within 2 || fail "left behind: $(left_behind)"
+    gone_within $((2 * PATIENCE)) || fail "left behind: $(left_behind)"
 done
 umount /sys/fs/cgroup
 pass

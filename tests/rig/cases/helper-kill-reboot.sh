@@ -20,7 +20,7 @@ grep -iF "${NVME0#0000:}" "$ERR" | tail -n 4 | sed 's/^/  | /'
 expect "the broker has let go of it" [ "$(held)" = 0 ]
 expect "and had nothing to say of it" [ "$(grep -c 'bulkhead-broker: warning' "$ERR")" = 0 ]
 kill -9 "$VM"
-gone_within 2 || fail "left behind: $(left_behind)"
+gone_within $((2 * PATIENCE)) || fail "left behind: $(left_behind)"
 expect "the device binds back to nvme" bind_host "$NVME0"
 disk_of "$NVME0" >/dev/null || fail "no disk after binding back"
 pass

@@ -12,6 +12,7 @@ before=$(free_pages)
 MEMORY=512M,hugepages=on
 drive_disk 13312
 expect "all hugepages are free again" [ "$(free_pages)" = "$before" ]
+expect "and none is still reserved" [ "$(awk '/HugePages_Rsvd/ { print $2 }' /proc/meminfo)" = 0 ]
 
 bind_vfio "$NVME0"
 run_guest wait "$NVME0"

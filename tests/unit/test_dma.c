@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Guest RAM mapped for DMA, both ways: in pieces, once however many devices there are; by iommufd
+ * by file, and by address where the kernel says it has no such call (Linux 6.6 to 6.12), with nothing
+ * left mapped here afterwards. ioctl(2) is a double.
+ *
+ * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "helpers/broker/broker.h"
+#include "seccomp/iommufd.h"
+#include "tests/unit/trace.h"
+
+enum { MiB = 1 << 20, IOMMUFD = 1000, NODE = 1001, CONTAINER = 1002, GROUP = 1003, IOAS = 7 };
+
+static struct broker broker;
+static struct err err;
+static int no_file;         /* what IOMMU_IOAS_MAP_FILE fails with */
+static uint64_t limit;      /* the last address the IOMMU translates */
+static unsigned char *last; /* where the last piece was mapped by address */
+
+int explain_no_access(const struct device *device, const char *path, struct err *ret)
+{
+	(void)device, (void)path, (void)ret;
+	return -EACCES;
+}
+
+int explain_no_remapping(const struct device *device, struct err *ret)
+{
+	(void)device, (void)ret;
+	return -EPERM;
+}
+
+/* The page at `offset` of guest RAM says so. */
+static void by_address(const char *how, uint64_t va, uint64_t size, uint64_t iova)
+{
+	last = (unsigned char *)(uintptr_t)va;
+	traced("%s:%llx+%llx=%02x ", how, (unsigned long long)iova, (unsigned long long)size, *last);
+}
+
+static void ranges(const struct iommu_ioas_iova_ranges *ask)
+{
+	struct vfio_iova_range *range = (void *)(uintptr_t)ask->allowed_iovas;
+
+	cr_assert_eq(ask->ioas_id, IOAS);
+	*range = (struct vfio_iova_range){.end = limit};
+}
+
+static int map_file(const struct iommu_ioas_map_file *map)
+{
+	errno = no_file;
+	if (no_file) {
+		traced("no ");
+		return -1;
+	}
+	cr_assert_eq(map->ioas_id, IOAS);
+	cr_assert_eq(map->fd, broker.memfd.n);
+	cr_assert_eq(map->flags, IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			IOMMU_IOAS_MAP_WRITEABLE);
+	traced("file:%llx+%llx@%llx ", (unsigned long long)map->iova,
+		(unsigned long long)map->length, (unsigned long long)map->start);
+	return 0;
+}
+
+static int iommufd_ioctl(unsigned long request, void *arg)
+{
+	const struct iommu_ioas_map *map = arg;
+
+	switch (request) {
+	case IOMMU_IOAS_IOVA_RANGES:
+		ranges(arg);
+		((struct iommu_ioas_iova_ranges *)arg)->num_iovas = 1;
+		return 0;
+	case IOMMU_IOAS_MAP_FILE:
+		return map_file(arg);
+	case IOMMU_IOAS_MAP:
+		cr_assert_eq(map->size, sizeof(*map));
+		cr_assert_eq(map->ioas_id, IOAS);
+		cr_assert_eq(map->flags, IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+				IOMMU_IOAS_MAP_WRITEABLE);
+		by_address("address", map->user_va, map->length, map->iova);
+		return 0;
+	}
+	cr_assert_fail("iommufd: request 0x%lx", request);
+	return -1;
+}
+
+static int type1_ioctl(unsigned long request, void *arg)
+{
+	const struct vfio_iommu_type1_dma_map *map = arg;
+
+	switch (request) {
+	case VFIO_SET_IOMMU:
+		return 0;
+	case VFIO_IOMMU_GET_INFO:
+		((struct vfio_iommu_type1_info *)arg)->flags = 0;
+		return 0;
+	case VFIO_IOMMU_MAP_DMA:
+		by_address("type1", map->vaddr, map->size, map->iova);
+		return 0;
+	}
+	cr_assert_fail("container: request 0x%lx", request);
+	return -1;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (fd == IOMMUFD)
+		return iommufd_ioctl(request, arg);
+	if (fd == CONTAINER)
+		return type1_ioctl(request, arg);
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		((struct vfio_group_status *)arg)->flags = VFIO_GROUP_FLAGS_VIABLE;
+		break;
+	case VFIO_GROUP_SET_CONTAINER: traced("group "); break;
+	case VFIO_DEVICE_BIND_IOMMUFD: traced("bind "); break;
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT: traced("attach "); break;
+	default: cr_assert_fail("descriptor %d: request 0x%lx", fd, request);
+	}
+	return 0;
+}
+
+/* 300 MiB of RAM at 0 and 2 MiB at 4 GiB; a mark where each piece begins. */
+static void set_up(void)
+{
+	static const struct {
+		unsigned at;
+		unsigned char mark;
+	} marks[] = {{0, 0x11}, {256 * MiB, 0x22}, {300 * MiB, 0x33}};
+
+	limit = UINT64_MAX;
+	broker.iommufd.n = broker.container.n = -1;
+	broker.ioas = IOAS;
+	broker.memfd.n = memfd_create("ram", MFD_CLOEXEC);
+	cr_assert_eq(ftruncate(broker.memfd.n, 302 * MiB), 0);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(pwrite(broker.memfd.n, &marks[i].mark, 1, marks[i].at), 1);
+	broker.n_ram = 2;
+	broker.ram[0] = (struct ram_region){.size = 300 * MiB};
+	broker.ram[1] = (struct ram_region){.gpa = 4ull << 30, .size = 2 * MiB,
+		.offset = 300 * MiB};
+	broker.n_devices = 2;
+	broker.n_groups = 2;
+	for (int i = 0; i < 2; i++) {
+		broker.devices[i] = (struct device){.group = i, .node = {NODE}, .store = FD_NONE_INIT};
+		broker.groups[i].fd.n = GROUP;
+	}
+}
+TestSuite(dma, .init = set_up);
+
+static int attach(unsigned i) { return dma_attach(&broker, &broker.devices[i], &err); }
+
+static bool is_mapped(void *at)
+{
+	unsigned char there;
+
+	return mincore((void *)((uintptr_t)at & ~4095ull), 4096, &there) == 0;
+}
+
+Test(dma, by_file)
+{
+	broker.iommufd.n = IOMMUFD;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	expect("bind attach file:0+10000000@0 file:10000000+2c00000@10000000 "
+	       "file:100000000+200000@12c00000 ");
+	cr_assert_eq(attach(1), 0, "%s", err.msg);
+	expect("bind attach ");
+}
+
+Test(dma, by_address_before_linux_6_13)
+{
+	broker.iommufd.n = IOMMUFD;
+	no_file = ENOTTY;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	expect("bind attach no address:0+10000000=11 address:10000000+2c00000=22 "
+	       "address:100000000+200000=33 ");
+	cr_expect_not(is_mapped(last));
+	cr_assert_eq(attach(1), 0, "%s", err.msg);
+	expect("bind attach ");
+}
+
+/* Only a kernel that does not know the call gets another. */
+Test(dma, no_memory)
+{
+	broker.iommufd.n = IOMMUFD;
+	no_file = ENOMEM;
+	cr_assert_eq(attach(0), -ENOMEM);
+	cr_expect_not_null(strstr(err.msg, "RLIMIT_MEMLOCK"));
+	expect("bind attach no ");
+	cr_expect_not(broker.mapped);
+}
+
+Test(dma, type1)
+{
+	broker.container.n = CONTAINER;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	expect("group type1:0+10000000=11 type1:10000000+2c00000=22 type1:100000000+200000=33 ");
+	cr_expect_not(is_mapped(last));
+	cr_assert_eq(attach(1), 0, "%s", err.msg);
+	expect("group ");
+}
+
+Test(dma, out_of_reach)
+{
+	broker.iommufd.n = IOMMUFD;
+	limit = (4ull << 30) + MiB;
+	cr_assert_eq(attach(0), -ERANGE);
+	cr_expect_not_null(strstr(err.msg, "0x100000000 (2 MiB)"), "%s", err.msg);
+	expect("bind attach ");
+}

@@ -33,7 +33,7 @@ struct pci_function {
 struct pci_window {
 	uint64_t base, end, used;
 	unsigned n;
-	struct { uint64_t at, end; } taken[PCI_DEVICES * 6];
+	struct { uint64_t at, end; } taken[PCI_DEVICES * 7]; /* six BARs and a ROM */
 };
 
 struct pci {

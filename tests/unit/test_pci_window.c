@@ -100,5 +100,5 @@ Test(pci, the_table_of_a_window_has_an_end)
 
 	while (n < 1000 && pci_place_bar(&pci, 4096, false, false, &at, &err) == 0)
 		n++;
-	cr_expect_eq(n, 192u);
+	cr_expect_eq(n, 224u);
 }

@@ -11,7 +11,7 @@ bind_vfio "$E1000E"
 run_guest "net-up,reboots,net iomem=relaxed bh.woff=20480 bh.ways=acpi" "$NVME0" "$E1000E"
 wait_for 'BH boot 1' 150
 expect "it answers before a reboot with it up, and after" [ "$(grep -ac '^BH net-up lost=0' "$CONSOLE")" = 2 ]
-wait_for 'BH net end' 240
+wait_for 'BH net end' 120
 grep -aE '^BH (net|irqline|reboot)' "$CONSOLE" | tr -d '\r' | sed 's/^BH/ /'
 for mode in 0 1 2; do
     expect "interrupt mode $mode: every ping is answered, four times over" \

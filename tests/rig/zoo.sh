@@ -46,6 +46,7 @@ boots_and_reads() {
     count_end
     line=$(said 'together end')
     note "$line"
+    note "boots: $(sed -n 's/^BH \(boot [0-9]*\|reboot by .*\)/\1/p' "$CONSOLE" | tr -d '\r' | paste -s -d ,)"
     expect "the guest has booted $boots times" [ "$(grep -ac '^BH up' "$CONSOLE")" = "$boots" ]
     for n in "${!SHAS[@]}"; do
         expect "disk $((n + 1)): at every boot the guest reads what the host wrote" \

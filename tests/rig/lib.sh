@@ -52,6 +52,17 @@ sleeps() {
     done
 }
 
+# where_it_is: what the guest leaves for in half a second, and from where; a processor that spins
+# shows nothing but the host's ticks.
+where_it_is() {
+    echo >$TRACE/trace
+    echo 1 | tee $TRACE/events/kvm/kvm_exit/enable $TRACE/events/kvm/kvm_page_fault/enable >$TRACE/tracing_on
+    sleep 0.5
+    echo 0 | tee $TRACE/events/kvm/enable >$TRACE/tracing_on
+    sed -n 's/^ *\([^ ]*\)-[0-9]* .*: \(kvm_[a-z_]*\): \(vcpu [0-9]*\)* *\(reason [^ ]* rip [^ ]*\|.*address [^ ]*\).*/\1 \2 \4/p' $TRACE/trace |
+        sort | uniq -c | sort -rn | head -n 8 | sed 's/^/  | /'
+}
+
 # stood_still: a guest ticks all the time (run_guest), so a processor of it that is halted (asleep in
 # KVM, not in anything of ours) and was not woken for three seconds has lost its timer to the
 # emulator; host/init runs such a case once more.
@@ -63,6 +74,7 @@ stood_still() {
     after=$(sleeps)
     echo "  ---- its vCPU threads, and the same 3 s later; the host's interrupts for its devices"
     printf '%s\n' "$before" "$after" "$(grep vfio /proc/interrupts)" | sed 's/^/  | /'
+    where_it_is
     if printf '%s\n' "$before" "$after" | sort | uniq -d | grep -q ' in=kvm_'; then echo "  $TIMER_LOST"; fi
 }
 

@@ -10,7 +10,7 @@ export PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8
 CASE_SINCE=$(cut -d ' ' -f 1 /proc/uptime)
 CASE=${CASE:-$(basename "${BASH_SOURCE[-1]}" .sh)}
 BULKHEAD=/rig/bin/bulkhead
-TIMER_LOST="the guest's timer is lost"
+STANDS_STILL="the guest stands still"
 # How much longer than on an idle machine of four processors a guest may take to get somewhere.
 # Only waiting is stretched by it; what a case promises within seconds is not.
 PATIENCE=3
@@ -42,8 +42,8 @@ expect() {
     if "$@"; then note "ok: $what"; else fail "$what (not so: $*)"; fi
 }
 
-# sleeps: of each vCPU thread how often it slept so far, and where it is now.
-sleeps() {
+# vcpu_signs: of each vCPU thread how often it slept so far, and where it is now (0: in no call).
+vcpu_signs() {
     local task
     for task in "/proc/$VM/task"/*; do
         case $(cat "$task/comm") in
@@ -55,27 +55,39 @@ sleeps() {
 # where_it_is: what the guest leaves for in half a second, and from where; a processor that spins
 # shows nothing but the host's ticks.
 where_it_is() {
+    local events=$TRACE/events/kvm
     echo >$TRACE/trace
-    echo 1 | tee $TRACE/events/kvm/kvm_exit/enable $TRACE/events/kvm/kvm_page_fault/enable >$TRACE/tracing_on
+    echo 1 | tee $events/kvm_exit/enable $events/kvm_userspace_exit/enable >$TRACE/tracing_on
     sleep 0.5
-    echo 0 | tee $TRACE/events/kvm/enable >$TRACE/tracing_on
-    sed -n 's/^ *\([^ ]*\)-[0-9]* .*: \(kvm_[a-z_]*\): \(vcpu [0-9]*\)* *\(reason [^ ]* rip [^ ]*\|.*address [^ ]*\).*/\1 \2 \4/p' $TRACE/trace |
+    echo 0 | tee $events/enable >$TRACE/tracing_on
+    sed -n 's/^ *\([^ ]*\)-[0-9]* .*: kvm_exit: .*\(reason [^ ]* rip [^ ]*\).*/\1 \2/p' $TRACE/trace |
         sort | uniq -c | sort -rn | head -n 8 | sed 's/^/  | /'
 }
 
-# stood_still: a guest ticks all the time (run_guest), so a processor of it that is halted (asleep in
-# KVM, not in anything of ours) and was not woken for three seconds has lost its timer to the
-# emulator; host/init runs such a case once more.
+# spins VCPU: it is in the guest and not with us, by the trace of where_it_is.
+spins() {
+    grep -q "^ *$1-.* kvm_exit:" $TRACE/trace && ! grep -q "^ *$1-.* kvm_userspace_exit:" $TRACE/trace
+}
+
+# stood_still: a guest ticks all the time (run_guest). A processor of it that for three seconds was
+# halted (asleep in KVM, in nothing of ours) or spun has lost a timer, or a signal of another
+# processor's, to the emulator; host/init runs such a case once more.
 stood_still() {
-    local before after
+    local before after vcpu slept
     vm_alive || return 0
-    before=$(sleeps)
+    before=$(vcpu_signs)
     sleep 3
-    after=$(sleeps)
-    echo "  ---- its vCPU threads, and the same 3 s later; the host's interrupts for its devices"
-    printf '%s\n' "$before" "$after" "$(grep vfio /proc/interrupts)" | sed 's/^/  | /'
+    after=$(vcpu_signs)
+    echo "  ---- its vCPU threads, and the same 3 s later; what they leave for; the host's interrupts for its devices"
+    printf '%s\n' "$before" "$after" | sed 's/^/  | /'
     where_it_is
-    if printf '%s\n' "$before" "$after" | sort | uniq -d | grep -q ' in=kvm_'; then echo "  $TIMER_LOST"; fi
+    grep vfio /proc/interrupts | sed 's/^/  | /'
+    while read -r vcpu slept _; do
+        case $(grep -h "^$vcpu $slept in=" <<<"$after") in
+        *in=kvm_*) echo "  $STANDS_STILL" ;;
+        *in=0) ! spins "$vcpu" || echo "  $STANDS_STILL" ;;
+        esac
+    done <<<"$before"
 }
 
 show_evidence() {

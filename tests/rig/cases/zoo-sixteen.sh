@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=400 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=400 only=asked
 # Sixteen NVMe in one guest, of two IOMMU groups, each with a helper of its own; I/O on all at once.
 . /rig/lib.sh
 . /rig/zoo.sh

@@ -165,6 +165,8 @@ static void on_flr(struct remote *fn)
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = 0;
 	fn->rom.value = 0;
+	/* First: should the reset fail, the device's DMA is over all the same. */
+	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
 	if (ask_reset(&fn->peer) < 0)
 		peer_fail(&fn->peer, "it was not reset as the guest asked");
 	peer_begin(&fn->peer);

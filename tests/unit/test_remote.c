@@ -408,7 +408,7 @@ Test(remote, flr_forgets_and_the_guest_restores)
 	cfg(0x04, 2, 6);
 	trace[0] = '\0';
 	cfg(EXP + 8, 2, 0x8000);
-	expect("-8000000000 reset cfg4/2=0 ");
+	expect("-8000000000 cfg4/2=0 reset cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0u);
 	cfg(0x14, 4, 0x80);

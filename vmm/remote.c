@@ -315,7 +315,8 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 		return r;
 	log_info("%s: device 0000:00:%02x.%u of the guest, INTx %s, %u MSI and %u MSI-X vectors, "
 		"%u doorbells", fn->peer.name, devfn / PCI_FUNCTIONS, devfn % PCI_FUNCTIONS,
-		fn->desc.intx ? "on" : "off", desc_msi_vectors(&fn->desc), fn->msix.n, fn->desc.doorbells.count);
+		fn->desc.intx ? "on" : "off", desc_msi_vectors(&fn->desc), fn->msix.n,
+		fn->desc.doorbells.count);
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * Core process, the function's lock held; rom_read_file and rom_make by the main thread. The
  * operator's file is read with the operator's rights, the device's ROM from the descriptor that the
- * BARs are mapped from: once, at start; after that no access of the guest's reaches the device. It is shown while its enable bit and memory decoding are on.
+ * BARs are mapped from: once, at start; after that no access of the guest's reaches the device. It is
+ * shown while its enable bit and memory decoding are on.
  */
 #include <errno.h>
 #include <fcntl.h>

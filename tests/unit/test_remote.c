@@ -3,333 +3,20 @@
  * A remote function against a recorded helper and a recorded KVM: config space, BAR placement and
  * relocation, memslots, and the order in which memory and device are told.
  *
- * The asks (vmm/peer.c), memslots and irqs are doubles that write one word each to a trace; the
- * buses, the PCI root and the MSI-X table are the real ones.
- *
  * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c vmm/image.c
  * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
  */
-#include <criterion/criterion.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "vmm/remote.h"
-
-static char trace[4096];
-static uint8_t device_config[4096];
-static struct function_desc desc;
-static int device_fd = -1;
-static bool refuse, refuse_reset;
-static struct { uint64_t gpa, size; bool used; } slots[32];
-
-static void traced(const char *fmt, ...)
-{
-	size_t n = strlen(trace);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(trace + n, sizeof(trace) - n, fmt, ap);
-	va_end(ap);
-}
-
-int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
-{
-	(void)p, (void)e;
-	*ret = desc;
-	*ret_device = (struct fd){dup(device_fd)};
-	return 0;
-}
-
-int ask_kick_arm(struct peer *p, unsigned queue, int eventfd, struct err *e)
-{
-	(void)p, (void)e;
-	cr_assert_geq(eventfd, 0);
-	traced("kick%u ", queue);
-	return 0;
-}
-
-int ask_intx_arm(struct peer *p, int trigger, int resample, struct err *e)
-{
-	(void)p, (void)e;
-	cr_assert(trigger >= 0 && resample >= 0 && trigger != resample);
-	traced("intx ");
-	return 0;
-}
-
-int ask_suspend(struct peer *p, struct err *e)
-{
-	(void)p, (void)e;
-	traced("suspend ");
-	return 0;
-}
-
-int ask_resume(struct peer *p, struct err *e)
-{
-	(void)p, (void)e;
-	traced("resume ");
-	return 0;
-}
-
-int ask_run(struct peer *p, struct err *e)
-{
-	(void)p, (void)e;
-	return 0;
-}
-
-int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *ret)
-{
-	*ret = ~0u;
-	if (p->failed)
-		return -EPIPE;
-	*ret = 0;
-	memcpy(ret, device_config + offset, size);
-	return 0;
-}
-
-int ask_config_write(struct peer *p, unsigned offset, unsigned size, uint32_t value)
-{
-	(void)p;
-	traced("cfg%x/%u=%x ", offset, size, value);
-	memcpy(device_config + offset, &value, size);
-	return 0;
-}
-
-int ask_region_read(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t *ret)
-{
-	(void)p;
-	traced("r%u+%llx/%u ", index, (unsigned long long)offset, size);
-	*ret = refuse ? ~0ull : 0x1122334455667788ull;
-	return refuse ? -EIO : 0;
-}
-
-int ask_region_write(struct peer *p, unsigned index, uint64_t offset, unsigned size, uint64_t value)
-{
-	(void)p, (void)value;
-	traced("w%u+%llx/%u ", index, (unsigned long long)offset, size);
-	return 0;
-}
-
-int ask_msi_mode(struct peer *p, unsigned vectors)
-{
-	(void)p;
-	(void)vectors;
-	return 0;
-}
-
-int ask_msi_arm(struct peer *p, unsigned vector, int eventfd)
-{
-	(void)p;
-	(void)vector;
-	(void)eventfd;
-	return 0;
-}
-
-int ask_msix_mode(struct peer *p, bool enable)
-{
-	(void)p;
-	traced("msix%d ", enable);
-	return 0;
-}
-
-int ask_msix_arm(struct peer *p, unsigned vector, int eventfd)
-{
-	(void)p, (void)eventfd;
-	traced("arm%u ", vector);
-	return 0;
-}
-
-int ask_reset(struct peer *p)
-{
-	(void)p;
-	traced("reset ");
-	return refuse_reset ? -EIO : 0;
-}
-
-void peer_begin(struct peer *p)
-{
-	(void)p;
-}
-
-void peer_close(struct peer *p)
-{
-	p->failed = true;
-}
-
-void peer_fail(struct peer *p, const char *why)
-{
-	(void)why;
-	p->failed = true;
-}
-
-void peer_on_event(struct peer *p)
-{
-	(void)p;
-}
-
-static uint8_t *last_host;
-
-int vm_slot_add_rom(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
-{
-	traced("rom");
-	last_host = host;
-	return vm_slot_add(vm, gpa, size, host);
-}
-
-int vm_slot_add(struct vm *vm, uint64_t gpa, uint64_t size, void *host)
-{
-	(void)vm;
-	cr_assert_neq(host, NULL);
-	for (int i = 0; i < 32; i++) {
-		if (slots[i].used)
-			continue;
-		slots[i].used = true;
-		slots[i].gpa = gpa;
-		slots[i].size = size;
-		traced("+%llx ", (unsigned long long)gpa);
-		return i;
-	}
-	return -ENOSPC;
-}
-
-void vm_slot_del(struct vm *vm, int slot)
-{
-	(void)vm;
-	cr_assert(slots[slot].used);
-	slots[slot].used = false;
-	traced("-%llx ", (unsigned long long)slots[slot].gpa);
-}
-
-static bool no_room;
-
-int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa)
-{
-	(void)vm;
-	cr_assert_geq(eventfd, 0);
-	if (no_room)
-		return -ENOSPC;
-	traced("!%llx ", (unsigned long long)gpa);
-	return 0;
-}
-
-void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa)
-{
-	(void)vm, (void)eventfd;
-	traced("~%llx ", (unsigned long long)gpa);
-}
-
-void vm_ask(struct vm *vm, enum vm_request request)
-{
-	(void)vm;
-	traced("vm%d ", request);
-}
-
-int irq_gsi_alloc(struct irq *irq)
-{
-	(void)irq;
-	return 24;
-}
-
-void irq_gsi_free(struct irq *irq, uint32_t gsi)
-{
-	(void)irq, (void)gsi;
-	traced("free ");
-}
-
-int irq_route(struct irq *irq, uint32_t gsi, uint64_t addr, uint32_t data)
-{
-	(void)irq, (void)gsi, (void)addr, (void)data;
-	traced("route ");
-	return 0;
-}
-
-int irqfd_on(struct irq *irq, int fd, uint32_t gsi)
-{
-	(void)irq, (void)fd, (void)gsi;
-	traced("on ");
-	return 0;
-}
-
-int irqfd_off(struct irq *irq, int fd, uint32_t gsi)
-{
-	(void)irq, (void)fd, (void)gsi;
-	traced("off ");
-	return 0;
-}
-
-int irqfd_on_pin(struct irq *irq, int fd, int resample, uint32_t gsi)
-{
-	(void)irq, (void)fd, (void)resample;
-	traced("pin%u ", gsi);
-	return 0;
-}
-
-static struct vm vm;
-static struct pci pci;
-static struct device_opt opt;
-static struct remote fn;
-
-enum { PM = 0x40, MSIX = 0x50, EXP = 0x60, ECAM_FN = 1 << 15 };
-
-/* An NVMe as QEMU makes it: BAR0 16 KiB, 64-bit, table at 0x2000, PBA at 0x3000; a second BAR of
- * 32 ports. */
-static void describe(void)
-{
-	desc.config_size = 4096;
-	desc.config[0x34] = PM;
-	desc.config[PM] = 0x01;
-	desc.config[PM + 1] = MSIX;
-	desc.config[MSIX] = 0x11;
-	desc.config[MSIX + 1] = EXP;
-	desc.config[EXP] = 0x10;
-	desc.config[EXP + 7] = 0x10; /* function level reset */
-	desc.regions[0] = (struct region_desc){.size = 0x4000, .is_64 = true, .n_ranges = 1,
-		.ranges = {{0, 0x2000}}};
-	desc.regions[2] = (struct region_desc){.size = 32, .io = true};
-	desc.msix = (struct msix_desc){.vectors = 65, .cap = MSIX, .table_offset = 0x2000,
-		.pba_offset = 0x3000};
-	memcpy(device_config, desc.config, sizeof(device_config));
-	device_config[0] = 0x36;
-}
-
-static void setup(void)
-{
-	struct err err = {0};
-	struct peer peer = {.name = "0000:00:03.0"};
-
-	describe();
-	device_fd = memfd_create("bar", 0);
-	cr_assert_eq(ftruncate(device_fd, 0x4000), 0);
-	vm.ram.layout.mmio64_base = 0x8000000000ull;
-	vm.ram.layout.mmio64_end = 0xfd00000000ull;
-	bus_init(&vm.mmio);
-	bus_init(&vm.pio);
-	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
-	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
-	trace[0] = '\0';
-}
+#include "tests/unit/remote_device.h"
 
 static void cfg(unsigned reg, unsigned size, uint32_t value)
 {
-	cr_assert(bus_write(&vm.mmio, ECAM_BASE + ECAM_FN + reg, (const uint8_t *)&value, size));
+	cfg_of(1, reg, size, value);
 }
 
 static uint32_t cfg_get(unsigned reg, unsigned size)
 {
-	uint32_t value = 0;
-
-	cr_assert(bus_read(&vm.mmio, ECAM_BASE + ECAM_FN + reg, (uint8_t *)&value, size));
-	return value;
+	return cfg_get_of(1, reg, size);
 }
-
-#define expect(what)                                                                               \
-	do {                                                                                       \
-		cr_assert_str_eq(trace, what);                                                     \
-		trace[0] = '\0';                                                                   \
-	} while (0)
 
 TestSuite(remote, .init = setup);
 
@@ -433,123 +120,6 @@ Test(remote, flr_that_fails_fails_the_device)
 	cfg(EXP + 8, 2, 0x8000);
 	cr_assert(fn.peer.failed);
 	cr_assert_eq(cfg_get(0, 4), ~0u);
-}
-
-/* One page and a bit, as a ROM of 8 KiB. */
-static void with_rom(void)
-{
-	static struct remote second;
-	struct err err = {0};
-	struct peer peer = {.name = "0000:00:04.0"};
-
-	desc.regions[0].size = desc.regions[2].size = 0;
-	desc.msix.vectors = 0;
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
-	trace[0] = '\0';
-}
-
-static void cfg2(unsigned reg, unsigned size, uint32_t value)
-{
-	cr_assert(bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (const uint8_t *)&value, size));
-}
-
-static uint32_t cfg2_get(unsigned reg)
-{
-	uint32_t value = 0;
-
-	cr_assert(bus_read(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (uint8_t *)&value, 4));
-	return value;
-}
-
-static void rom_file(size_t size)
-{
-	char path[] = "/tmp/rom.XXXXXX";
-	int fd = mkstemp(path);
-	struct err err = {0};
-
-	cr_assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
-	cr_assert_eq(pwrite(fd, "\x55\xaa", 2, 0), 2);
-	opt.rom = path;
-	cr_expect_eq(rom_read_file(&opt, &err), 0, "%s", err.msg);
-	opt.rom = "file";
-	close(fd);
-	unlink(path);
-}
-
-Test(remote, rom_of_a_file)
-{
-	uint32_t at;
-
-	rom_file(5000);
-	with_rom();
-	at = cfg2_get(0x30);
-	cr_assert(at >= MMIO32_BASE && !(at & 1), "placed, and off");
-	cfg2(0x30, 4, 0xfffffffe);
-	cr_assert_eq(cfg2_get(0x30), 0xffffe000, "8 KiB");
-	cfg2(0x30, 4, at | 1);
-	expect("");
-	cfg2(0x04, 2, 2);
-	cr_assert(strstr(trace, "rom+"), "%s", trace);
-	trace[0] = '\0';
-	cfg2(0x30, 4, (at + 0x10000) | 1);
-	cr_assert(strncmp(trace, "-", 1) == 0 && strstr(trace, "rom+"), "it moves: %s", trace);
-	trace[0] = '\0';
-	cfg2(0x30, 4, 0x1000 | 1);
-	cr_assert(trace[0] == '-' && !strstr(trace, "rom"), "nothing shows over RAM: %s", trace);
-	cfg2(0x30, 4, at | 1);
-	trace[0] = '\0';
-	cfg2(0x04, 2, 0);
-	cr_assert(strchr(trace, '-'), "no memory, no ROM: %s", trace);
-	cfg2(0x04, 2, 2);
-	trace[0] = '\0';
-	cfg2(0x30, 4, at);
-	cr_assert(strchr(trace, '-'), "its own bit: %s", trace);
-}
-
-Test(remote, rom_of_the_device)
-{
-	uint8_t *rom;
-	uint32_t at;
-
-	desc.rom_size = 0x4000;
-	desc.rom_fd_offset = 0;
-	cr_assert_eq(pwrite(device_fd, "\x55\xaa", 2, 0), 2);
-	with_rom();
-	at = cfg2_get(0x30);
-	cfg2(0x30, 4, at | 1);
-	cfg2(0x04, 2, 2);
-	cr_assert(strstr(trace, "rom+"), "%s", trace);
-	rom = last_host;
-	cr_assert(rom[0] == 0x55 && rom[1] == 0xaa, "a copy of it");
-}
-
-Test(remote, rom_off_or_unreadable_is_none)
-{
-	desc.rom_size = 0x4000;
-	opt.rom = "off";
-	with_rom();
-	cfg2(0x30, 4, ~0u);
-	cr_assert_eq(cfg2_get(0x30), 0);
-}
-
-Test(remote, rom_that_cannot_be_read_is_none)
-{
-	desc.rom_size = 0x4000;
-	desc.rom_fd_offset = 0x4000;
-	with_rom();
-	cr_assert_eq(cfg2_get(0x30), 0);
-}
-
-Test(remote, rom_files_that_are_none)
-{
-	static const char *const bad[] = {"/nowhere/rom", "/tmp", "/dev/null"};
-	struct err err;
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		opt.rom = bad[i];
-		cr_assert_lt(rom_read_file(&opt, &err), 0);
-		cr_assert(strstr(err.msg, bad[i]) && strstr(err.msg, "rom="), "%s", err.msg);
-	}
 }
 
 Test(remote, table_and_pba_stay_in_the_core)
@@ -733,11 +303,6 @@ static void make_virtio(struct remote *virtio, bool pages)
 	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 }
 
-static void virtio_cfg(unsigned reg, unsigned size, uint32_t value)
-{
-	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + reg, (const uint8_t *)&value, size);
-}
-
 Test(remote, doorbells_follow_their_bar)
 {
 	static struct remote virtio;
@@ -746,18 +311,18 @@ Test(remote, doorbells_follow_their_bar)
 	make_virtio(&virtio, false);
 	/* Device 2, pin A: GSI 18, as in the _PRT. */
 	expect("kick0 kick1 kick2 pin18 intx ");
-	virtio_cfg(0x04, 2, 2);
+	cfg_of(2, 0x04, 2, 2);
 	expect("cfg4/2=2 !8000004000 !8000005000 !8000006000 ");
-	virtio_cfg(0x18, 4, 0x00100000);
+	cfg_of(2, 0x18, 4, 0x00100000);
 	expect("~8000004000 ~8000005000 ~8000006000 !8000100000 !8000101000 !8000102000 ");
-	virtio_cfg(0x04, 2, 0);
+	cfg_of(2, 0x04, 2, 0);
 	expect("~8000100000 ~8000101000 ~8000102000 cfg4/2=0 ");
 	/* No room in KVM: the write traps, and the helper notifies. */
 	no_room = true;
-	virtio_cfg(0x04, 2, 2);
+	cfg_of(2, 0x04, 2, 2);
 	cr_assert(bus_write(&vm.mmio, 0x8000101000ull, data, 2));
 	expect("cfg4/2=2 w2+1000/2 ");
-	virtio_cfg(0x04, 2, 0);
+	cfg_of(2, 0x04, 2, 0);
 	expect("cfg4/2=0 ");
 }
 
@@ -768,7 +333,7 @@ Test(remote, doorbell_pages_lie_on_top)
 
 	make_virtio(&virtio, true);
 	trace[0] = '\0';
-	virtio_cfg(0x04, 2, 2);
+	cfg_of(2, 0x04, 2, 2);
 	expect("cfg4/2=2 !8000004000 !8000005000 !8000006000 +8000004000 ");
 	/* Another device's memory is gone: not these. */
 	cr_assert(!remote_bar_fault(&virtio, false));

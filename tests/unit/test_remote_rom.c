@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The expansion ROM of a second function: from a file, from the device, or none; and where it shows.
+ *
+ * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c vmm/image.c
+ * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
+ */
+#include <stdlib.h>
+
+#include "tests/unit/remote_device.h"
+
+TestSuite(rom, .init = setup);
+
+/* One page and a bit, as a ROM of 8 KiB. */
+static void with_rom(void)
+{
+	static struct remote second;
+	struct err err = {0};
+	struct peer peer = {.name = "0000:00:04.0"};
+
+	desc.regions[0].size = desc.regions[2].size = 0;
+	desc.msix.vectors = 0;
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	trace[0] = '\0';
+}
+
+static void rom_file(size_t size)
+{
+	char path[] = "/tmp/rom.XXXXXX";
+	int fd = mkstemp(path);
+	struct err err = {0};
+
+	cr_assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	cr_assert_eq(pwrite(fd, "\x55\xaa", 2, 0), 2);
+	opt.rom = path;
+	cr_expect_eq(rom_read_file(&opt, &err), 0, "%s", err.msg);
+	opt.rom = "file";
+	close(fd);
+	unlink(path);
+}
+
+Test(rom, of_a_file)
+{
+	uint32_t at;
+
+	rom_file(5000);
+	with_rom();
+	at = cfg_get_of(2, 0x30, 4);
+	cr_assert(at >= MMIO32_BASE && !(at & 1), "placed, and off");
+	cfg_of(2, 0x30, 4, 0xfffffffe);
+	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0xffffe000, "8 KiB");
+	cfg_of(2, 0x30, 4, at | 1);
+	expect("");
+	cfg_of(2, 0x04, 2, 2);
+	cr_assert(strstr(trace, "rom+"), "%s", trace);
+	trace[0] = '\0';
+	cfg_of(2, 0x30, 4, (at + 0x10000) | 1);
+	cr_assert(strncmp(trace, "-", 1) == 0 && strstr(trace, "rom+"), "it moves: %s", trace);
+	trace[0] = '\0';
+	cfg_of(2, 0x30, 4, 0x1000 | 1);
+	cr_assert(trace[0] == '-' && !strstr(trace, "rom"), "nothing shows over RAM: %s", trace);
+	cfg_of(2, 0x30, 4, at | 1);
+	trace[0] = '\0';
+	cfg_of(2, 0x04, 2, 0);
+	cr_assert(strchr(trace, '-'), "no memory, no ROM: %s", trace);
+	cfg_of(2, 0x04, 2, 2);
+	trace[0] = '\0';
+	cfg_of(2, 0x30, 4, at);
+	cr_assert(strchr(trace, '-'), "its own bit: %s", trace);
+}
+
+Test(rom, of_the_device)
+{
+	uint8_t *rom;
+	uint32_t at;
+
+	desc.rom_size = 0x4000;
+	desc.rom_fd_offset = 0;
+	cr_assert_eq(pwrite(device_fd, "\x55\xaa", 2, 0), 2);
+	with_rom();
+	at = cfg_get_of(2, 0x30, 4);
+	cfg_of(2, 0x30, 4, at | 1);
+	cfg_of(2, 0x04, 2, 2);
+	cr_assert(strstr(trace, "rom+"), "%s", trace);
+	rom = last_host;
+	cr_assert(rom[0] == 0x55 && rom[1] == 0xaa, "a copy of it");
+}
+
+Test(rom, off_or_unreadable_is_none)
+{
+	desc.rom_size = 0x4000;
+	opt.rom = "off";
+	with_rom();
+	cfg_of(2, 0x30, 4, ~0u);
+	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0);
+}
+
+Test(rom, that_cannot_be_read_is_none)
+{
+	desc.rom_size = 0x4000;
+	desc.rom_fd_offset = 0x4000;
+	with_rom();
+	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0);
+}
+
+Test(rom, files_that_are_none)
+{
+	static const char *const bad[] = {"/nowhere/rom", "/tmp", "/dev/null"};
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		opt.rom = bad[i];
+		cr_assert_lt(rom_read_file(&opt, &err), 0);
+		cr_assert(strstr(err.msg, bad[i]) && strstr(err.msg, "rom="), "%s", err.msg);
+	}
+}

@@ -3,13 +3,10 @@
 # reads with an interrupt each, none lost and none through userspace.
 . /rig/lib.sh
 
-disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
-put_data "$disk" 2048 "nvme-intx $RANDOM"
-host_sha=$(digest "$disk" 2048)
-bind_vfio "$NVME0"
+lend_nvme
 run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=24576 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME0"
 wait_for 'BH read sha' 90
-expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+expect_read
 wait_for 'BH reads begin' 60
 count_begin
 wait_for 'BH reads end' 120
@@ -21,9 +18,5 @@ note "$(said 'interrupts')"
 expect_no_exits NVMe INTx 10000 reads
 expect "the line is a level-triggered pin" grep -aq '^BH interrupts .*IO-APIC.*fasteoi' "$CONSOLE"
 power_off_clean
-guest_sha=$(field "$(said 'write sha')" sha)
-expect "the device binds back to nvme at once" bind_host "$NVME0"
-disk=$(disk_of "$NVME0") || fail "no disk after binding back"
-expect "what the guest wrote is on the disk" [ "$(digest "$disk" 24576)" = "$guest_sha" ]
-expect_on_image 0 24576 "$guest_sha"
+nvme_back 24576
 pass

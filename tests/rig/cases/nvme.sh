@@ -4,17 +4,14 @@
 # exit to userspace, interrupts on both processors.
 . /rig/lib.sh
 
-disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
-put_data "$disk" 2048 "nvme $RANDOM"
-host_sha=$(digest "$disk" 2048)
-bind_vfio "$NVME0"
+lend_nvme
 
 run_guest "info,read,write,irq,affinity,config,reads bh.roff=2048 bh.woff=8192 bh.seed=$RANDOM" "$NVME0"
 wait_for 'BH up' 60
 wait_for 'BH info' 30
 note "$(said info)"
 wait_for 'BH read sha' 20
-expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+expect_read
 wait_for 'BH irq ' 20
 irq=$(said 'irq ')
 note "$irq"
@@ -38,9 +35,5 @@ expect "all 2,000 reads are good" [ "$(said 'reads end')" = "BH reads end n=2000
 expect_no_exits NVMe MSI-X 2000 reads
 
 power_off_clean
-guest_sha=$(field "$(said 'write sha')" sha)
-expect "the device binds back to nvme at once" bind_host "$NVME0"
-disk=$(disk_of "$NVME0") || fail "no disk after binding back"
-expect "what the guest wrote is on the disk" [ "$(digest "$disk" 8192)" = "$guest_sha" ]
-expect_on_image 0 8192 "$guest_sha"
+nvme_back 8192
 pass

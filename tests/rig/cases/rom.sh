@@ -20,15 +20,12 @@ note "$(said 'rom 0')"
 expect "the guest reads the file in its place" [ "$(field "$(said 'rom 0')" sha)" = "$(sha /tmp/other)" ]
 power_off_clean
 
-disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
-put_data "$disk" 2048 "rom $RANDOM"
-host_sha=$(digest "$disk" 2048)
-bind_vfio "$NVME0"
+lend_nvme
 run_guest "rom,read bh.roff=2048" -- --device "path=/sys/bus/pci/devices/$E1000E,rom=off" \
     "path=/sys/bus/pci/devices/$NVME0,x_exclude_mmap_bars=[0]"
 wait_for 'BH read sha' 90
 expect "the guest sees no ROM" [ -z "$(said 'rom 0')" ]
-expect "a disk whose BAR is trapped whole is read all the same" [ "$(field "$(said 'read sha')" sha)" = "$host_sha" ]
+expect "a disk whose BAR is trapped whole is read all the same" [ "$(field "$(said 'read sha')" sha)" = "$HOST_SHA" ]
 kill -USR1 "$VM"
 power_off_clean
 grep -a 'exits to user space' "$ERR" | tail -n 2 | sed 's/^/  | /'

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme iommufd=too limit=480
+# rig: mem=2G devices=nvme iommufd=too limit=480 long=yes
 # The core is killed at 20 random moments of boot and I/O: within 2 s no process
 # is left, and the device binds back to its host driver at once.  Then the same
 # after a plain poweroff.  Pinning and unpinning RAM goes on for as long as the

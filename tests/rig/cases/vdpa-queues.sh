@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=270
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=270 long=yes
 # Queue counts: a guest of one processor on a disk of four queues; a disk of
 # three; num_queues below the device's number, which works or is refused; a card
 # without its control queue; numbers no device has, which are refused.

@@ -1,4 +1,4 @@
-# rig: vdpa=on mem=2G devices=nvme limit=200
+# rig: vdpa=on mem=2G devices=nvme limit=200 long=yes
 # VDUSE's daemon is killed under I/O. Another in its place goes on with the guest's
 # requests. When none comes, the VM lives, a message names the device, the guest
 # sees I/O errors, those that were waiting and new ones, and all ends in time. The

@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=500
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=500 long=yes
 # vp_vdpa: the guest reboots three times, each another way, and then
 # crashes; then its drivers let go of the devices and take them again ten times;
 # the devices work after every one of these.

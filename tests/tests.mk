@@ -19,6 +19,10 @@ $(foreach t,$(wildcard tests/unit/test_*.c),\
 $(foreach t,$(wildcard tests/kvm/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/kvm/%.c,$(B)/tests/kvm_%,$(t)),$(t))))
 
+# A guest of its own, without a kernel: one assembler file, entered by PVH.
+LINK_GUEST = $(Q)$(CC) -nostdlib -static -no-pie \
+	-Wl,-Ttext-segment=0x100000,-estart,-znoseparate-code,--build-id=none -o $@ $<
+
 include tests/breakout/breakout.mk
 
 deps: ## install the Debian packages that are missing (root or sudo)
@@ -54,6 +58,15 @@ check-iommufd: all ## the VFIO cases again, by iommufd, on a kernel it builds th
 
 bench-dma: all ## seconds a GiB of guest RAM takes to be mapped for DMA, beside QEMU, in the rig
 	@tests/rig/run -v bench-dma
+
+BENCH_TRAP := $(B)/bench/trap
+$(BENCH_TRAP): tests/bench/trap.S
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(LINK_GUEST)
+
+bench-trap: all $(BENCH_TRAP) ## microseconds an access to a trapped BAR takes, on this machine's /dev/kvm
+	@tests/bench/trap $(B)
 
 rig: all ## CASE=nvme: one case of the rig, with its console (V=1)
 	@tests/rig/run $(if $(filter 1,$(V)),-v) $(CASE)
@@ -131,4 +144,4 @@ check-static:
 	 echo "vmm/ and helpers/ do not include each other" && \
 	 echo "1 passed, 0 failed, 0 skipped"
 
-.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd bench-dma rig demo check-static
+.PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd bench-dma bench-trap rig demo check-static

@@ -34,7 +34,7 @@ $(BO)/breakout: $(call obj,$(BO_HARNESS) $(BO_PAYLOAD)) $(COMMON_OBJ)
 $(BO)/guest: tests/breakout/guest.S tests/breakout/breakout.mk
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-Ttext-segment=0x100000,-estart,-znoseparate-code,--build-id=none -o $@ $<
+	$(LINK_GUEST)
 
 BREAKOUT := $(BO)/breakout $(BO)/bulkhead $(HELPERS:%=$(BO)/bulkhead-%) $(BO)/guest
 

@@ -47,6 +47,8 @@ const struct rule rules[] = {
 	/* Ask channel, event channel, group or cdev. */
 	ANSWER(ATTACHED, BROKER, CORE, EARLY, .min_fds = 2,
 		KINDS(FD_KIND_CHANNEL, FD_KIND_CHANNEL, FD_KIND_CHARDEV)),
+	/* Page by page, too. */
+	ASK(MAP_BAR, CORE, BROKER, EARLY, DONE, 600000),
 	ASK(SEAL, CORE, BROKER, EARLY, DONE, 10000, .enters = LATE),
 	ASK(STOP, CORE, BROKER, ALWAYS, DONE, 10000),
 	ASK(DETACH, CORE, BROKER, LATE, DONE, 2000),

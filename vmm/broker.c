@@ -211,6 +211,41 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 	return remote_create(&broker->remotes[index], &peer, vm, pci, &broker->wanted[index], err);
 }
 
+static void ask_map_bar(struct broker *broker, unsigned index, unsigned bar,
+	const struct region_range *range)
+{
+	const struct remote *fn = &broker->remotes[index];
+	Bulkhead__MapBar body = BULKHEAD__MAP_BAR__INIT;
+	Bulkhead__Packet packet = PACKET(MAP_BAR, map_bar, &body);
+	struct err err = {0};
+
+	body.index = index;
+	body.bar = bar;
+	body.offset = range->offset;
+	body.size = range->size;
+	body.gpa = fn->bars[bar].placed + range->offset;
+	if (chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
+		log_warn("%s: x_p2p=on: no device reaches its BAR %u by DMA: %s", fn->peer.name, bar,
+			err.msg);
+	else
+		log_info("%s: BAR %u is reached by DMA at 0x%llx (%llu KiB)", fn->peer.name, bar,
+			(unsigned long long)body.gpa, (unsigned long long)body.size >> 10);
+}
+
+/* x_p2p=on. BARs are where they were put just now, and where a guest that has no reason to move
+ * them, as Linux has not, leaves them. Without it the VM is complete. */
+static void map_bars(struct broker *broker, unsigned index)
+{
+	const struct remote *fn = &broker->remotes[index];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		for (unsigned k = 0; k < fn->desc.regions[i].n_ranges; k++, n++)
+			ask_map_bar(broker, index, i, &fn->desc.regions[i].ranges[k]);
+	if (n == 0)
+		log_warn("%s: x_p2p=on: it has no BAR that can be mapped", fn->peer.name);
+}
+
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err)
 {
 	int r = broker->pins ? populate(&vm->ram, err) : 0;
@@ -219,6 +254,10 @@ int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, str
 		pci_reserve(pci, broker->wanted[i].devfn);
 	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
 		r = attach(broker, i, vm, pci, err);
+	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++) {
+		if (broker->wanted[i].p2p)
+			map_bars(broker, i);
+	}
 	return r;
 }
 

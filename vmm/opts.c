@@ -174,7 +174,8 @@ static const struct option options[] = {
 		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"
 		"the guest's bus; functions of one device keep together),\n"
 		"rom=FILE|off (in place of its expansion ROM),\n"
-		"x_exclude_mmap_bars=[N,…] (BARs to trap, not to map)", opts_device, 0,
+		"x_exclude_mmap_bars=[N,…] (BARs to trap, not to map),\n"
+		"x_p2p=on|off (other devices reach its BARs by DMA)", opts_device, 0,
 		false},
 	{"--vdpa", 0, true, "path=P[,KEY=V] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
 		"num_queues=N (default the device's own), id=X,\n"

@@ -24,6 +24,7 @@ struct device_opt {
 	const char *rom;     /* vfio: a file in place of its ROM, "off", or NULL */
 	void *rom_image;     /* what rom_read_file made of it; rom_size bytes, whole pages */
 	uint64_t rom_size;   /* a power of two */
+	bool p2p;            /* vfio: the VM's devices reach its BARs by DMA */
 	unsigned trapped;    /* vfio: a bit for each BAR that is not mapped into the guest */
 	char id[ID_MAX];
 };

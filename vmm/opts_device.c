@@ -78,19 +78,6 @@ static int keep(const char **ret, const char *value, struct err *err)
 	return *ret ? 0 : err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 }
 
-/* Why not: SECURITY.md, "What a device reaches". */
-static int check_p2p(const char *value, struct err *err)
-{
-	bool on = false;
-	int r = parse_switch("--device x_p2p", value, &on, err);
-
-	if (r < 0 || !on)
-		return r;
-	return refuse(err, "--device x_p2p=on: not possible: a BAR is where the guest puts it, and "
-		"what maps memory for DMA is sealed before the guest runs and hears nothing of it; "
-		"leave it out: devices reach RAM only");
-}
-
 int opts_device(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {"x_exclude_mmap_bars", false, ""},
@@ -100,10 +87,10 @@ int opts_device(struct opts *opts, const char *value, struct err *err)
 	struct device_opt *d;
 	int r = parse_keys("--device", value, keys, err);
 
-	if (r == 0 && p2p[0])
-		r = check_p2p(p2p, err);
 	if (r == 0)
 		r = add_device(opts, "vfio", keys, &d, err);
+	if (r == 0 && p2p[0])
+		r = parse_switch("--device x_p2p", p2p, &d->p2p, err);
 	if (r == 0)
 		r = keep(&d->path, keys[KEY_OWN].value, err);
 	if (r == 0 && rom[0])

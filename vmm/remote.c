@@ -283,7 +283,7 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	int r;
 
 	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .pin = FD_NONE_INIT,
-		.pin_resample = FD_NONE_INIT};
+		.pin_resample = FD_NONE_INIT, .p2p = opt->p2p};
 	pthread_mutex_init(&fn->lock, NULL);
 	fn->peer.ask.name = fn->peer.name;
 	fn->peer.event.name = fn->peer.name;

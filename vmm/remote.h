@@ -64,6 +64,7 @@ struct remote {
 	unsigned pm_cap, exp_cap, af_cap; /* offsets in config space, 0: none */
 	uint16_t command;                 /* as the guest last wrote it */
 	bool d3;                          /* power state D3hot */
+	bool p2p;                         /* its BARs are reached by DMA where they were placed */
 	struct bar bars[PCI_BARS];
 	struct rom rom;
 	struct msix msix;

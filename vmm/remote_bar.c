@@ -311,6 +311,17 @@ static bool placeable(const struct remote *fn, const struct bar *bar)
 		(bar->addr >= layout->mmio64_base && end <= layout->mmio64_end);
 }
 
+/* The mapping for DMA stays where the BAR was put at start. Said once. */
+static void note_move(struct remote *fn, const struct bar *bar)
+{
+	if (!fn->p2p || bar->addr == bar->placed || fn->desc.regions[bar->index].n_ranges == 0)
+		return;
+	fn->p2p = false;
+	log_warn("%s: the guest has moved BAR %u: other devices' DMA reaches it at 0x%llx as before, and "
+		"not at 0x%llx", fn->peer.name, bar->index, (unsigned long long)bar->placed,
+		(unsigned long long)bar->addr);
+}
+
 static void decode_on(struct remote *fn, struct bar *bar)
 {
 	if (bar->decoding && bar->decoded_at == bar->addr)
@@ -323,6 +334,7 @@ static void decode_on(struct remote *fn, struct bar *bar)
 		return;
 	bar->decoding = true;
 	bar->decoded_at = bar->addr;
+	note_move(fn, bar);
 	doorbells_on(fn, bar);
 	slots_add(fn, bar);
 }

@@ -17,7 +17,12 @@
 #include "ipc/log.h"
 #include "seccomp/policy.h"
 
-enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64 };
+enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64, BAR_MAPS_MAX = 24 };
+
+/* A piece of a BAR that the VM's devices reach by DMA. */
+struct bar_map {
+	uint64_t gpa, size;
+};
 
 struct device {
 	const char *kind, *path, *id;  /* from the command line; path is NULL for null */
@@ -30,6 +35,8 @@ struct device {
 	struct fd cgroup;              /* cgroup.procs of its helper's leaf, until Seal */
 	pid_t pid;                     /* its helper, 0: none */
 	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
+	unsigned n_bar_maps;           /* while the store is open */
+	struct bar_map bar_maps[BAR_MAPS_MAX];
 	struct chan chan;
 	struct log_budget lines;
 };
@@ -109,6 +116,12 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 int iommufd_check_ranges(struct broker *broker, struct err *err);
 int iommufd_map(struct broker *broker, const struct ram_region *ram);
 void iommufd_let_go(const struct device *device);
+
+/* bar_dma.c: a piece of a device's BAR put where the VM's devices find it, and, before the device's
+ * stored descriptor is closed, taken away again. */
+int bar_dma_map(struct broker *broker, struct device *device, const Bulkhead__MapBar *ask,
+	struct err *err);
+void bar_dma_unmap(const struct broker *broker, struct device *device);
 
 /* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
 int vdpa_check(const struct broker *broker, struct device *device, struct err *err);

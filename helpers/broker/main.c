@@ -4,7 +4,7 @@
  *
  *   1. argv, set-up policy  needs: descriptors 0 (core asks), 1 (events to core), 2 (operator)
  *   2. Start                checks every device; nothing is changed yet
- *   3. Attach, each         the device claimed, DMA mappings, helper
+ *   3. Attach, each         the device claimed, DMA mappings, helper; MapBar with x_p2p=on
  *   4. Seal                 memfd closed, own walls, run policy: can start and open nothing more
  *   5. serve                helpers' ends and log lines; the core's Stop
  *   6. the end              at Stop, or when the core is gone: helpers killed, devices given back
@@ -210,8 +210,25 @@ static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 	return chan_done(&broker->core, msg);
 }
 
+/* Should the kernel refuse, the core tells the operator, and goes on. */
+static int on_map_bar(struct broker *broker, struct msg *msg, struct err *err)
+{
+	const Bulkhead__MapBar *ask = msg->packet->map_bar;
+	int r;
+
+	if (ask->index >= broker->n_devices || broker->devices[ask->index].group < 0 ||
+		broker->devices[ask->index].store.n < 0)
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: MapBar of no device");
+	r = bar_dma_map(broker, &broker->devices[ask->index], ask, err);
+	if (r == -EBADMSG)
+		return r;
+	return r < 0 ? chan_refuse(&broker->core, msg, err) : chan_done(&broker->core, msg);
+}
+
 static void release(struct broker *broker)
 {
+	for (unsigned i = 0; i < broker->n_devices; i++)
+		bar_dma_unmap(broker, &broker->devices[i]);
 	helpers_stop(broker, STOP_MS);
 	dma_release(broker);
 }
@@ -236,6 +253,7 @@ static int on_detach(struct broker *broker, struct msg *msg, struct err *err)
 		return err_set(err, -EBADMSG, BLAME_PEER, "core: Detach of no device");
 	helper_kill(&broker->devices[index]);
 	if (msg->packet->detach->release) {
+		bar_dma_unmap(broker, &broker->devices[index]);
 		dma_let_go(broker, &broker->devices[index]);
 		fd_close(&broker->devices[index].store);
 	}
@@ -252,6 +270,7 @@ static int on_core(struct broker *broker, struct err *err)
 	switch (msg.packet->body_case) {
 	case BULKHEAD__PACKET__BODY_START: r = on_start(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_ATTACH: r = on_attach(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_MAP_BAR: r = on_map_bar(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_SEAL: r = on_seal(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_DETACH: r = on_detach(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_STOP: r = on_stop(broker, &msg); break;

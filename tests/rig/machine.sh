@@ -78,7 +78,7 @@ add_zoo() {
     for n in 3 4 5; do add_disk $n "addr=0x1$n,msix_qsize=2048,max_ioqpairs=64"; done
     add_disk 6 addr=0x16,cmb_size_mb=16
     add_usb
-    add_shared
+    add_shared 4G
     add_nvmevf
     for n in 4 5 6; do args+=(-device "bochs-display,vgamem=256M,addr=0x0$n"); done
     # Sixteen functions of two devices, which are two IOMMU groups.
@@ -96,9 +96,9 @@ add_usb() {
         -device "qemu-xhci,id=xhci,addr=0x17" -device "usb-storage,bus=xhci.0,drive=dusb")
 }
 
-# add_shared: 4 GiB of memory behind one BAR, in a file with holes.
+# add_shared [SIZE]: memory behind one BAR, in a file with holes.
 add_shared() {
-    args+=(-object "memory-backend-file,id=shm,share=on,size=4G,mem-path=${dir//,/,,}/diskbar.img"
+    args+=(-object "memory-backend-file,id=shm,share=on,size=${1:-1M},mem-path=${dir//,/,,}/diskbar.img"
         -device "ivshmem-plain,memdev=shm,addr=0x18")
 }
 
@@ -141,7 +141,7 @@ machine_args() {
         pair) add_disk 8 addr=0x12.0,multifunction=on; add_disk 9 addr=0x12.1 ;;
         e1000) add_card e1000 0x1a; continue ;;
         e1000e) add_rom; add_card e1000e 0x1b "${dir//,/,,}/rom"; continue ;;
-        vnet | vblk | vnetmq | old | igb | edu | zoo) "add_$device"; continue ;;
+        vnet | vblk | vnetmq | old | igb | edu | shared | zoo) "add_$device"; continue ;;
         *) die "cases/$1.sh asks for an unknown device «$device»" ;;
         esac
         n=$((n + 1))

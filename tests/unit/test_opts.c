@@ -163,7 +163,6 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device path=/a,pci_device_id=5 --null pci_device_id=5", "vfio0", "null1"},
 		{"--kernel k --null pci_device_id=5,pci_function=1 --null", "null0", "no function 0"},
 		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
-		{"--kernel k --device path=/a,x_p2p=on", "x_p2p=on", "not possible"},
 		{"--kernel k --device path=/a,x_p2p=yes", "x_p2p", "yes"},
 		{"--kernel k --vdpa num_queues=2", "--vdpa", "path= is missing"},
 		{"--kernel k --vdpa path=/a,num_queues=0", "num_queues", "from 1 to 65535"},

@@ -255,7 +255,8 @@ int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, str
 	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++)
 		r = attach(broker, i, vm, pci, err);
 	for (unsigned i = 0; i < broker->n_wanted && r == 0; i++) {
-		if (broker->wanted[i].p2p)
+		r = rom_place(&broker->remotes[i], &broker->wanted[i], err);
+		if (r == 0 && broker->wanted[i].p2p)
 			map_bars(broker, i);
 	}
 	return r;

@@ -33,7 +33,8 @@ struct broker {
 int broker_start(struct broker *broker, const struct opts *opts, const struct tenant *tenant,
 	const struct ram *ram, int log_fd, struct err *err);
 
-/* Attaches every device: helper, DMA, KVM, BARs, a place on bus 0. */
+/* Guest RAM faulted in, where it will be pinned; then every device attached: helper, DMA, KVM, BARs, a
+ * place on bus 0. */
 int broker_attach_all(struct broker *broker, struct vm *vm, struct pci *pci, struct err *err);
 
 /* The helpers enter their run-time policies, then the broker seals itself. */

@@ -151,12 +151,14 @@ static int parse_pair(const char *option, const char *pair, size_t len, struct k
 	return 0;
 }
 
-/* Up to the comma that is not inside a list. */
+/* Up to the comma that is not inside a list; only a value's first bracket begins one. */
 static size_t pair_len(const char *at)
 {
-	size_t len = strcspn(at, ",["), list = strcspn(at, "]");
+	size_t end = strcspn(at, "=,");
 
-	return at[len] == '[' && at[list] ? list + strcspn(at + list, ",") : strcspn(at, ",");
+	if (at[end] == '=' && at[end + 1] == '[')
+		end += strcspn(at + end, "]");
+	return end + strcspn(at + end, ",");
 }
 
 int parse_keys(const char *option, const char *text, struct key *keys, struct err *err)

@@ -289,7 +289,7 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	fn->peer.event.name = fn->peer.name;
 	r = ask_describe(&fn->peer, &fn->desc, &device, err);
 	if (r == 0)
-		bars_trap(fn, opt->trapped);
+		r = bars_trap(fn, opt->trapped, err);
 	if (r == 0)
 		r = make_vectors(fn, err);
 	if (r == 0)

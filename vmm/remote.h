@@ -38,7 +38,7 @@ struct bar {
 /* The expansion ROM: a copy made at start, which the guest reads as memory. */
 struct rom {
 	void *host;
-	uint64_t size;   /* of the register, and of host where that is not less than a page; 0: none */
+	uint64_t size;   /* of the register and of host, whole pages; 0: none */
 	uint32_t value;  /* the register: an address and ROM_ENABLE */
 	uint32_t placed; /* where the core put it at start */
 	uint32_t at;     /* where it is, if slot >= 0 */
@@ -110,8 +110,9 @@ void remote_unlock(struct remote *fn);
 
 /* remote_bar.c. With the lock held. */
 int bars_place(struct remote *fn, struct err *err);
-/* Before they are mapped: every access to the BARs with a bit goes to the helper. */
-void bars_trap(struct remote *fn, unsigned bars);
+/* Before they are mapped: every access to the BARs with a bit goes to the helper. -ENODEV: the
+ * function has no such BAR. */
+int bars_trap(struct remote *fn, unsigned bars, struct err *err);
 int bars_map_device(struct remote *fn, int device_fd, struct err *err);
 void bars_unmap_device(struct remote *fn);
 uint32_t bar_register(const struct remote *fn, unsigned index);
@@ -123,9 +124,11 @@ void bars_hide(struct remote *fn);
 
 /* remote_rom.c. Reads the file of rom=, if there is one, into opt. */
 int rom_read_file(struct device_opt *opt, struct err *err);
-/* With the lock held, but for make: device_fd is what the helper sent, or -1; the ROM is the
- * operator's file, the device's, or none. */
+/* With the lock held, but for make and place. device_fd is what the helper sent, or -1; the ROM is
+ * the operator's file, the device's, or none. */
 int rom_make(struct remote *fn, int device_fd, const struct device_opt *opt, struct err *err);
+/* Once every function's BARs are placed. The device's own goes without, where there is no room. */
+int rom_place(struct remote *fn, const struct device_opt *opt, struct err *err);
 void rom_register_write(struct remote *fn, uint32_t value);
 /* Makes the memslot agree with register, COMMAND and power state; show false: there is none. */
 void rom_update(struct remote *fn, bool show);

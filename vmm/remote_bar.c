@@ -9,6 +9,7 @@
  * is reset or asleep answers with SIGBUS).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -38,12 +39,33 @@ int bars_place(struct remote *fn, struct err *err)
 	return 0;
 }
 
-void bars_trap(struct remote *fn, unsigned bars)
+/* "0, 2, 4" */
+static void name_bars(const struct remote *fn, char ret[static 32])
 {
+	size_t used = 0;
+
+	snprintf(ret, 32, "none");
 	for (unsigned i = 0; i < PCI_BARS; i++) {
-		if (bars & 1u << i)
-			fn->desc.regions[i].n_ranges = 0;
+		if (fn->desc.regions[i].size)
+			used += (size_t)snprintf(ret + used, 32 - used, "%s%u", used ? ", " : "", i);
 	}
+}
+
+int bars_trap(struct remote *fn, unsigned bars, struct err *err)
+{
+	char there[32];
+
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (!(bars & 1u << i))
+			continue;
+		if (fn->desc.regions[i].size == 0) {
+			name_bars(fn, there);
+			return err_set(err, -ENODEV, BLAME_HOST, "%s: x_exclude_mmap_bars: it has no "
+				"BAR %u; its BARs are: %s", fn->peer.name, i, there);
+		}
+		fn->desc.regions[i].n_ranges = 0;
+	}
+	return 0;
 }
 
 /* Maps one range so that host and guest addresses agree modulo the largest page that fits: only

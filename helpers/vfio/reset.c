@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,7 +21,7 @@
 #include "ipc/log.h"
 #include "seccomp/iommufd.h"
 
-enum { REACH_MAX = 256 /* functions of a bus */ };
+enum { REACH_MAX = 256 /* functions of a bus */, BUSY_MS = 2000, AGAIN_MS = 20 };
 
 #define LEFT_AS_IT_IS                                                                              \
 	"a reboot of the guest finds it as the guest left it, but for DMA, which is off"
@@ -100,10 +101,18 @@ void vfio_ready(void)
 		 "have, or has in another IOMMU group: %s; " LEFT_AS_IT_IS, others);
 }
 
+/* The kernel does not wait for the device's lock (pci_try_reset_function), which whoever reads of it
+ * in sysfs may have for a moment. */
 static int own_reset(struct err *err)
 {
-	if (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0)
-		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(errno));
+	const int64_t end = now_ms() + BUSY_MS;
+
+	while (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0) {
+		if (errno != EAGAIN || now_ms() >= end)
+			return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s",
+				strerror(errno));
+		ppoll(NULL, 0, &(struct timespec){.tv_nsec = AGAIN_MS * 1000000}, NULL);
+	}
 	return 0;
 }
 

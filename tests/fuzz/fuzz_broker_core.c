@@ -39,6 +39,24 @@ int dma_attach(struct broker *b, const struct device *device, struct err *err)
 	return no(err) ? -EIO : 0;
 }
 
+int bar_dma_map(struct broker *b, struct device *device, const Bulkhead__MapBar *ask, struct err *err)
+{
+	require(!b->sealed && device->group >= 0 && device->store.n >= 0);
+	require(ask->index < DEVICES && device == &b->devices[ask->index]);
+	if (no(err))
+		return err->code;
+	device->n_bar_maps++;
+	return 0;
+}
+
+/* While the device is still ours. */
+void bar_dma_unmap(const struct broker *b, struct device *device)
+{
+	require(device >= b->devices && device < b->devices + DEVICES_MAX);
+	require(!device->n_bar_maps || device->store.n >= 0);
+	device->n_bar_maps = 0;
+}
+
 void dma_let_go(const struct broker *b, const struct device *device)
 {
 	require(device >= b->devices && device < b->devices + DEVICES);

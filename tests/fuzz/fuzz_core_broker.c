@@ -19,7 +19,7 @@ enum { ASK = 1000, EVENT = 1001, DEVICES = 3 };
 
 static struct input in;
 static struct broker broker;
-static const struct device_opt wanted[DEVICES];
+static const struct device_opt wanted[DEVICES] = {[1] = {.p2p = true}, [2] = {.p2p = true}};
 static bool on_event;
 
 int binary_find(const char *kind, char ret[PATH_MAX], struct err *err)
@@ -47,7 +47,16 @@ int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pc
 	(void)vm, (void)pci, (void)opt, (void)err;
 	require(peer->ask.sock.n >= 0 && peer->event.sock.n >= 0 && peer->name[63] == '\0');
 	fn->peer = *peer;
+	if (fn == &broker.remotes[2]) /* the other has nothing to map */
+		fn->desc.regions[0] = (struct region_desc){.size = 0x4000, .n_ranges = 2,
+			.ranges = {{0, 0x1000}, {0x2000, 0x2000}}};
 	return 0;
+}
+
+int rom_place(struct remote *fn, const struct device_opt *opt, struct err *err)
+{
+	require(fn - broker.remotes == opt - wanted);
+	return fn->peer.ask.broken ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
 }
 
 int remote_run(struct remote *fn, struct err *err)

@@ -70,9 +70,10 @@ Test(opts, vdpa)
 
 Test(opts, several_devices_a_flag)
 {
-	cr_assert(parse("--device path=/a path=/b,id=b --kernel k --device path=/c,x_p2p=off") == 0, "%s",
-		err.msg);
+	cr_assert(parse("--device path=/a path=/b,id=b,x_p2p=on --kernel k --device path=/c,x_p2p=off") == 0,
+		"%s", err.msg);
 	cr_assert(opts.n_devices == 3);
+	cr_expect(!opts.devices[0].p2p && opts.devices[1].p2p && !opts.devices[2].p2p);
 	cr_expect(strcmp(opts.devices[0].path, "/a") == 0);
 	cr_expect(strcmp(opts.devices[0].id, "vfio0") == 0);
 	cr_expect(strcmp(opts.devices[1].id, "b") == 0);
@@ -155,7 +156,7 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --device path=/a,x_exclude_mmap_bars=1]", "x_exclude_mmap_bars", "no list"},
 		{"--kernel k --device path=/a,x_exclude_mmap_bars=[-1]", "x_exclude_mmap_bars", "no list"},
 		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,]", "x_exclude_mmap_bars", "no list"},
-		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,2", "--device", "no key"},
+		{"--kernel k --device path=/a,x_exclude_mmap_bars=[1,2", "x_exclude_mmap_bars", "«[1,2» is no list"},
 		{"--kernel k --device path=/a,pci_device_id=0", "pci_device_id", "from 1 to 31"},
 		{"--kernel k --device path=/a,pci_device_id=32", "pci_device_id", "from 1 to 31"},
 		{"--kernel k --vdpa path=/a,pci_device_id=5,pci_function=8", "pci_function", "from 1 to 7"},
@@ -187,6 +188,11 @@ Test(opts, lists)
 	cr_expect_eq(opts.devices[1].trapped, 1u << 5);
 	cr_expect_eq(opts.devices[2].trapped, 0);
 	cr_expect_str_eq(opts.devices[2].path, "/[c]");
+	/* A bracket in a path begins no list. */
+	cr_assert(parse("--kernel k --device path=/a[b,x_exclude_mmap_bars=[1,2],rom=off") == 0, "%s",
+		err.msg);
+	cr_expect_str_eq(opts.devices[0].path, "/a[b");
+	cr_expect_eq(opts.devices[0].trapped, 1u << 1 | 1u << 2);
 }
 
 /* The order in which they are given does not matter. */

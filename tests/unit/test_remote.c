@@ -359,6 +359,19 @@ Test(remote, mappable_ranges_need_a_device)
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
 }
 
+/* A BAR that is to trap is one the device has. */
+Test(remote, no_such_bar_to_trap)
+{
+	static struct remote second;
+	struct err err = {0};
+	struct peer peer = {.name = "0000:00:04.0"};
+
+	desc.regions[1].size = 0;
+	opt.trapped = 1u << 1;
+	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), -ENODEV);
+	cr_expect_not_null(strstr(err.msg, "no BAR 1; its BARs are: 0, 2"), "%s", err.msg);
+}
+
 Test(remote, suspends_what_can_be)
 {
 	static struct remote virtio;

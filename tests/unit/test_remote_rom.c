@@ -11,6 +11,8 @@
 
 TestSuite(rom, .init = setup);
 
+static int place_result; /* what becomes of the ROM's place */
+
 /* One page and a bit, as a ROM of 8 KiB. */
 static void with_rom(void)
 {
@@ -21,6 +23,7 @@ static void with_rom(void)
 	desc.regions[0].size = desc.regions[2].size = 0;
 	desc.msix.vectors = 0;
 	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	cr_assert_eq(rom_place(&second, &opt, &err), place_result, "%s", err.msg);
 	trace[0] = '\0';
 }
 
@@ -84,6 +87,56 @@ Test(rom, of_the_device)
 	cr_assert(strstr(trace, "rom+"), "%s", trace);
 	rom = last_host;
 	cr_assert(rom[0] == 0x55 && rom[1] == 0xaa, "a copy of it");
+}
+
+/* Smaller than a page it gets one; no byte behind it is the device's. */
+Test(rom, of_the_device_and_small)
+{
+	uint32_t at;
+	uint8_t *rom;
+
+	desc.rom_size = 2048;
+	desc.rom_fd_offset = 0;
+	cr_assert_eq(pwrite(device_fd, "\x55\xaa", 2, 0), 2);
+	cr_assert_eq(pwrite(device_fd, "x", 1, 2048), 1);
+	with_rom();
+	at = cfg_get_of(2, 0x30, 4);
+	cfg_of(2, 0x30, 4, ~0u);
+	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0xfffff001, "4 KiB");
+	cfg_of(2, 0x30, 4, at | 1);
+	cfg_of(2, 0x04, 2, 2);
+	cr_assert(strstr(trace, "rom+"), "%s", trace);
+	rom = last_host;
+	cr_assert(rom[0] == 0x55 && rom[2048] == 0, "a copy of it, and no more");
+}
+
+static void fill_window(void)
+{
+	struct err err = {0};
+	uint64_t at;
+
+	for (uint64_t size = GiB; size >= PAGE_SIZE; size /= 2)
+		while (pci_place_bar(&pci, size, false, false, &at, &err) == 0)
+			;
+}
+
+/* The device's own is left out where there is no room, as BARs go first; the operator's is not. */
+Test(rom, no_room)
+{
+	desc.rom_size = 0x4000;
+	desc.rom_fd_offset = 0;
+	fill_window();
+	with_rom();
+	cfg_of(2, 0x30, 4, ~0u);
+	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0);
+}
+
+Test(rom, no_room_for_a_file)
+{
+	rom_file(5000);
+	fill_window();
+	place_result = -ENOSPC;
+	with_rom();
 }
 
 Test(rom, off_or_unreadable_is_none)

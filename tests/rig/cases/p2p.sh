@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,edu,shared iommufd=too limit=150
+# rig: mem=2G devices=nvme,edu,shared iommufd=too limit=150 long=yes
 # DMA from device to device: with x_p2p=on on the one, the other writes into its BAR and reads it
 # back, also after a reboot; without, each access faults in the IOMMU. By iommufd the start says that
 # there is no such thing, and goes on.

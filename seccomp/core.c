@@ -16,6 +16,11 @@
 
 #include "seccomp/rows.h"
 
+#ifndef MADV_GUARD_INSTALL /* Linux 6.13 */
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+
 /* Main thread and vCPU threads. */
 #define ROWS_THREADS                                                                               \
 	ROWS_WIRE,                                                                                 \
@@ -69,6 +74,8 @@ static const struct policy_row setup[] = {
 	ROW_REFUSE_FDS,
 	ALLOW_IF(madvise, 2, MADV_POPULATE_WRITE, "populate_thread"),
 	ALLOW_IF(madvise, 2, MADV_DONTNEED, "the end of populate_thread: its stack"),
+	ALLOW_IF(madvise, 2, MADV_GUARD_INSTALL, "pthread_create of glibc 2.42: a stack's guard"),
+	ALLOW_IF(madvise, 2, MADV_GUARD_REMOVE, "the same, where a stack is used again"),
 	ALLOW(exit, "the end of populate_thread"),
 	ALLOW(sched_getaffinity, "populate: how many processors"),
 	ROW_KIND_ANON,

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,e1000 limit=300 long=yes
+# rig: mem=2G devices=nvme,e1000 limit=300 iommufd=too long=yes
 # A conventional card, which has INTx only: VFIO masks the line at each interrupt,
 # the guest's EOI unmasks it inside the kernel.  10,000 ARP round trips one by one,
 # none lost, each with an interrupt of its own, at no exit to userspace; the driver unbound and bound ten times; four ways to

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e limit=250 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e limit=250 iommufd=too long=yes
 # One network card: the guest reboots with it up, and it is pinged before and after; by
 # INTx, MSI and MSI-X in turn, the driver unloaded between them, twelve times in all;
 # then the host's own driver takes it back, and it works there.

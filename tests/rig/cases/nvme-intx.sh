@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme limit=200 long=yes
+# rig: mem=2G devices=nvme,nvme limit=200 iommufd=too long=yes
 # A guest without MSI (pci=nomsi): the disk works by INTx, a storm of 10,000 direct
 # reads with an interrupt each, none lost and none through userspace.
 . /rig/lib.sh

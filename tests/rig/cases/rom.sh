@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e limit=100
+# rig: mem=2G devices=nvme,nvme,e1000e iommufd=too limit=100
 # An expansion ROM: the device's own, a file in its place, and none.  Then the card's BARs, trapped
 # whole, and the NVMe's.
 . /rig/lib.sh

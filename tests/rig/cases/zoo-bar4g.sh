@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=250 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=250 iommufd=too long=yes
 # A BAR of 4 GiB, which is memory that this machine has in a file: what the guest writes at five
 # places, the last page one of them, is there for it to read, also after its reboot, and in the file.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 iommufd=too long=yes
 # An NVMe with 16 MiB of memory of its own (CMB, NVMe 2.0 8.5) in BAR 2: the guest reads there what it
 # wrote. (Its driver has its queues there only with PCI_P2PDMA, which Debian 12's kernel is without.)
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=300 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=300 iommufd=too long=yes
 # An igb, physical function and all: a lease, pings and an echo over TCP, 10,000 ARP round trips at
 # no exit to userspace, its driver unbound and bound ten times, a reboot, and back to the host.
 . /rig/lib.sh

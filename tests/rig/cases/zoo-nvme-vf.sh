@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=250 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=250 iommufd=too long=yes
 # A virtual function of an NVMe whose physical function the host keeps and uses. It gets its queues
 # and vectors from the physical one and is put on line by it (NVMe 2.0 8.26, Virtualization Management).
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 iommufd=too long=yes
 # A BAR of I/O ports: each access is an exit to userspace and a message to the helper, and does what
 # it does on the bus; memory of the same device has none.
 . /rig/lib.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=200 iommufd=too long=yes
 # Two NVMe in one guest, I/O on both at once.
 . /rig/lib.sh
 . /rig/zoo.sh

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=400 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=400 iommufd=too long=yes
 # A USB controller with a disk on it, besides an NVMe.
 . /rig/lib.sh
 . /rig/zoo.sh

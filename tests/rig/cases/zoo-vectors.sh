@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=300 long=yes
+# rig: mem=2G devices=nvme,nvme,e1000e,igb,zoo limit=300 iommufd=too long=yes
 # Three NVMe with 2,048 vectors each in one guest, I/O on all of them at once: the host arms as
 # many interrupts as the guest uses.
 . /rig/lib.sh

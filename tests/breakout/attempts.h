@@ -94,6 +94,7 @@ long try_unmap_ram(void);
 long try_move_ram(void);
 long try_dups(void);
 long try_memfd_fill(void);
+long try_eat_memory(void);
 long try_map_huge(void);
 long try_log_flood(void);
 /* device.c */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Packets nobody should believe: a helper's answers and events to the core, and the broker's.
+ * Packets nobody should believe: a helper's answers and events to the core, the broker's, and what a
+ * vCPU thread asks of a helper.
  *
- * An answer is forged in the place of the honest one, with its number where the number is not the
+ * A packet is forged in the place of the honest one, with its number where the number is not the
  * lie, so that nothing but what is wrong with it can stop it. In the actor.
  */
 #include <errno.h>
@@ -26,6 +27,7 @@ static struct {
 	bool sent;
 } honest;
 
+static int first_sock = -1; /* of a vCPU thread: to device 1, which the guest arms first */
 static int other_fd = -1; /* goes with the Description in place of the device */
 struct describe_wire *forged_wire;
 
@@ -215,6 +217,16 @@ void forge_descriptor(int fd)
 	other_fd = fd;
 }
 
+/* Is it the channel that packets are forged on? */
+static bool is_liars(int sock)
+{
+	if (!page || page->actor != WHO_VCPU)
+		return sock == HELPER_FD_ASK;
+	if (first_sock < 0 && is_actor())
+		first_sock = sock;
+	return sock == first_sock;
+}
+
 int __real_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
 	int timeout_ms);
 int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
@@ -222,7 +234,7 @@ int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, un
 int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
 	int timeout_ms)
 {
-	if (sock == HELPER_FD_ASK && lie_due(STAGE_ANSWER)) {
+	if (is_liars(sock) && lie_due(STAGE_ANSWER)) {
 		honest.data = data;
 		honest.len = len;
 		honest.sock = sock;

@@ -9,6 +9,8 @@
 #include "ipc/describe.h"
 #include "tests/breakout/attempts.h"
 
+/* Is this the thread that turns evil? */
+bool is_actor(void);
 /* The actor is about to send what it may, and the page wants another thing sent. */
 bool lie_due(enum stage stage);
 /* Makes the attempt: its run() sends, or fills in, what takes the place. */

@@ -18,6 +18,7 @@
 
 enum {
 	PAGE = 4096, HUGE_GIB = 1024, DUPS = 8192, FILL_BYTES = 1 << 20,
+	EAT_BYTES = 128 << 20,
 	LINES = 400, LINES_APART_NS = 100000, SPARE = 16 << 20, /* RAM the guest does not use */
 };
 
@@ -129,6 +130,16 @@ long try_memfd_fill(void)
 	r = RAW(SYS_ftruncate, fd, FILL_BYTES);
 	close((int)fd);
 	return r;
+}
+
+/* Page by page: what is only mapped costs nobody anything. */
+long try_eat_memory(void)
+{
+	long at = RAW(SYS_mmap, 0, EAT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t i = 0; !is_error(at) && i < EAT_BYTES; i += PAGE)
+		*(volatile char *)(at + i) = 1;
+	return unmap(at, EAT_BYTES);
 }
 
 long try_map_huge(void)

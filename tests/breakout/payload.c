@@ -103,6 +103,11 @@ static void look(void)
 		evil();
 }
 
+bool is_actor(void)
+{
+	return actor;
+}
+
 bool lie_due(enum stage stage)
 {
 	const struct attempt *attempt = current();

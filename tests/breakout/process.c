@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/breakout/attempts.h"
@@ -83,12 +84,16 @@ long try_read_other(void)
 	return read_of(page->other_pid);
 }
 
+/* Only what stands still can be let go of, and nobody else can wait for what has a tracer. */
 static long trace(int pid)
 {
 	long r = RAW(SYS_ptrace, PTRACE_SEIZE, pid, 0, 0);
 
-	if (r == 0)
+	if (r == 0) {
+		RAW(SYS_ptrace, PTRACE_INTERRUPT, pid, 0, 0);
+		RAW(SYS_wait4, pid, 0, __WALL, 0);
 		RAW(SYS_ptrace, PTRACE_DETACH, pid, 0, 0);
+	}
 	return r;
 }
 

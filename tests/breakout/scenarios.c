@@ -41,6 +41,8 @@
 #define DESCRIPTOR(wall) STOPS({WALL_PASSRIGHTS, -EPERM}, {wall, CUT_OFF - wall})
 #define CUT(wall) .stage = STAGE_ANSWER, STOPS({wall, CUT_OFF - wall})
 #define CUT_EVENT(wall) .stage = STAGE_RUN, STOPS({wall, CUT_OFF - wall})
+/* Whose packets the other side waits for. */
+#define WHO_LIAR (WHO_HELPER | WHO_VCPU)
 #define DESCRIBED .stage = STAGE_DESCRIBE, STOPS({WALL_DESCRIBE, REFUSED - WALL_DESCRIBE}), \
 	.end = ANY /* what the core trips over next */
 
@@ -92,6 +94,12 @@ const struct attempt attempts[] = {
 	/* 10. There is no message about a GSI; the nearest are the core's own. */
 	{10, WHO_HELPER, "answering with an ask of the core's", lie_not_ours, CUT(WALL_RULES)},
 	{10, WHO_HELPER, "answering with another answer", lie_other_answer, CUT(WALL_RULES)},
+	/* And the other way: a helper does what it is asked, when it may be asked. Behind the rules
+	 * there is nothing that would be done for either. */
+	{10, WHO_VCPU, "asking a helper to arm a doorbell, after set-up", lie_not_ours, CUT(WALL_RULES),
+		.end = ANY},
+	{10, WHO_VCPU, "asking a helper with an answer", lie_other_answer, CUT(WALL_RULES),
+		.end = ANY},
 	/* 11. There is no message with a guest address; a BAR can be described wrongly. */
 	{11, WHO_NULL | WHO_VFIO, "a mappable range behind the BAR", lie_range_outside, DESCRIBED},
 	{11, WHO_NULL | WHO_VFIO, "a mappable range that wraps around", lie_range_wraps, DESCRIBED},
@@ -104,6 +112,7 @@ const struct attempt attempts[] = {
 		STOPS({WALL_RULES, REFUSED - WALL_RULES}, {WALL_MAP, REFUSED - WALL_MAP})},
 	{12, WHO_HELPER, "a descriptor with an answer that has none", lie_descriptor,
 		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_RULES)},
+	{12, WHO_VCPU, "a descriptor with an ask that has none", lie_descriptor, CUT(WALL_RULES)},
 	/* 13. Doorbells on another's ground. */
 	{13, WHO_HELPER, "doorbells behind the BAR", lie_doorbells, DESCRIBED},
 	/* 14. */
@@ -161,16 +170,18 @@ const struct attempt attempts[] = {
 	/* 21. Descriptors nobody asked for. */
 	{21, WHO_HELPER, "253 descriptors with an answer", lie_descriptors_253,
 		.stage = STAGE_ANSWER, DESCRIPTOR(WALL_FRAME)},
+	{21, WHO_VCPU, "253 descriptors with an ask", lie_descriptors_253, CUT(WALL_FRAME)},
 	{21, WHO_HELPER | WHO_BROKER, "a descriptor with an event", lie_event_descriptor,
 		DESCRIPTOR(WALL_RULES)},
 	/* 22. Bytes that are no message. */
 	{22, WHO_HELPER | WHO_BROKER, "a number that does not end", lie_truncated,
 		CUT_EVENT(WALL_DECODE)},
-	{22, WHO_HELPER, "a length of 2^31 - 1", lie_length, CUT(WALL_DECODE)},
-	{22, WHO_HELPER, "16,384 groups in each other", lie_nested, CUT(WALL_DECODE)},
-	{22, WHO_HELPER, "a field nobody knows", lie_unknown, CUT(WALL_DECODE)},
-	{22, WHO_HELPER, "an empty packet", lie_empty, CUT(WALL_FRAME)},
-	{22, WHO_HELPER, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME)},
+	{22, WHO_VCPU, "a number that does not end", lie_truncated, CUT(WALL_DECODE)},
+	{22, WHO_LIAR, "a length of 2^31 - 1", lie_length, CUT(WALL_DECODE)},
+	{22, WHO_LIAR, "16,384 groups in each other", lie_nested, CUT(WALL_DECODE)},
+	{22, WHO_LIAR, "a field nobody knows", lie_unknown, CUT(WALL_DECODE)},
+	{22, WHO_LIAR, "an empty packet", lie_empty, CUT(WALL_FRAME)},
+	{22, WHO_LIAR, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME)},
 	{22, WHO_BROKER, "the end of a helper that is not there", lie_gone_index,
 		.why = "it names no device, and is ignored"},
 	/* 23. Time and order. */
@@ -182,6 +193,8 @@ const struct attempt attempts[] = {
 		STOPS(SIGSYS_SECCOMP, {WALL_NOFILE, -EMFILE})},
 	{24, WHO_VMM | WHO_HELPER, "a memfd of 1 MiB", try_memfd_fill, WALLS_OF_A_FILE},
 	{24, WHO_VMM | WHO_HELPER, "a mapping of 1 TiB", try_map_huge, ONLY_SECCOMP, .end = ANY},
+	{24, WHO_HELPER, "128 MiB of memory", try_eat_memory,
+		STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, KILLED - SIGKILL})},
 	{24, WHO_HELPER, "a flood of log lines", try_log_flood, STOPS({WALL_BUDGET, DROPPED})},
 };
 const unsigned n_attempts = sizeof(attempts) / sizeof(attempts[0]);

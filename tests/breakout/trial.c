@@ -141,6 +141,12 @@ static int actors_end(enum who actor, pid_t broker)
 	return status >= 0 && WIFSIGNALED(status) ? KILLED - WTERMSIG(status) : UNTRIED;
 }
 
+/* By seccomp, or a signal. */
+static bool is_killed(int result)
+{
+	return result <= KILLED && result > CUT_OFF;
+}
+
 /* ---- everybody else -------------------------------------------------------------------------- */
 
 /* What the guest must see now. */
@@ -158,7 +164,7 @@ static void check_others(enum who actor, const char *what, int result, const int
 	char last[8];
 	int now;
 
-	if (vm.ended && (actor & WHO_VMM) && result <= KILLED) {
+	if (vm.ended && (actor & WHO_VMM) && is_killed(result)) {
 		for (int64_t end = clock_ms() + 2000; vm_left(&vm) && clock_ms() < end;)
 			usleep(1000);
 		if (vm_left(&vm))
@@ -357,7 +363,7 @@ static unsigned run(enum who actor, unsigned removed, const int *list, unsigned 
 		results[done++] = r; /* at which it ended */
 	}
 	check_others(actor, attempts[list[done - 1]].what, results[done - 1], before, broker);
-	finish(actor, attempts[list[done - 1]].what, !((actor & WHO_VMM) && r <= KILLED));
+	finish(actor, attempts[list[done - 1]].what, !((actor & WHO_VMM) && is_killed(r)));
 	if (results[done - 1] == KILLED - SIGSYS)
 		check_record(actor, &attempts[list[done - 1]], vm_page->todo[done - 1].call);
 	return done;

@@ -46,7 +46,8 @@ int __wrap_unshare(int flags)
 	return __real_unshare((int)flags_left((unsigned long)flags));
 }
 
-/* Without a user namespace there are no ids to map; a cgroup without pids.max has no limit. */
+/* Without a user namespace there are no ids to map; a cgroup without pids.max and
+ * memory.max has no limit. */
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
@@ -60,7 +61,7 @@ int __wrap_open(const char *path, int flags, ...)
 	if (removed(WALL_USERNS) && (strcmp(path, "/proc/self/setgroups") == 0 ||
 		strcmp(path, "/proc/self/uid_map") == 0 || strcmp(path, "/proc/self/gid_map") == 0))
 		path = "/dev/null";
-	if (removed(WALL_CGROUP) && strstr(path, "/pids.max"))
+	if (removed(WALL_CGROUP) && (strstr(path, "/pids.max") || strstr(path, "/memory.max")))
 		path = "/dev/null";
 	return __real_open(path, flags, mode);
 }

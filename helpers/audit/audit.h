@@ -114,7 +114,8 @@ void finding(struct process *process, const char *what, enum verdict verdict, co
 /* SHA-256 of a binary of this build, and of the file that runs. -errno: it may not be read. */
 const char *digest_built(const char *binary);
 int digest_running(int dir, char ret[static DIGEST_SIZE]);
-/* 1, 0, or -errno where it cannot be told. */
+/* 1, 0, or -errno where it cannot be told; -ENODATA: its user is refused a look, and would be if it
+ * were dumpable. */
 int dumpable_to_its_user(const struct process *process, const struct ids *ids);
 
 /* The checks: each adds what it found. */

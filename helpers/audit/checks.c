@@ -131,7 +131,10 @@ static void check_dumpable(struct process *process, const struct ids *ids)
 	const char *name = layers[LAYER_DUMPABLE].name;
 	int r = dumpable_to_its_user(process, ids);
 
-	if (r < 0)
+	if (r == -ENODATA) /* the capabilities are WEAK in a row of their own */
+		finding(process, name, VERDICT_UNSEEN, "its user cannot read its memory, but could "
+			"not if it were dumpable: it has capabilities, or a security module refuses");
+	else if (r < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
 	else
 		finding(process, name, r ? VERDICT_WEAK : VERDICT_OK,

@@ -8,6 +8,12 @@
  * without capabilities, exactly when it may not be dumped (kernel/ptrace.c, __ptrace_may_access;
  * cap_ptrace_access_check). So a child becomes that, tries, and ends. From an outer namespace it
  * would prove nothing: who owns a user namespace has all capabilities in it.
+ *
+ * EACCES has other causes, which must not count as this one. One that goes by who is looked at, as
+ * security modules do by label, has refused root the user namespace before (proc_ns_get_link asks the
+ * same question). Capabilities of the process itself do it (cap_ptrace_access_check), and whatever
+ * refuses a look at any process: so there is a control, with the same rights, that looks at one known
+ * to be dumpable. Yama has no say in looks, only in attaching.
  */
 #include <cap-ng.h>
 #include <errno.h>
@@ -15,6 +21,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +29,7 @@
 #include "helpers/audit/audit.h"
 #include "ipc/fd.h"
 
-enum answer { NOT_DUMPABLE, IS_DUMPABLE, CANNOT_TELL };
+enum answer { NOT_DUMPABLE, IS_DUMPABLE, REFUSED_ANYWAY, CANNOT_TELL };
 
 /* A user namespace cannot be entered from within. */
 static int enter_user_namespace(int dir, bool *ret_entered)
@@ -47,11 +54,38 @@ static bool same_ids(int status, const struct ids *ids)
 	return status_ids(text, &own) && memcmp(&own, ids, sizeof(own)) == 0;
 }
 
+static bool without_capabilities(const struct process *process)
+{
+	char text[4096], value[32];
+
+	return proc_read(process->dir, "status", text, sizeof(text)) == 0 &&
+		status_field(text, "CapPrm", value, sizeof(value)) &&
+		value[0] && strspn(value, "0") == strlen(value);
+}
+
+/* The control: a child of ours, with our rights, looks at us, who are dumpable from here on. Whoever
+ * is of this user may then trace us, so nothing that root has opened stays. */
+static bool may_look_at_its_like(void)
+{
+	char path[32], target[8];
+	int status = 0;
+	pid_t pid;
+
+	if (close_range(0, ~0U, 0) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", getpid());
+	pid = fork();
+	if (pid == 0)
+		_exit(readlink(path, target, sizeof(target)) < 0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		WEXITSTATUS(status) == 0;
+}
+
 static enum answer try(const struct process *process, const struct ids *ids)
 {
 	int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	unsigned uid = ids->uid[0], gid = ids->gid[0];
-	bool entered = false;
+	bool bare = without_capabilities(process), entered = false;
 	char target[8];
 
 	if (status < 0 || enter_user_namespace(process->dir, &entered) < 0)
@@ -65,7 +99,9 @@ static enum answer try(const struct process *process, const struct ids *ids)
 		return CANNOT_TELL;
 	if (readlinkat(process->dir, "exe", target, sizeof(target)) >= 0)
 		return IS_DUMPABLE;
-	return errno == EACCES ? NOT_DUMPABLE : CANNOT_TELL;
+	if (errno != EACCES)
+		return CANNOT_TELL;
+	return bare && may_look_at_its_like() ? NOT_DUMPABLE : REFUSED_ANYWAY;
 }
 
 int dumpable_to_its_user(const struct process *process, const struct ids *ids)
@@ -80,5 +116,14 @@ int dumpable_to_its_user(const struct process *process, const struct ids *ids)
 		_exit((int)try(process, ids));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return -EAGAIN;
-	return WEXITSTATUS(status) == CANNOT_TELL ? -EPERM : WEXITSTATUS(status) == IS_DUMPABLE;
+	switch (WEXITSTATUS(status)) {
+	case NOT_DUMPABLE:
+		return 0;
+	case IS_DUMPABLE:
+		return 1;
+	case REFUSED_ANYWAY:
+		return -ENODATA;
+	default:
+		return -EPERM;
+	}
 }

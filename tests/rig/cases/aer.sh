@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,aer limit=120
+# rig: mem=2G devices=nvme,aer limit=120 long=yes
 # A passed-through disk reports an error that is not fatal (PCIe, Advanced Error Reporting), as QEMU's
 # monitor has it do: the VM says so once and goes on, the guest's driver too, and the host has the disk
 # back afterwards.
@@ -26,7 +26,7 @@ host_says() { dmesg | grep -E "AER|PCIe Bus Error" | awk -v t="$CASE_SINCE" -F '
 dev=$(basename "$(echo /sys/bus/pci/devices/0000:00:1d.0/0000:*:00.0)")
 sha=$(yes aer | head -c 1M | sha256sum | cut -d ' ' -f 1)
 bind_vfio "$dev"
-run_guest "read,pause30,read bh.roff=1024" "$dev"
+run_guest "read,pause20,read bh.roff=1024" "$dev"
 wait_for 'BH read ' 90
 expect "the guest reads its disk" [ "$(field "$(said 'read ')" sha)" = "$sha" ]
 expect "no error so far" [ -z "$(reported)" ]

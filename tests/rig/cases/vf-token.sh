@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,igb iommufd=too limit=150
+# rig: mem=2G devices=nvme,igb iommufd=too limit=150 long=yes
 # A virtual function of an igb whose physical one is on vfio-pci, too, open by somebody who has set a
 # token: without it, with another, and with one for a device that has none, a refusal that says so; with it
 # the guest's driver has the function. The token is in no log and in no command line.

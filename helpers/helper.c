@@ -45,6 +45,8 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 			return err_set(err, -EBADMSG, BLAME_PEER, "broker: RAM region");
 		out.ram[out.n_ram++] = (struct guest_ram){ram->gpa, ram->size, ram->offset};
 	}
+	if (token_from_wire(&in->vf_token, &out.token, err) < 0)
+		return err_prefix(err, "broker");
 	out.device = msg_fd(msg, 0);
 	out.memfd = msg_fd(msg, 1);
 	*ret = out;

@@ -11,6 +11,7 @@
 #include "ipc/describe.h"
 #include "ipc/err.h"
 #include "ipc/fd.h"
+#include "ipc/token.h"
 #include "seccomp/policy.h"
 
 /* What the broker leaves open across exec, by number. */
@@ -35,6 +36,7 @@ struct helper_open {
 	const char *name;
 	struct fd device; /* VFIO group or cdev, vhost-vdpa node, or nothing */
 	bool bound;       /* device is the VFIO device's own, open and in its address space */
+	struct vf_token token; /* VFIO, by group */
 	struct fd memfd;  /* guest RAM, or nothing */
 	unsigned n_ram, num_queues;
 	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */

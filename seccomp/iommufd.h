@@ -10,12 +10,6 @@
 #include <linux/vfio.h>
 
 #ifndef VFIO_DEVICE_BIND_IOMMUFD /* 6.6 */
-struct vfio_device_bind_iommufd {
-	__u32 argsz;
-	__u32 flags;
-	__s32 iommufd;
-	__u32 out_devid;
-};
 struct vfio_device_attach_iommufd_pt {
 	__u32 argsz;
 	__u32 flags;
@@ -29,6 +23,16 @@ struct vfio_device_detach_iommufd_pt {
 #define VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
 #endif
+
+/* struct vfio_device_bind_iommufd; 6.17 has its token, with which argsz and flags say that it is there. */
+struct vfio_bind {
+	__u32 argsz;
+	__u32 flags;
+	__s32 iommufd;
+	__u32 out_devid;
+	__aligned_u64 token_uuid_ptr;
+};
+enum { VFIO_BIND_TOKEN = 1 };
 
 #ifndef VFIO_PCI_HOT_RESET_FLAG_DEV_ID /* 6.6: the group's field is an id of the iommufd */
 #define VFIO_PCI_HOT_RESET_FLAG_DEV_ID 1

@@ -189,13 +189,16 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 {
 	Bulkhead__Attach body = BULKHEAD__ATTACH__INIT;
 	Bulkhead__Packet packet = PACKET(ATTACH, attach, &body);
+	struct vf_token token = broker->wanted[index].token;
 	fd_owned file = FD_NONE_INIT;
 	struct peer peer;
 	struct msg msg;
 	int r;
 
 	body.index = index;
+	body.vf_token = token_to_wire(&token);
 	r = chan_ask(&broker->ask, &packet, NULL, 0, &msg, err);
+	explicit_bzero(&token, sizeof(token));
 	if (r < 0)
 		return r;
 	peer_init(&peer, msg.packet->attached->name, msg_fd(&msg, 0), msg_fd(&msg, 1));

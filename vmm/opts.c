@@ -174,6 +174,8 @@ static const struct option options[] = {
 		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"
 		"the guest's bus; functions of one device keep together),\n"
 		"rom=FILE|off (in place of its expansion ROM),\n"
+		"vf_token=UUID (of a virtual function whose physical one\n"
+		"is on vfio-pci, too: the one that was set there),\n"
 		"x_exclude_mmap_bars=[N,…] (BARs to trap, not to map),\n"
 		"x_p2p=on|off (other devices reach its BARs by DMA)", opts_device, 0,
 		false},
@@ -202,7 +204,7 @@ static const struct option options[] = {
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 /* Matches "--name", "--name=value" and "-x". Returns the row, or OPTIONS. */
-static unsigned match(const char *arg, const char **ret_value)
+static unsigned match(char *arg, char **ret_value)
 {
 	size_t len = strcspn(arg, "=");
 
@@ -233,7 +235,7 @@ struct cursor {
 
 /* The option's values: after "=", or the next words; a repeatable one takes all up to the next
  * option, like Cloud Hypervisor's. */
-static int take_values(struct cursor *c, const struct option *o, const char *value,
+static int take_values(struct cursor *c, const struct option *o, char *value,
 	struct opts *opts, struct err *err)
 {
 	bool more = true;
@@ -258,6 +260,8 @@ static int take_values(struct cursor *c, const struct option *o, const char *val
 
 		if (r < 0)
 			return r;
+		if (o->set == opts_device)
+			opts_device_hide(value);
 		more = o->repeatable && c->at + 1 < c->argc && c->argv[c->at + 1][0] != '-';
 		if (more)
 			value = c->argv[++c->at];
@@ -267,7 +271,7 @@ static int take_values(struct cursor *c, const struct option *o, const char *val
 
 static int take_option(struct cursor *c, struct opts *opts, struct err *err)
 {
-	const char *arg = c->argv[c->at], *value;
+	char *arg = c->argv[c->at], *value;
 	unsigned i, n;
 
 	if (all_v(arg, &n)) {
@@ -276,7 +280,9 @@ static int take_option(struct cursor *c, struct opts *opts, struct err *err)
 	}
 	i = match(arg, &value);
 	if (i == OPTIONS)
-		return refuse(err, "«%.80s» is no option of bulkhead; see bulkhead --help", arg);
+		/* Not what follows, which may be a secret. */
+		return refuse(err, "«%.*s» is no option of bulkhead; see bulkhead --help",
+			(int)(strcspn(arg, "=") < 80 ? strcspn(arg, "=") : 80), arg);
 	if (c->seen[i] && !options[i].repeatable)
 		return refuse(err, "%s is given twice", options[i].name);
 	c->seen[i] = true;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "ipc/token.h"
 #include "seccomp/policy.h"
 #include "vmm/ram.h"
 
@@ -24,6 +25,7 @@ struct device_opt {
 	const char *rom;     /* vfio: a file in place of its ROM, "off", or NULL */
 	void *rom_image;     /* what rom_read_file made of it; rom_size bytes, whole pages */
 	uint64_t rom_size;   /* a power of two */
+	struct vf_token token; /* vfio */
 	bool p2p;            /* vfio: the VM's devices reach its BARs by DMA */
 	unsigned trapped;    /* vfio: a bit for each BAR that is not mapped into the guest */
 	char id[ID_MAX];
@@ -44,7 +46,7 @@ struct opts {
 	bool help, version, allow_degraded;
 };
 
-/* Fills *ret from argv; strings point into argv. -EINVAL with a message that names the option, what
- * is wrong with it and what would be right. */
+/* Fills *ret from argv; strings point into argv, where secrets are made unreadable. -EINVAL with a
+ * message that names the option, what is wrong with it and what would be right. */
 int opts_parse(int argc, char **argv, struct opts *ret, struct err *err);
 void opts_help(void);

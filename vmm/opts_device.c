@@ -81,9 +81,10 @@ static int keep(const char **ret, const char *value, struct err *err)
 int opts_device(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {COMMON_KEYS, {"path", true, ""}, {"x_exclude_mmap_bars", false, ""},
-		{"x_p2p", false, ""}, {"rom", false, ""}, {NULL, false, ""}};
+		{"x_p2p", false, ""}, {"rom", false, ""}, {"vf_token", false, ""},
+		{NULL, false, ""}};
 	const char *trapped = keys[KEY_OWN + 1].value, *p2p = keys[KEY_OWN + 2].value,
-		*rom = keys[KEY_OWN + 3].value;
+		*rom = keys[KEY_OWN + 3].value, *token = keys[KEY_OWN + 4].value;
 	struct device_opt *d;
 	int r = parse_keys("--device", value, keys, err);
 
@@ -97,7 +98,20 @@ int opts_device(struct opts *opts, const char *value, struct err *err)
 		r = keep(&d->rom, rom, err);
 	if (r == 0 && trapped[0])
 		r = parse_set("--device x_exclude_mmap_bars", trapped, PCI_BARS - 1, &d->trapped, err);
+	if (r == 0 && token[0])
+		r = parse_uuid("--device vf_token", token, d->token.uuid, err);
+	if (r == 0)
+		d->token.given = token[0];
 	return r;
+}
+
+void opts_device_hide(char *value)
+{
+	static const char key[] = "vf_token=";
+	char *at = strstr(value, key);
+
+	if (at)
+		memset(at + strlen(key), 'x', strcspn(at + strlen(key), ","));
 }
 
 int opts_vdpa(struct opts *opts, const char *value, struct err *err)

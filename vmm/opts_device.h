@@ -7,6 +7,8 @@
 #include "vmm/opts.h"
 
 int opts_device(struct opts *opts, const char *value, struct err *err);
+/* Whoever lists this host's processes reads no vf_token. */
+void opts_device_hide(char *value);
 int opts_vdpa(struct opts *opts, const char *value, struct err *err);
 int opts_null(struct opts *opts, const char *value, struct err *err);
 /* Once all are there: no two in one place, and a function 0 where there are others. */

@@ -7,6 +7,7 @@
  */
 #include "vmm/opts_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,29 @@ int parse_set(const char *what, const char *value, unsigned max, unsigned *ret, 
 	if (!at || strcmp(at, value[0] == '[' ? "]" : "") != 0)
 		return refuse(err, "%s: «%s» is no list of numbers from 0 to %u; give one like [0,2-3]",
 			what, value, max);
+	return 0;
+}
+
+int parse_uuid(const char *what, const char *value, uint8_t ret[static 16], struct err *err)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", hex[] = "0123456789abcdef";
+	bool good = strlen(value) == strlen(form);
+	uint8_t uuid[16] = {0};
+	unsigned digits = 0;
+
+	for (unsigned i = 0; good && form[i]; i++) {
+		const char *digit = strchr(hex, tolower((unsigned char)value[i]));
+
+		good = form[i] == '-' ? value[i] == '-' : digit != NULL;
+		if (good && digit) {
+			uuid[digits / 2] = (uint8_t)(uuid[digits / 2] << 4 | (digit - hex));
+			digits++;
+		}
+	}
+	if (!good)
+		return refuse(err, "%s: this is no UUID; give one of the form %s, each x a digit or a "
+			"letter from a to f", what, form);
+	memcpy(ret, uuid, sizeof(uuid));
 	return 0;
 }
 

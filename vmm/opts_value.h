@@ -29,6 +29,8 @@ int parse_count(const char *what, const char *value, unsigned max, unsigned *ret
 int parse_switch(const char *what, const char *value, bool *ret, struct err *err);
 /* "[0,2-3]" or "1": a bit for each number from 0 to max, max < 32. */
 int parse_set(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err);
+/* A UUID, which is a secret: no message has it. */
+int parse_uuid(const char *what, const char *value, uint8_t ret[static 16], struct err *err);
 int parse_id(const char *what, const char *value, char ret[static ID_MAX], struct err *err);
 /* "a=1,b=[2,3]" into the values of keys. */
 int parse_keys(const char *option, const char *text, struct key *keys, struct err *err);

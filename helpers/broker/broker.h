@@ -15,6 +15,7 @@
 
 #include "ipc/chan.h"
 #include "ipc/log.h"
+#include "ipc/token.h"
 #include "seccomp/policy.h"
 
 enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64, BAR_MAPS_MAX = 24 };
@@ -27,6 +28,7 @@ struct bar_map {
 struct device {
 	const char *kind, *path, *id;  /* from the command line; path is NULL for null */
 	unsigned num_queues;           /* vdpa; 0: the device's own number */
+	struct vf_token token;         /* vfio; of Attach, until it is open */
 	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                     /* index in broker.groups, -1: none */
 	struct fd node;                /* vdpa node or VFIO cdev: open, until the helper has it;

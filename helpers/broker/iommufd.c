@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -108,9 +109,41 @@ int iommufd_open(struct broker *broker, struct err *err)
 	return r;
 }
 
-static int explain_bind(const struct device *device, struct err *err)
+static int bind_node(const struct broker *broker, const struct device *device,
+	const struct vf_token *token)
+{
+	struct vfio_bind bind = {.argsz = offsetof(struct vfio_bind, token_uuid_ptr),
+		.iommufd = broker->iommufd.n};
+
+	if (token->given) {
+		bind.argsz = sizeof(bind);
+		bind.flags = VFIO_BIND_TOKEN;
+		bind.token_uuid_ptr = (uintptr_t)token->uuid;
+	}
+	return ioctl(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+}
+
+/* A kernel that knows no token says EINVAL, which has other reasons; those stay without one. From
+ * Linux 6.17 on some took the pointer for bytes beyond the structure: E2BIG. */
+static bool takes_no_token(const struct broker *broker, const struct device *device, int code)
+{
+	static const struct vf_token none;
+
+	return device->token.given && (code == -E2BIG ||
+		(code == -EINVAL && bind_node(broker, device, &none) == 0));
+}
+
+static int explain_bind(const struct broker *broker, const struct device *device, struct err *err)
 {
 	int code = -errno;
+
+	if (code == -EACCES)
+		return token_explain(device->name, &device->token, code, err);
+	if (takes_no_token(broker, device, code))
+		return err_set(err, -ENOTSUP, BLAME_HOST,
+			"%s: the kernel takes no VF token for it by iommufd: its physical function is "
+			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
+			"it wrong, then give --platform iommufd=off", device->name);
 
 	if (code == -EPERM)
 		return explain_no_remapping(device, err);
@@ -126,13 +159,11 @@ static int explain_bind(const struct device *device, struct err *err)
 
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
 {
-	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind),
-		.iommufd = broker->iommufd.n};
 	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach),
 		.pt_id = broker->ioas};
 
-	if (ioctl(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind) < 0)
-		return explain_bind(device, err);
+	if (bind_node(broker, device, &device->token) < 0)
+		return explain_bind(broker, device, err);
 	if (ioctl(device->node.n, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
 		return 0;
 	if (errno == EADDRINUSE)

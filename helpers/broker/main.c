@@ -73,13 +73,15 @@ static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 }
 
 /* What Open brings: a group; or the device's cdev; or a vDPA node and guest RAM. */
-static unsigned open_fds(const struct broker *broker, const struct device *device,
+static unsigned open_fds(const struct broker *broker, struct device *device,
 	Bulkhead__Open *open, int ret_fds[2])
 {
 	static Bulkhead__RamRegion regions[RAM_REGIONS_MAX], *ptrs[RAM_REGIONS_MAX];
 
 	if (device->group >= 0) {
 		open->bound = device->node.n >= 0;
+		if (!open->bound)
+			open->vf_token = token_to_wire(&device->token);
 		ret_fds[0] = open->bound ? device->node.n : broker->groups[device->group].fd.n;
 		return 1;
 	}
@@ -138,6 +140,7 @@ static int attach(struct broker *broker, struct device *device, struct fd *ret_a
 		r = spawn_helper(broker, device, ret_ask, ret_event, err);
 	if (r == 0)
 		r = ask_open(broker, device, err);
+	explicit_bzero(&device->token, sizeof(device->token));
 	return r;
 }
 
@@ -153,6 +156,8 @@ static int on_attach(struct broker *broker, struct msg *msg, struct err *err)
 	if (!broker->started || index >= broker->n_devices || broker->devices[index].pid)
 		return err_set(err, -EBADMSG, BLAME_PEER, "core: Attach out of turn");
 	device = &broker->devices[index];
+	if (token_from_wire(&msg->packet->attach->vf_token, &device->token, err) < 0)
+		return err_prefix(err, "core");
 	r = attach(broker, device, &ask, &event, err);
 	if (r < 0)
 		return chan_refuse(&broker->core, msg, err);

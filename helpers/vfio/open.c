@@ -6,15 +6,32 @@
  */
 #include <errno.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "helpers/vfio/vfio.h"
 
+enum { NAME_SIZE = 128 };
+
+/* What the kernel takes for a name: with the token behind it, as a UUID's text. */
+static void name_with_token(const struct helper_open *open, char ret[static NAME_SIZE])
+{
+	int n = snprintf(ret, NAME_SIZE, "%.63s%s", open->name, open->token.given ? " vf_token=" : "");
+
+	for (unsigned i = 0; open->token.given && i < sizeof(open->token.uuid); i++) {
+		bool dash = i == 4 || i == 6 || i == 8 || i == 10;
+
+		n += snprintf(ret + n, NAME_SIZE - (size_t)n, "%s%02x", dash ? "-" : "",
+			open->token.uuid[i]);
+	}
+}
+
 int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 {
 	const char *name = open->name;
-	int fd;
+	char asked[NAME_SIZE];
+	int fd, code;
 
 	if (open->device.n < 0)
 		return err_set(err, -EBADMSG, BLAME_PEER, "%s: no descriptor came with Open", name);
@@ -22,13 +39,18 @@ int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 		*ret = fd_take(&open->device);
 		return 0;
 	}
-	fd = ioctl(open->device.n, VFIO_GROUP_GET_DEVICE_FD, name);
-	if (fd < 0 && errno == EBUSY)
-		return err_set(err, -EBUSY, BLAME_HOST,
+	name_with_token(open, asked);
+	fd = ioctl(open->device.n, VFIO_GROUP_GET_DEVICE_FD, asked);
+	code = -errno;
+	explicit_bzero(asked, sizeof(asked));
+	if (fd < 0 && code == -EBUSY)
+		return err_set(err, code, BLAME_HOST,
 			"%s is in use: another process has it open", name);
+	if (fd < 0 && (code == -EACCES || (code == -EINVAL && open->token.given)))
+		return token_explain(name, &open->token, code, err);
 	if (fd < 0)
-		return err_set(err, -errno, BLAME_HOST, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", name,
-			strerror(errno));
+		return err_set(err, code, BLAME_HOST, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", name,
+			strerror(-code));
 	ret->n = fd;
 	return 0;
 }

@@ -38,6 +38,17 @@ add_igb() {
         -device "igb,bus=rp1,netdev=ui,romfile=")
 }
 
+# add_aer: a disk that can report errors (of QEMU's devices that is virtio's), behind a port of its own,
+# and QEMU's monitor at the other end of the host's second serial port, which makes it do so.
+add_aer() {
+    yes aer | head -c 4M >"$dir/diskaer.img"
+    args+=(-device "pcie-root-port,id=rp4,addr=0x1d,chassis=5"
+        -drive "if=none,id=daer,file=${dir//,/,,}/diskaer.img,format=raw"
+        -device "virtio-blk-pci,id=aer,bus=rp4,drive=daer,aer=on,$vp"
+        -chardev "socket,id=wire,path=${dir//,/,,}/monitor,server=on,wait=off" -mon "chardev=wire,mode=readline"
+        -chardev "socket,id=hand,path=${dir//,/,,}/monitor" -serial chardev:hand)
+}
+
 # add_edu: a device made to be driven by hand, which asks for any address by DMA, behind
 # a port of its own, so that it can be reset.  What the IOMMU stops it says in qemu.log.
 add_edu() {
@@ -141,7 +152,7 @@ machine_args() {
         pair) add_disk 8 addr=0x12.0,multifunction=on; add_disk 9 addr=0x12.1 ;;
         e1000) add_card e1000 0x1a; continue ;;
         e1000e) add_rom; add_card e1000e 0x1b "${dir//,/,,}/rom"; continue ;;
-        vnet | vblk | vnetmq | old | igb | edu | shared | zoo) "add_$device"; continue ;;
+        vnet | vblk | vnetmq | old | igb | edu | shared | zoo | aer) "add_$device"; continue ;;
         *) die "cases/$1.sh asks for an unknown device «$device»" ;;
         esac
         n=$((n + 1))

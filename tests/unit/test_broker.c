@@ -425,6 +425,24 @@ static void expect_refusal(const char *device, int code, const char *word)
 	expect_gone(&core);
 }
 
+/* Neither sixteen bytes nor none: not what a core of ours sends. */
+Test(broker, a_token_of_another_size_ends_it)
+{
+	static const char *const devices[] = {"kind=null,id=a", NULL};
+	static uint8_t bytes[15];
+	Bulkhead__Attach body = BULKHEAD__ATTACH__INIT;
+	struct core core;
+
+	start_broker(&core, devices);
+	cr_assert_eq(ask_start(&core), 0, "%s", err.msg);
+	body.vf_token = (ProtobufCBinaryData){.len = sizeof(bytes), .data = bytes};
+	cr_expect_eq(chan_ask(&core.ask, &PACKET(ATTACH, attach, &body), NULL, 0, &msg, &err),
+		-EPIPE);
+	chan_close(&core.ask);
+	chan_close(&core.events);
+	cr_expect_eq(waitpid(core.broker, NULL, 0), core.broker);
+}
+
 Test(broker, devices_that_cannot_be_had_are_named)
 {
 	expect_refusal("kind=vfio,id=a,path=/sys/bus/pci/devices/ffff:ff:1f.7", -ENOENT,

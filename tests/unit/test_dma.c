@@ -20,6 +20,8 @@ static struct broker broker;
 static struct err err;
 static int no_file;         /* what IOMMU_IOAS_MAP_FILE fails with */
 static uint64_t limit;      /* the last address the IOMMU translates */
+static int no_bind;         /* what a bind with a token fails with */
+static bool in_use;         /* and one without fails, too */
 static unsigned char *last; /* where the last piece was mapped by address */
 
 int explain_no_access(const struct device *device, const char *path, struct err *ret)
@@ -106,6 +108,20 @@ static int type1_ioctl(unsigned long request, void *arg)
 	return -1;
 }
 
+static int bind_ioctl(const struct vfio_bind *bind)
+{
+	const uint8_t *token = (const void *)(uintptr_t)bind->token_uuid_ptr;
+
+	cr_assert(bind->iommufd == IOMMUFD && bind->flags == (token ? VFIO_BIND_TOKEN : 0));
+	cr_assert_eq(bind->argsz, token ? 24 : 16);
+	if (token)
+		traced("bind:%02x..%02x ", token[0], token[15]);
+	else
+		traced("bind ");
+	errno = token ? no_bind : EINVAL;
+	return (token ? no_bind != 0 : in_use) ? -1 : 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;
@@ -123,7 +139,7 @@ int ioctl(int fd, unsigned long request, ...)
 		((struct vfio_group_status *)arg)->flags = VFIO_GROUP_FLAGS_VIABLE;
 		break;
 	case VFIO_GROUP_SET_CONTAINER: traced("group "); break;
-	case VFIO_DEVICE_BIND_IOMMUFD: traced("bind "); break;
+	case VFIO_DEVICE_BIND_IOMMUFD: return bind_ioctl(arg);
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT: traced("attach "); break;
 	default: cr_assert_fail("descriptor %d: request 0x%lx", fd, request);
 	}
@@ -187,6 +203,47 @@ Test(dma, by_address_before_linux_6_13)
 	cr_expect_not(is_mapped(last));
 	cr_assert_eq(attach(1), 0, "%s", err.msg);
 	expect("bind attach ");
+}
+
+static void with_token(void)
+{
+	broker.iommufd.n = IOMMUFD;
+	broker.devices[0].token = (struct vf_token){.given = true, .uuid = {[0] = 0xab, [15] = 0xcd}};
+}
+
+Test(dma, vf_token)
+{
+	with_token();
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	expect("bind:ab..cd attach file:0+10000000@0 file:10000000+2c00000@10000000 "
+	       "file:100000000+200000@12c00000 ");
+}
+
+Test(dma, vf_token_is_another)
+{
+	with_token();
+	no_bind = EACCES;
+	cr_assert_eq(attach(0), -EACCES);
+	cr_expect_not_null(strstr(err.msg, "another VF token"), "%s", err.msg);
+	expect("bind:ab..cd ");
+}
+
+/* A kernel without, one with its first mistake, and a device that takes none. */
+Test(dma, no_vf_token_by_iommufd)
+{
+	with_token();
+	no_bind = EINVAL;
+	cr_assert_eq(attach(0), -ENOTSUP);
+	cr_expect_not_null(strstr(err.msg, "--platform iommufd=off"), "%s", err.msg);
+	expect("bind:ab..cd bind ");
+	no_bind = E2BIG;
+	cr_assert_eq(attach(0), -ENOTSUP);
+	expect("bind:ab..cd ");
+	no_bind = EINVAL;
+	in_use = true;
+	cr_assert_eq(attach(0), -EBUSY);
+	cr_expect_not_null(strstr(err.msg, "is in use"), "%s", err.msg);
+	expect("bind:ab..cd bind ");
 }
 
 /* Only a kernel that does not know the call gets another. */

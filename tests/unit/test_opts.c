@@ -165,6 +165,9 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --null pci_device_id=5,pci_function=1 --null", "null0", "no function 0"},
 		{"--kernel k --device path=/a,id=x path=/b,id=x", "id=x", "two devices"},
 		{"--kernel k --device path=/a,x_p2p=yes", "x_p2p", "yes"},
+		{"--kernel k --device path=/a,vf_token=", "vf_token=", "no value"},
+		{"--kernel k --device path=/a,vf_token=no-uuid", "--device vf_token", "xxxxxxxx-xxxx-"},
+		{"--kernel k --vdpa path=/a,vf_token=x", "--vdpa", "no key"},
 		{"--kernel k --vdpa num_queues=2", "--vdpa", "path= is missing"},
 		{"--kernel k --vdpa path=/a,num_queues=0", "num_queues", "from 1 to 65535"},
 		{"--kernel k --vdpa path=/a,num_queues=-1", "num_queues", "from 1 to 65535"},
@@ -193,6 +196,52 @@ Test(opts, lists)
 		err.msg);
 	cr_expect_str_eq(opts.devices[0].path, "/a[b");
 	cr_expect_eq(opts.devices[0].trapped, 1u << 1 | 1u << 2);
+}
+
+#define UUID "0123abCD-c335-45f4-9b16-8569e5b08258"
+
+/* Read, and unreadable then to whoever lists this host's processes. */
+Test(opts, vf_token)
+{
+	static const uint8_t uuid[16] = {0x01, 0x23, 0xab, 0xcd, 0xc3, 0x35, 0x45, 0xf4, 0x9b, 0x16,
+		0x85, 0x69, 0xe5, 0xb0, 0x82, 0x58};
+	static char words[][80] = {"bulkhead", "--kernel=k", "--device", "vf_token=" UUID ",path=/a",
+		"path=/b", "--device=path=/c,vf_token=" UUID};
+	char *argv[] = {words[0], words[1], words[2], words[3], words[4], words[5], NULL};
+
+	cr_assert_eq(opts_parse(6, argv, &opts, &err), 0, "%s", err.msg);
+	for (unsigned i = 0; i < 3; i++)
+		cr_expect_eq(opts.devices[i].token.given, i != 1);
+	cr_expect_arr_eq(opts.devices[0].token.uuid, uuid, 16);
+	cr_expect_arr_eq(opts.devices[2].token.uuid, uuid, 16);
+	cr_expect_str_eq(opts.devices[0].path, "/a");
+	cr_expect_str_eq(words[3], "vf_token=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx,path=/a");
+	cr_expect_str_eq(words[5], "--device=path=/c,vf_token=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+}
+
+Test(opts, what_is_no_vf_token_is_refused_and_not_told)
+{
+	static const char *const lines[] = {
+		"--device path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b0825",
+		"--device path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b082588",
+		"--device path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b0825g",
+		"--device path=/a,vf_token=0123abcd-c335-45f4-9b1608569e5b08258",
+		"--device path=/a,vf_token=0123abcd0c335-45f4-9b16-8569e5b08258",
+		"--device path=/a,vf_token=0123abcdc33545f49b168569e5b08258",
+		"--device path=/a,vf_token={0123abcd-c335-45f4-9b16-8569e5b08258}",
+		"--device path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b08258,vf_token=0123",
+		"--device path=/a,vf_tokn=0123abcd-c335-45f4-9b16-8569e5b08258",
+		"--devcie=path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b08258",
+		"path=/a,vf_token=0123abcd-c335-45f4-9b16-8569e5b08258",
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char line[160];
+
+		snprintf(line, sizeof(line), "--kernel=k %s", lines[i]);
+		cr_expect_eq(parse(line), -EINVAL, "«%s» is taken", line);
+		cr_expect_null(strstr(err.msg, "0123"), "%s", err.msg);
+	}
 }
 
 /* The order in which they are given does not matter. */

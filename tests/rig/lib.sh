@@ -260,13 +260,15 @@ power_off_clean() {
     expect "poweroff ends the process with 0" [ "$STATUS" = 0 ]
 }
 
-# lend_nvme: NVME0 is given to VFIO; HOST_SHA is of 1 MiB at 2 MiB on it, which the host has put there.
+# lend_nvme [BDF]: it, or NVME0, is given to VFIO; HOST_SHA is of 1 MiB at 2 MiB on it, which the host
+# has put there.
 lend_nvme() {
     local disk
-    disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
+    LENT=${1:-$NVME0}
+    disk=$(disk_of "$LENT") || fail "L1 has no disk at $LENT"
     put_data "$disk" 2048 "$CASE $RANDOM"
     HOST_SHA=$(digest "$disk" 2048)
-    bind_vfio "$NVME0"
+    bind_vfio "$LENT"
 }
 
 expect_read() { expect "the guest reads what the host wrote" [ "$(field "$(said 'read sha')" sha)" = "$HOST_SHA" ]; }
@@ -275,10 +277,10 @@ expect_read() { expect "the guest reads what the host wrote" [ "$(field "$(said 
 nvme_back() {
     local disk guest_sha
     guest_sha=$(field "$(said 'write sha')" sha)
-    expect "the device binds back to nvme at once" bind_host "$NVME0"
-    disk=$(disk_of "$NVME0") || fail "no disk after binding back"
+    expect "the device binds back to nvme at once" bind_host "$LENT"
+    disk=$(disk_of "$LENT") || fail "no disk after binding back"
     expect "what the guest wrote is on the disk" [ "$(digest "$disk" "$1")" = "$guest_sha" ]
-    expect_on_image 0 "$1" "$guest_sha"
+    expect_on_image "$([ "$LENT" = "$NVME1" ] && echo 1 || echo 0)" "$1" "$guest_sha"
 }
 
 # drive_disk KIB: the common round.  A guest with NVME0 reads what the host put

@@ -1,10 +1,12 @@
 # rig: mem=2G devices=nvme,nvme limit=200 iommufd=too long=yes
 # A guest without MSI (pci=nomsi): the disk works by INTx, a storm of 10,000 direct
-# reads with an interrupt each, none lost and none through userspace.
+# reads with an interrupt each, none lost and none through userspace. It is the second disk: QEMU
+# counts completions nobody has fetched (cq_pending), not anew after a reset, and the pin of a disk that
+# once lost its guest in the middle of I/O, as the first does in other cases, stays raised for ever.
 . /rig/lib.sh
 
-lend_nvme
-run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=24576 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME0"
+lend_nvme "$NVME1"
+run_guest "read,write,reads,interrupts bh.roff=2048 bh.woff=24576 bh.seed=$RANDOM bh.reads=10000 pci=nomsi" "$NVME1"
 wait_for 'BH read sha' 90
 expect_read
 wait_for 'BH reads begin' 60

@@ -1,8 +1,9 @@
 # rig: mem=2G devices=nvme,nvme limit=200 iommufd=too long=yes
 # A guest without MSI (pci=nomsi): the disk works by INTx, a storm of 10,000 direct
-# reads with an interrupt each, none lost and none through userspace. It is the second disk: QEMU
-# counts completions nobody has fetched (cq_pending), not anew after a reset, and the pin of a disk that
-# once lost its guest in the middle of I/O, as the first does in other cases, stays raised for ever.
+# reads with an interrupt each, none lost and none through userspace. It is the second disk, which no
+# other case has a guest on: of the first, used by others, the pin sometimes stayed raised with nothing
+# left to fetch, one interrupt at the host and thousands a second in the guest. QEMU's count of
+# completions that wait to be fetched (cq_pending) outlives a reset of the controller.
 . /rig/lib.sh
 
 lend_nvme "$NVME1"

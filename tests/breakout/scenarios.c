@@ -193,7 +193,7 @@ const struct attempt attempts[] = {
 		STOPS(SIGSYS_SECCOMP, {WALL_NOFILE, -EMFILE})},
 	{24, WHO_VMM | WHO_HELPER, "a memfd of 1 MiB", try_memfd_fill, WALLS_OF_A_FILE},
 	{24, WHO_VMM | WHO_HELPER, "a mapping of 1 TiB", try_map_huge, ONLY_SECCOMP, .end = ANY},
-	{24, WHO_HELPER, "128 MiB of memory", try_eat_memory,
+	{24, WHO_HELPER, "80 MiB of memory", try_eat_memory,
 		STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, KILLED - SIGKILL})},
 	{24, WHO_HELPER, "a flood of log lines", try_log_flood, STOPS({WALL_BUDGET, DROPPED})},
 };

@@ -15,24 +15,14 @@
 
 #include "helpers/broker/broker.h"
 
-enum { MEMORY_BARS = 6 };
-
 static bool well_formed(const Bulkhead__MapBar *ask)
 {
-	return ask->bar < MEMORY_BARS && ask->size && (ask->offset | ask->size | ask->gpa) % 4096 == 0 &&
+	return ask->bar < PCI_BARS && ask->size && (ask->offset | ask->size | ask->gpa) % 4096 == 0 &&
 		ask->offset + ask->size > ask->offset && ask->gpa + ask->size > ask->gpa;
 }
 
-/* What lies where: RAM, other BARs and what the IOMMU reserves, the kernel knows, and says no. */
-static int map_at(const struct broker *broker, void *at, const Bulkhead__MapBar *ask)
-{
-	struct vfio_iommu_type1_dma_map map = {.argsz = sizeof(map), .vaddr = (uintptr_t)at,
-		.iova = ask->gpa, .size = ask->size,
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE};
-
-	return ioctl(broker->container.n, VFIO_IOMMU_MAP_DMA, &map) < 0 ? -errno : 0;
-}
-
+/* What lies where at that address, RAM, other BARs and what the IOMMU reserves, the kernel knows, and
+ * says no. */
 static int map_region(const struct broker *broker, const struct device *device,
 	const Bulkhead__MapBar *ask)
 {
@@ -48,7 +38,7 @@ static int map_region(const struct broker *broker, const struct device *device,
 		(off_t)(info.offset + ask->offset));
 	if (at == MAP_FAILED)
 		return -errno;
-	r = map_at(broker, at, ask);
+	r = type1_map_at(broker, at, ask->gpa, ask->size);
 	munmap(at, ask->size);
 	return r;
 }
@@ -78,10 +68,7 @@ void bar_dma_unmap(const struct broker *broker, struct device *device)
 {
 	while (device->n_bar_maps) {
 		const struct bar_map *map = &device->bar_maps[--device->n_bar_maps];
-		struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap),
-			.iova = map->gpa, .size = map->size};
 
-		if (ioctl(broker->container.n, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0)
-			log_warn("%s: VFIO_IOMMU_UNMAP_DMA: %s", device->name, strerror(errno));
+		type1_unmap(broker, map->gpa, map->size);
 	}
 }

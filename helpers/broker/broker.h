@@ -14,11 +14,13 @@
 #include <sys/types.h>
 
 #include "ipc/chan.h"
+#include "ipc/describe.h"
 #include "ipc/log.h"
 #include "ipc/token.h"
 #include "seccomp/policy.h"
 
-enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64, BAR_MAPS_MAX = 24 };
+enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64,
+	BAR_MAPS_MAX = PCI_BARS * REGION_RANGES };
 
 /* A piece of a BAR that the VM's devices reach by DMA. */
 struct bar_map {
@@ -112,6 +114,9 @@ int type1_open(struct broker *broker, struct err *err);
 int type1_attach(struct broker *broker, const struct device *device, struct err *err);
 int type1_check_ranges(struct broker *broker, struct err *err);
 int type1_map(struct broker *broker, const struct ram_region *ram);
+/* What is mapped here at `at`, and a mapping of either kind taken away. */
+int type1_map_at(const struct broker *broker, void *at, uint64_t gpa, uint64_t size);
+void type1_unmap(const struct broker *broker, uint64_t gpa, uint64_t size);
 void type1_release(struct broker *broker);
 int iommufd_open(struct broker *broker, struct err *err);
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err);

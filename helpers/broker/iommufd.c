@@ -144,7 +144,6 @@ static int explain_bind(const struct broker *broker, const struct device *device
 			"%s: the kernel takes no VF token for it by iommufd: its physical function is "
 			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
 			"it wrong, then give --platform iommufd=off", device->name);
-
 	if (code == -EPERM)
 		return explain_no_remapping(device, err);
 	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */

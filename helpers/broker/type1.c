@@ -85,18 +85,31 @@ int type1_check_ranges(struct broker *broker, struct err *err)
 	return 0;
 }
 
+int type1_map_at(const struct broker *broker, void *at, uint64_t gpa, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_map map = {.argsz = sizeof(map), .vaddr = (uintptr_t)at,
+		.iova = gpa, .size = size,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE};
+
+	return ioctl(broker->container.n, VFIO_IOMMU_MAP_DMA, &map) < 0 ? -errno : 0;
+}
+
+void type1_unmap(const struct broker *broker, uint64_t gpa, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap), .iova = gpa, .size = size};
+
+	if (ioctl(broker->container.n, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0)
+		log_warn("VFIO_IOMMU_UNMAP_DMA of 0x%llx: %s", (unsigned long long)gpa, strerror(errno));
+}
+
 int type1_map(struct broker *broker, const struct ram_region *ram)
 {
-	struct vfio_iommu_type1_dma_map map = {.argsz = sizeof(map), .iova = ram->gpa,
-		.size = ram->size, .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE};
 	void *at = dma_map_here(broker, ram);
-	int r = 0;
+	int r;
 
 	if (!at)
 		return -errno;
-	map.vaddr = (uintptr_t)at;
-	if (ioctl(broker->container.n, VFIO_IOMMU_MAP_DMA, &map) < 0)
-		r = -errno;
+	r = type1_map_at(broker, at, ram->gpa, ram->size);
 	munmap(at, ram->size);
 	return r;
 }
@@ -139,13 +152,8 @@ int type1_attach(struct broker *broker, const struct device *device, struct err 
 
 void type1_release(struct broker *broker)
 {
-	for (unsigned i = 0; i < broker->n_ram && broker->mapped; i++) {
-		struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof(unmap),
-			.iova = broker->ram[i].gpa, .size = broker->ram[i].size};
-
-		if (ioctl(broker->container.n, VFIO_IOMMU_UNMAP_DMA, &unmap) < 0)
-			log_warn("VFIO_IOMMU_UNMAP_DMA: %s", strerror(errno));
-	}
+	for (unsigned i = 0; i < broker->n_ram && broker->mapped; i++)
+		type1_unmap(broker, broker->ram[i].gpa, broker->ram[i].size);
 	for (unsigned i = 0; i < broker->n_groups; i++) {
 		struct group *group = &broker->groups[i];
 

@@ -33,7 +33,7 @@ SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
 # Every helper.
 HELPER_SRC  := helpers/helper.c helpers/asks.c
 # One list a process.
-core_SRC   := $(wildcard vmm/*.c) seccomp/core.c
+core_SRC   := $(wildcard vmm/*.c vmm/*/*.c) seccomp/core.c
 broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
 vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) seccomp/vfio.c
 vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c

@@ -2,7 +2,7 @@
 #
 # How the tests are built and run. Every tests/unit/test_X.c and tests/kvm/test_X.c is one
 # Criterion binary (each test of it a process of its own). What it links besides the wire is named
-# in its head comment, in one line: " * links: vmm/layout.c vmm/bus.c".
+# in its head comment, in one line: " * links: vmm/pci/layout.c vmm/pci/bus.c".
 
 links = $(shell sed -n 's/^ \* links: //p' $(1))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -138,7 +138,7 @@ fuzz: ## TIME=60 a target [TARGET=X] [JOBS=1]: a campaign with libFuzzer; instal
 
 # What a compiler cannot say: the two sides do not know each other, and nothing is left to do.
 check-static:
-	@! grep -nE '#include "(\.\./|helpers/)' vmm/*.[ch] && \
+	@! grep -rnE '#include "(\.\./|helpers/)' vmm && \
 	 ! grep -rnE '#include "(\.\./|vmm/)' helpers && \
 	 ! grep -rnE '#include "(\.\./|vmm/|helpers/)' ipc seccomp && \
 	 echo "vmm/ and helpers/ do not include each other" && \

@@ -22,7 +22,7 @@
 #include "seccomp/layers.h"
 #include "vmm/binary.h"
 #include "vmm/broker.h"
-#include "vmm/populate.h"
+#include "vmm/kvm/populate.h"
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,

@@ -10,9 +10,9 @@
 
 #include "ipc/chan.h"
 #include "vmm/opts.h"
-#include "vmm/pci.h"
-#include "vmm/ram.h"
-#include "vmm/remote.h"
+#include "vmm/pci/pci.h"
+#include "vmm/kvm/ram.h"
+#include "vmm/pci/remote.h"
 #include "vmm/tenant.h"
 
 struct broker {

@@ -17,7 +17,7 @@
 #include "vmm/binary.h"
 #include "vmm/opts_device.h"
 #include "vmm/opts_value.h"
-#include "vmm/vm.h"
+#include "vmm/kvm/vm.h"
 
 struct option {
 	const char *name;

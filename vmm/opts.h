@@ -8,7 +8,7 @@
 
 #include "ipc/token.h"
 #include "seccomp/policy.h"
-#include "vmm/ram.h"
+#include "vmm/kvm/ram.h"
 
 enum { DEVICES_MAX = 30, ID_MAX = 64 };
 

@@ -12,7 +12,7 @@
 
 #include "ipc/describe.h"
 #include "vmm/opts_value.h"
-#include "vmm/pci.h"
+#include "vmm/pci/pci.h"
 
 /* The keys every kind knows; they come first in a list of keys. */
 enum { KEY_ID, KEY_DEVICE, KEY_FUNCTION, KEY_OWN };

@@ -7,7 +7,7 @@
  */
 #include "vmm/pause.h"
 
-#include "vmm/vcpu.h"
+#include "vmm/kvm/vcpu.h"
 
 /* The first n devices; every one is asked, the first failure is told. */
 static int resume_devices(struct broker *broker, unsigned n, struct err *err)

@@ -24,7 +24,7 @@
 
 #include "ipc/fd.h"
 #include "seccomp/layers.h"
-#include "vmm/layout.h"
+#include "vmm/pci/layout.h"
 
 #define CONTROLLERS "+pids +memory"
 

@@ -3,7 +3,7 @@
  * Where guest RAM is, for the attempts on it. Linked into the core of a test VM only.
  */
 #include "tests/breakout/page.h"
-#include "vmm/ram.h"
+#include "vmm/kvm/ram.h"
 
 int __real_ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
 	struct err *err);

@@ -2,14 +2,14 @@
  *
  * Ranges that come, go and collide on a bus, as BARs do, against the plainest model of one.
  *
- * fuzzes: vmm/bus.c
- * links: vmm/bus.c
+ * fuzzes: vmm/pci/bus.c
+ * links: vmm/pci/bus.c
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 
-#include "vmm/bus.h"
+#include "vmm/pci/bus.h"
 
 enum { RANGES = 16 };
 

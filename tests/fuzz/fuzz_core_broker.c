@@ -4,7 +4,7 @@
  * What becomes of a function then is a double.
  *
  * fuzzes: vmm/broker.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: vmm/broker.c vmm/populate.c vmm/peer.c tests/fuzz/wire.c
+ * links: vmm/broker.c vmm/kvm/populate.c vmm/peer.c tests/fuzz/wire.c
  * max_len: 256
  */
 #include "tests/fuzz/wire.h"

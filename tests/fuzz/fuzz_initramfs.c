@@ -2,15 +2,15 @@
  *
  * An initramfs: what looks like one, and the walk through its cpio archives.
  *
- * fuzzes: vmm/initramfs.c
- * links: vmm/initramfs.c vmm/image.c
+ * fuzzes: vmm/boot/initramfs.c
+ * links: vmm/boot/initramfs.c vmm/boot/image.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <unistd.h>
 
-#include "vmm/kernel.h"
+#include "vmm/boot/kernel.h"
 
 static struct input file;
 

@@ -3,9 +3,9 @@
  * The head of a kernel image: the input as it is, or patches on a small bzImage or PVH vmlinux. A
  * plan that is made lies inside file and RAM.
  *
- * fuzzes: vmm/bzimage.c vmm/pvh.c
- * links: vmm/boot.c vmm/bzimage.c vmm/pvh.c vmm/image.c vmm/initramfs.c vmm/memmap.c
- * links: vmm/acpi.c vmm/aml.c vmm/dsdt.c vmm/ram.c vmm/layout.c
+ * fuzzes: vmm/boot/bzimage.c vmm/boot/pvh.c
+ * links: vmm/boot/boot.c vmm/boot/bzimage.c vmm/boot/pvh.c vmm/boot/image.c vmm/boot/initramfs.c vmm/boot/memmap.c
+ * links: vmm/boot/acpi.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/pci/layout.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/kernel.h"
+#include "vmm/boot/kernel.h"
 
 enum { HEAD = 1024, LOW_RAM_MIB = 256 };
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The MSI-X table, PBA and control word under any sequence of accesses, with a helper and a KVM
- * that now and then say no. The invariant is the one at the head of vmm/msix.c.
+ * that now and then say no. The invariant is the one at the head of vmm/pci/msix.c.
  *
- * fuzzes: vmm/msix.c
- * links: vmm/msix.c
+ * fuzzes: vmm/pci/msix.c
+ * links: vmm/pci/msix.c
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
 
-#include "vmm/msix.h"
+#include "vmm/pci/msix.h"
 
 enum { VECTORS = 70 };
 

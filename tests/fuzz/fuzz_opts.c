@@ -9,7 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "vmm/opts.h"
-#include "vmm/vm.h"
+#include "vmm/kvm/vm.h"
 
 enum { WORDS = 40, KEPT = DEVICES_MAX + 1 };
 

@@ -6,11 +6,11 @@
  *
  * The asks and KVM are doubles; functions, root, table and buses are real.
  *
- * fuzzes: vmm/pci.c vmm/msi.c vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c
- * fuzzes: vmm/remote_rom.c
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c
- * links: vmm/image.c
- * links: vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c tests/fuzz/kvm.c
+ * fuzzes: vmm/pci/pci.c vmm/pci/msi.c vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c
+ * fuzzes: vmm/pci/remote_rom.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c
+ * links: vmm/boot/image.c
+ * links: vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c tests/fuzz/kvm.c
  */
 #include "tests/fuzz/kvm.h"
 
@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "ipc/log.h"
-#include "vmm/remote.h"
+#include "vmm/pci/remote.h"
 
 enum {
 	FUNCTIONS = 2, DOORBELLS = 3, VECTORS = 9, MSI_VECTORS = 4,

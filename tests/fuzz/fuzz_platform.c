@@ -4,13 +4,13 @@
  * bridge behind them, and every port that is nobody's. A reset or the end is asked for by exactly
  * the writes that mean it.
  *
- * fuzzes: vmm/platform.c
- * links: vmm/platform.c vmm/pci.c vmm/bus.c
+ * fuzzes: vmm/platform/platform.c
+ * links: vmm/platform/platform.c vmm/pci/pci.c vmm/pci/bus.c
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "vmm/pci.h"
-#include "vmm/platform.h"
+#include "vmm/pci/pci.h"
+#include "vmm/platform/platform.h"
 
 static struct vm vm;
 static struct pci pci;

@@ -3,15 +3,15 @@
  * The UART's registers under a hostile driver, with input coming in between. The line is up exactly
  * when the IIR says why.
  *
- * fuzzes: vmm/serial.c
- * links: vmm/serial.c vmm/bus.c
+ * fuzzes: vmm/platform/serial.c
+ * links: vmm/platform/serial.c vmm/pci/bus.c
  */
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>
 
-#include "vmm/layout.h"
-#include "vmm/serial.h"
+#include "vmm/pci/layout.h"
+#include "vmm/platform/serial.h"
 
 enum { REGS = 8, IIR = 2, IIR_NONE = 1 };
 

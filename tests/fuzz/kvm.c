@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "vmm/vm.h"
+#include "vmm/kvm/vm.h"
 
 enum { SLOTS = 8, GSIS = 16 };
 

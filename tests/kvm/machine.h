@@ -14,10 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vmm/pci.h"
-#include "vmm/platform.h"
-#include "vmm/serial.h"
-#include "vmm/vcpu.h"
+#include "vmm/pci/pci.h"
+#include "vmm/platform/platform.h"
+#include "vmm/platform/serial.h"
+#include "vmm/kvm/vcpu.h"
 
 #define CODE  0x100000u /* where guests start */
 #define DATA  0x200000u /* where they leave what they found, zero at first */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "tests/unit/trace.h"
-#include "vmm/remote.h"
+#include "vmm/pci/remote.h"
 
 static uint8_t device_config[4096];
 static struct function_desc desc;

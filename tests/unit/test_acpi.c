@@ -3,7 +3,7 @@
  * The ACPI tables, found the way a guest finds them; the DSDT taken apart and compiled again by
  * iasl where there is one.
  *
- * links: vmm/layout.c vmm/ram.c vmm/acpi.c vmm/aml.c vmm/dsdt.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/acpi.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/aml.h"
-#include "vmm/boot.h"
+#include "vmm/boot/aml.h"
+#include "vmm/boot/boot.h"
 
 static struct ram ram;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/bus.c
+ * links: vmm/pci/bus.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/bus.h"
+#include "vmm/pci/bus.h"
 
 static struct bus bus;
 static uint64_t last_offset;

@@ -3,8 +3,8 @@
  * The loader on hand-made bzImages and initramfs files: a sound one, then every header field at its
  * extremes, every wrong file, every truncation.
  *
- * links: vmm/layout.c vmm/ram.c vmm/boot.c vmm/image.c vmm/bzimage.c vmm/pvh.c
- * links: vmm/initramfs.c vmm/memmap.c vmm/acpi.c vmm/aml.c vmm/dsdt.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
+ * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <asm/bootparam.h>
 #include <errno.h>

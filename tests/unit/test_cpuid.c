@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/cpuid.c
+ * links: vmm/kvm/cpuid.c
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/cpuid.h"
+#include "vmm/kvm/cpuid.h"
 
 static struct kvm_cpuid2 *cpuid;
 

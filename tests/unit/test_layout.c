@@ -2,14 +2,14 @@
  *
  * RAM split, 64-bit window, and what does not fit.
  *
- * links: vmm/layout.c
+ * links: vmm/pci/layout.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/layout.h"
+#include "vmm/pci/layout.h"
 
 Test(layout, small_ram_is_one_piece)
 {

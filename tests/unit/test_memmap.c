@@ -2,11 +2,11 @@
  *
  * The memory map: sorted, disjoint, RAM where RAM is and nowhere else.
  *
- * links: vmm/layout.c vmm/memmap.c
+ * links: vmm/pci/layout.c vmm/boot/memmap.c
  */
 #include <criterion/criterion.h>
 
-#include "vmm/boot.h"
+#include "vmm/boot/boot.h"
 
 static uint64_t covered(const struct layout *layout)
 {

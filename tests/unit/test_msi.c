@@ -2,13 +2,13 @@
  *
  * The MSI capability against recording ops: a 64-bit one with masks, and the smallest.
  *
- * links: vmm/msi.c vmm/msix.c
+ * links: vmm/pci/msi.c vmm/pci/msix.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/msi.h"
+#include "vmm/pci/msi.h"
 
 enum { BIG = 0x80 | 0x100 | 3 << 1, SMALL = 0 };
 

@@ -2,14 +2,14 @@
  *
  * The MSI-X table, PBA and control register against recording ops.
  *
- * links: vmm/msix.c
+ * links: vmm/pci/msix.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/msix.h"
+#include "vmm/pci/msix.h"
 
 enum { N = 70 };
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "vmm/pause.h"
-#include "vmm/vcpu.h"
+#include "vmm/kvm/vcpu.h"
 
 static char trace[256];
 static int refuses = -1; /* the device that will neither suspend nor resume */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/pci.c vmm/bus.c
+ * links: vmm/pci/pci.c vmm/pci/bus.c
  *
  * Where functions are on bus 0, and what of them a guest sees by ECAM and by CF8/CFC.
  */
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/pci.h"
+#include "vmm/pci/pci.h"
 
 static struct vm vm;
 static struct pci pci;

@@ -2,13 +2,13 @@
  *
  * Where BARs go at start: the windows, alignment, gaps, and what is said when there is no room.
  *
- * links: vmm/pci.c vmm/bus.c
+ * links: vmm/pci/pci.c vmm/pci/bus.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
 
-#include "vmm/pci.h"
+#include "vmm/pci/pci.h"
 
 static struct vm vm;
 static struct pci pci;

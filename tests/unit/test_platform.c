@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/bus.c vmm/platform.c
+ * links: vmm/pci/bus.c vmm/platform/platform.c
  */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "vmm/platform.h"
+#include "vmm/platform/platform.h"
 
 static struct vm vm;
 static struct platform platform;

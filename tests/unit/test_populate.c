@@ -3,14 +3,14 @@
  * Faulting guest RAM in by threads: all of it is there afterwards, an odd end included, or it is said
  * why not; no thread is left behind.
  *
- * links: vmm/populate.c vmm/ram.c vmm/layout.c
+ * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/pci/layout.c
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "vmm/populate.h"
+#include "vmm/kvm/populate.h"
 
 static struct err err;
 

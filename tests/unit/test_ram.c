@@ -2,7 +2,7 @@
  *
  * Guest RAM: seals, alignment, bounds, and the machine that has too little.
  *
- * links: vmm/layout.c vmm/ram.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "vmm/ram.h"
+#include "vmm/kvm/ram.h"
 
 static const struct ram_options plain = {.size = 32 * MiB};
 

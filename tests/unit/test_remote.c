@@ -3,8 +3,8 @@
  * A remote function against a recorded helper and a recorded KVM: config space, BAR placement and
  * relocation, memslots, and the order in which memory and device are told.
  *
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c vmm/image.c
- * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c vmm/boot/image.c
+ * links: ipc/describe.c vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c
  */
 #include "tests/unit/remote_device.h"
 

@@ -2,8 +2,8 @@
  *
  * The expansion ROM of a second function: from a file, from the device, or none; and where it shows.
  *
- * links: vmm/remote.c vmm/remote_bar.c vmm/remote_irq.c vmm/remote_kick.c vmm/remote_rom.c vmm/image.c
- * links: ipc/describe.c vmm/msi.c vmm/msix.c vmm/pci.c vmm/bus.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c vmm/boot/image.c
+ * links: ipc/describe.c vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c
  */
 #include <stdlib.h>
 

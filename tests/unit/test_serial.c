@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/bus.c vmm/serial.c
+ * links: vmm/pci/bus.c vmm/platform/serial.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmm/layout.h"
-#include "vmm/serial.h"
+#include "vmm/pci/layout.h"
+#include "vmm/platform/serial.h"
 
 static struct bus pio;
 static struct irq irq;

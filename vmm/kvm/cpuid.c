@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPUID edits (Intel SDM 2A, CPUID; AMD APM 3, appendix E; Linux virt/kvm/x86/cpuid.rst).
+ *
+ * Core process, main thread. KVM_GET_SUPPORTED_CPUID is the host CPU less what KVM cannot do, with
+ * the topology of the host CPU it was asked on: everything that speaks of ids, counts and sharing
+ * is replaced. A Linux guest cross-checks leaves 1, 4, 0xb, 0x1f, 0x80000008, 0x8000001d and
+ * 0x8000001e and complains when they disagree.
+ */
+#include "vmm/kvm/cpuid.h"
+
+#include <errno.h>
+#include <linux/kvm_para.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum {
+	PHYS_BITS_DEFAULT = 36,
+	LEAF_TOPOLOGY = 0xb, LEAF_TOPOLOGY_V2 = 0x1f,
+	LEVEL_SMT = 1, LEVEL_CORE = 2,
+};
+
+#define BIT(n) (1u << (n))
+
+#define L1_ECX_VMX	    BIT(5)
+#define L1_ECX_X2APIC	    BIT(21)
+#define L1_ECX_TSC_DEADLINE BIT(24)
+#define L1_ECX_OSXSAVE	    BIT(27) /* KVM mirrors CR4 */
+#define L1_ECX_HYPERVISOR   BIT(31)
+#define L1_EDX_HTT	    BIT(28)
+#define L6_EAX_ARAT	    BIT(2)
+#define L7_EBX_SGX	    BIT(2)
+#define L7_ECX_SGX_LC	    BIT(30)
+#define L81_ECX_CMP_LEGACY  BIT(1)
+#define L81_ECX_SVM	    BIT(2)
+
+/* Paravirtual features that need a helping hand from user space, which nothing here gives. */
+#define PV_NOT_OURS (BIT(15) | BIT(16) | BIT(17)) /* MSI_EXT_DEST_ID, MAP_GPA, MIGRATION_CONTROL */
+
+int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err)
+{
+	struct kvm_cpuid2 *cpuid = calloc(1,
+		sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+
+	if (!cpuid)
+		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
+		int code = -errno;
+
+		free(cpuid);
+		return err_set(err, code, BLAME_HOST, "/dev/kvm: KVM_GET_SUPPORTED_CPUID: %s",
+			strerror(-code));
+	}
+	*ret = cpuid;
+	return 0;
+}
+
+static struct kvm_cpuid_entry2 *find(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index)
+{
+	for (unsigned i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == function && e->index == index)
+			return e;
+	}
+	return NULL;
+}
+
+/* The entry, made if there is none: zeroed, or NULL when the table is full. */
+static struct kvm_cpuid_entry2 *make(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index)
+{
+	struct kvm_cpuid_entry2 *e = find(cpuid, function, index);
+
+	if (e || cpuid->nent >= CPUID_ENTRIES)
+		return e;
+	e = &cpuid->entries[cpuid->nent++];
+	*e = (struct kvm_cpuid_entry2){.function = function, .index = index};
+	return e;
+}
+
+static void clear_leaf(struct kvm_cpuid2 *cpuid, uint32_t function)
+{
+	for (unsigned i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == function)
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+	}
+}
+
+static bool is_amd(struct kvm_cpuid2 *cpuid)
+{
+	const struct kvm_cpuid_entry2 *e = find(cpuid, 0, 0);
+
+	/* AuthenticAMD, HygonGenuine: the first four letters are enough. */
+	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
+}
+
+/* How many low bits of an APIC id number n cores. */
+static unsigned id_bits(unsigned n)
+{
+	unsigned bits = 0;
+
+	while (1u << bits < n)
+		bits++;
+	return bits;
+}
+
+static void set_bits(uint32_t *reg, uint32_t bits, bool on)
+{
+	*reg = on ? *reg | bits : *reg & ~bits;
+}
+
+static void edit_features(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *e = find(cpuid, 1, 0);
+
+	if (e) {
+		e->ebx = (e->ebx & 0xffff) | 1u << id_bits(vcpu->n_vcpus) << 16 | vcpu->index << 24;
+		e->ecx |= L1_ECX_HYPERVISOR | L1_ECX_X2APIC;
+		e->ecx &= ~(L1_ECX_VMX | L1_ECX_OSXSAVE);
+		set_bits(&e->ecx, L1_ECX_TSC_DEADLINE, vcpu->tsc_deadline);
+		set_bits(&e->edx, L1_EDX_HTT, vcpu->n_vcpus > 1);
+	}
+	e = make(cpuid, 6, 0);
+	if (e)
+		e->eax |= L6_EAX_ARAT; /* the timer of a virtual APIC never stops */
+	e = find(cpuid, 7, 0);
+	if (e) {
+		e->ebx &= ~L7_EBX_SGX;
+		e->ecx &= ~L7_ECX_SGX_LC;
+	}
+	e = find(cpuid, KVM_CPUID_FEATURES, 0);
+	if (e)
+		e->eax &= ~PV_NOT_OURS;
+	clear_leaf(cpuid, 0x12);	/* SGX */
+	clear_leaf(cpuid, 0x8000000a); /* SVM */
+	clear_leaf(cpuid, 0x8000001f); /* SEV */
+}
+
+/* Leaf 4 and its AMD twin 0x8000001d share EAX[25:14], the number of ids that share a cache less
+ * one: all of them the third level, each its own first and second. */
+static void edit_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
+{
+	uint32_t ids = (1u << id_bits(vcpu->n_vcpus)) - 1;
+
+	for (unsigned i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+		bool leaf4 = e->function == 4;
+
+		if ((!leaf4 && e->function != 0x8000001d) || (e->eax & 0x1f) == 0)
+			continue;
+		e->eax &= leaf4 ? 0x3fff : ~0x03ffc000u;
+		if ((e->eax >> 5 & 7) >= 3)
+			e->eax |= ids << 14;
+		if (leaf4)
+			e->eax |= ids << 26;
+	}
+}
+
+static void set_level(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index,
+	const struct kvm_cpuid_entry2 *regs)
+{
+	struct kvm_cpuid_entry2 *e = make(cpuid, function, index);
+
+	if (!e)
+		return;
+	*e = *regs;
+	e->function = function;
+	e->index = index;
+	e->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+}
+
+/* Leaves 0xb and 0x1f: one thread a core, all cores in one package. */
+static void edit_x2apic_topology(struct kvm_cpuid2 *cpuid, uint32_t function,
+	const struct cpuid_vcpu *vcpu)
+{
+	clear_leaf(cpuid, function);
+	set_level(cpuid, function, 0, &(struct kvm_cpuid_entry2){
+		.eax = 0, .ebx = 1, .ecx = LEVEL_SMT << 8, .edx = vcpu->index});
+	set_level(cpuid, function, 1, &(struct kvm_cpuid_entry2){
+		.eax = id_bits(vcpu->n_vcpus), .ebx = vcpu->n_vcpus,
+		.ecx = 1 | LEVEL_CORE << 8, .edx = vcpu->index});
+	set_level(cpuid, function, 2, &(struct kvm_cpuid_entry2){.ecx = 2, .edx = vcpu->index});
+}
+
+static void edit_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000008, 0);
+
+	if (e)
+		e->ecx = (e->ecx & ~0xf0ffu) | id_bits(vcpu->n_vcpus) << 12 | (vcpu->n_vcpus - 1);
+	e = find(cpuid, 0x8000001e, 0);
+	if (e) {
+		e->eax = vcpu->index; /* extended APIC id */
+		e->ebx = vcpu->index; /* core id; one thread */
+		e->ecx = 0;	      /* node 0 of one */
+	}
+	clear_leaf(cpuid, 0x80000026); /* topology again, with core types */
+}
+
+void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *max = find(cpuid, 0, 0);
+	struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000001, 0);
+
+	edit_features(cpuid, vcpu);
+	edit_caches(cpuid, vcpu);
+	if (max && max->eax < LEAF_TOPOLOGY)
+		max->eax = LEAF_TOPOLOGY;
+	edit_x2apic_topology(cpuid, LEAF_TOPOLOGY, vcpu);
+	if (max && max->eax >= LEAF_TOPOLOGY_V2)
+		edit_x2apic_topology(cpuid, LEAF_TOPOLOGY_V2, vcpu);
+	if (e)
+		e->ecx &= ~L81_ECX_SVM;
+	if (!is_amd(cpuid))
+		return;
+	if (e)
+		set_bits(&e->ecx, L81_ECX_CMP_LEGACY, vcpu->n_vcpus > 1);
+	edit_amd(cpuid, vcpu);
+}
+
+unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
+{
+	for (unsigned i = 0; i < cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function != 0x80000008)
+			continue;
+		return e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;
+	}
+	return PHYS_BITS_DEFAULT;
+}

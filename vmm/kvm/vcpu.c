@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * vCPU threads: KVM_RUN, the gate, and what KVM_RUN returns with.
+ *
+ * Core process: the loop in vCPU threads, everything else in the main thread. Invariants:
+ *
+ *   - A vCPU parks only when KVM_RUN has returned EINTR. An access KVM handed us is complete by
+ *     then (KVM finishes it at the start of the next KVM_RUN, also of one that runs no guest), so
+ *     a reset does not meet half an instruction.
+ *   - No wake-up is lost: who wants the vCPU closes the gate, then sets immediate_exit, then sends
+ *     the signal; the vCPU clears immediate_exit, then looks at the gate.
+ *   - The loop takes no lock and makes no system call but KVM_RUN; what handlers do is theirs.
+ */
+#include "vmm/kvm/vcpu.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vmm/kvm/cpuid.h"
+
+#define KICK_SIGNAL SIGRTMIN
+
+enum {
+	LOST_MEMORY_MAX = 16,
+	STACK_SIZE = 512 * 1024, /* a handler may hold a message of 64 KiB */
+};
+
+static void count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, value, __ATOMIC_SEQ_CST);
+}
+
+/* ---- the vCPU's thread ---------------------------------------------------------------------- */
+
+static bool wanted_still(const struct vm *vm)
+{
+	return vm->gate_closed || vm->request != VM_RUN;
+}
+
+static void wait_at_gate(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	vm->n_parked++;
+	pthread_cond_broadcast(&vm->gate_changed);
+	while (wanted_still(vm))
+		pthread_cond_wait(&vm->gate_changed, &vm->gate_lock);
+	vm->n_parked--;
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+static void handle_io(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
+		if (run->io.direction == KVM_EXIT_IO_IN)
+			bus_read(&vcpu->vm->pio, run->io.port, data, run->io.size);
+		else
+			bus_write(&vcpu->vm->pio, run->io.port, data, run->io.size);
+	}
+}
+
+static void handle_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (run->mmio.is_write)
+		bus_write(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	else
+		bus_read(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+}
+
+/* The guest is to blame, or this host's KVM; either way only this VM ends. */
+static void guest_fault(struct vcpu *vcpu, const char *what, uint64_t detail)
+{
+	vcpu->faulted = true;
+	/* The KVM_RUN before it parks brings them along. */
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	log_error("vcpu%u: the guest cannot go on: %s (0x%llx)", vcpu->index, what,
+		(unsigned long long)detail);
+	vm_ask(vcpu->vm, VM_FATAL);
+}
+
+static void handle_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN: vm_ask(vcpu->vm, VM_POWEROFF); break;
+	case KVM_SYSTEM_EVENT_RESET: vm_ask(vcpu->vm, VM_RESET); break;
+	default: guest_fault(vcpu, "system event", vcpu->run->system_event.type);
+	}
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->lost_memory = 0;
+	count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO: handle_io(vcpu); break;
+	case KVM_EXIT_MMIO: handle_mmio(vcpu); break;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN: break;
+	case KVM_EXIT_SHUTDOWN:
+		log_info("vcpu%u: triple fault", vcpu->index);
+		vm_ask(vcpu->vm, VM_RESET);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(vcpu); break;
+	case KVM_EXIT_FAIL_ENTRY:
+		guest_fault(vcpu, "the CPU refuses its state, hardware reason",
+			run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		guest_fault(vcpu, run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+			? "KVM cannot emulate the instruction" : "KVM internal error, suberror",
+			run->internal.suberror);
+		break;
+	default: guest_fault(vcpu, "KVM exit reason", run->exit_reason);
+	}
+}
+
+/* EFAULT: memory of a slot is not there. A BAR's goes when its device is reset or asleep (kernel
+ * facts 1.7); without its slot the access traps and is answered. A second vCPU may find that the
+ * first has done it: it tries again. */
+static void handle_lost_memory(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	count(&vcpu->counts.bar_gone);
+	if (vm->bar_fault && vm->bar_fault(vm->bar_fault_opaque))
+		vcpu->lost_memory = 0;
+	else if (++vcpu->lost_memory == LOST_MEMORY_MAX)
+		guest_fault(vcpu, "guest memory is gone, out of (huge) pages?", EFAULT);
+}
+
+static void run_once(struct vcpu *vcpu)
+{
+	if (ioctl(vcpu->fd.n, KVM_RUN, 0) == 0) {
+		handle_exit(vcpu);
+	} else if (errno == EINTR) {
+		count(&vcpu->counts.interrupted);
+		set_immediate_exit(vcpu, 0);
+		if (wanted_still(vcpu->vm))
+			wait_at_gate(vcpu->vm);
+		return;
+	} else if (errno == EFAULT) {
+		handle_lost_memory(vcpu);
+	} else if (errno != EAGAIN) { /* EAGAIN: an application processor got its SIPI */
+		guest_fault(vcpu, "KVM_RUN fails, errno", (uint64_t)errno);
+	}
+	/* It does not run past what it asked for, and what it did becomes complete. */
+	if (vcpu->vm->request != VM_RUN)
+		set_immediate_exit(vcpu, 1);
+}
+
+static void *vcpu_thread(void *opaque)
+{
+	struct vcpu *vcpu = opaque;
+	char name[16];
+
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	prctl(PR_SET_NAME, name);
+	vcpu->tid = (int)syscall(SYS_gettid);
+	if (policy_enter(&policy_vcpu_run, vcpu->seccomp, false, &vcpu->start_err) < 0)
+		err_prefix(&vcpu->start_err, "%s", name);
+	wait_at_gate(vcpu->vm);
+	for (;;)
+		run_once(vcpu);
+	return NULL;
+}
+
+/* ---- the main thread ------------------------------------------------------------------------ */
+
+static int failed(const struct vcpu *vcpu, struct err *err, const char *what)
+{
+	int code = -errno;
+
+	return err_set(err, code, BLAME_HOST, "vcpu%u: %s: %s", vcpu->index, what, strerror(-code));
+}
+
+static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
+	struct err *err)
+{
+	const size_t size = sizeof(*supported) + CPUID_ENTRIES * sizeof(supported->entries[0]);
+	const struct cpuid_vcpu config = {.index = vcpu->index, .n_vcpus = vcpu->vm->n_vcpus,
+		.tsc_deadline = tsc_deadline};
+	struct kvm_cpuid2 *cpuid = malloc(size);
+	int r = 0;
+
+	if (!cpuid)
+		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	memcpy(cpuid, supported, size);
+	cpuid_for_vcpu(cpuid, &config);
+	if (ioctl(vcpu->fd.n, KVM_SET_CPUID2, cpuid) < 0)
+		r = failed(vcpu, err, "KVM_SET_CPUID2");
+	free(cpuid);
+	return r;
+}
+
+static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
+	struct err *err)
+{
+	struct vm *vm = vcpu->vm;
+	int r;
+
+	vcpu->fd.n = ioctl(vm->fd.n, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	if (vcpu->fd.n < 0)
+		return failed(vcpu, err, "KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.n, 0);
+	if (vcpu->run == MAP_FAILED)
+		return failed(vcpu, err, "mmap of kvm_run");
+	r = set_cpuid(vcpu, supported, tsc_deadline, err);
+	if (r == 0)
+		r = vcpu_state_boot_msrs(vcpu, err);
+	if (r == 0)
+		r = vcpu_state_save(vcpu, vm->vcpus[0].initial, &vcpu->initial, err);
+	return r;
+}
+
+int vcpus_create(struct vm *vm, unsigned n, struct err *err)
+{
+	bool tsc_deadline = ioctl(vm->kvm.n, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	struct kvm_cpuid2 *supported;
+	int r;
+
+	r = cpuid_supported(vm->kvm.n, &supported, err);
+	if (r < 0)
+		return r;
+	vm->vcpus = calloc(n, sizeof(vm->vcpus[0]));
+	vm->n_vcpus = vm->vcpus ? n : 0;
+	if (!vm->vcpus)
+		r = err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
+	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++) {
+		vm->vcpus[i] = (struct vcpu){.vm = vm, .index = i, .fd = FD_NONE_INIT};
+		r = create(&vm->vcpus[i], supported, tsc_deadline, err);
+	}
+	free(supported);
+	return r;
+}
+
+int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++)
+		r = vcpu_state_restore(&vm->vcpus[i], i == 0 ? entry : NULL, err);
+	return r;
+}
+
+static void on_kick(int signal)
+{
+	(void)signal; /* that KVM_RUN returns is all it is for */
+}
+
+static void wait_all_parked(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	while (vm->n_parked < vm->n_vcpus)
+		pthread_cond_wait(&vm->gate_changed, &vm->gate_lock);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
+{
+	pthread_attr_t attr;
+	int r = 0;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++) {
+		struct vcpu *vcpu = &vm->vcpus[i];
+
+		vcpu->seccomp = mode;
+		vcpu->pid = getpid();
+		r = -pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
+		if (r < 0)
+			err_set(err, r, BLAME_HOST, "vcpu%u: cannot start its thread: %s; look at "
+				"the limits on processes (ulimit -u, pids.max)", i, strerror(-r));
+	}
+	pthread_attr_destroy(&attr);
+	return r;
+}
+
+int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
+{
+	struct sigaction action = {.sa_handler = on_kick};
+	sigset_t kick;
+	int r;
+
+	/* Whoever started us may have blocked it, and threads inherit that. */
+	sigemptyset(&kick);
+	sigaddset(&kick, KICK_SIGNAL);
+	sigprocmask(SIG_UNBLOCK, &kick, NULL);
+	sigaction(KICK_SIGNAL, &action, NULL);
+	r = start_threads(vm, mode, err);
+	if (r < 0)
+		return r;
+	wait_all_parked(vm);
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		if (vm->vcpus[i].start_err.code < 0) {
+			*err = vm->vcpus[i].start_err;
+			return err->code;
+		}
+	}
+	return 0;
+}
+
+void vcpus_resume(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->gate_lock);
+	vm->gate_closed = false;
+	pthread_cond_broadcast(&vm->gate_changed);
+	pthread_mutex_unlock(&vm->gate_lock);
+}
+
+void vcpus_park(struct vm *vm)
+{
+	vm->gate_closed = true;
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		set_immediate_exit(&vm->vcpus[i], 1);
+		syscall(SYS_tgkill, vm->vcpus[i].pid, vm->vcpus[i].tid, KICK_SIGNAL);
+	}
+	wait_all_parked(vm);
+}

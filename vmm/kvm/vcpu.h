@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One thread a vCPU: KVM_RUN, dispatch of what it returns, parking.
+ *
+ * A vCPU thread runs in its own seccomp policy. It parks (stops calling KVM_RUN and waits) when
+ * the main thread wants the VM still: for a reset, and at the end.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipc/log.h"
+#include "seccomp/policy.h"
+#include "vmm/kvm/vm.h"
+
+/* KVM_RUN returns by reason, for SIGUSR1 and the last words. */
+enum { EXIT_REASONS = 40 };
+struct exit_counts {
+	uint64_t by_reason[EXIT_REASONS]; /* index: kvm_run.exit_reason */
+	uint64_t interrupted;             /* EINTR: kicks */
+	uint64_t bar_gone;                /* EFAULT on a BAR (kernel facts 1.7) */
+};
+
+struct vcpu_state; /* everything a reset puts back */
+
+struct vcpu {
+	struct vm *vm;
+	unsigned index;
+	struct fd fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	_Atomic int tid;
+	int pid;
+	struct vcpu_state *initial;
+	enum seccomp_mode seccomp;
+	struct err start_err;      /* code < 0: the thread never got to its loop */
+	unsigned lost_memory;      /* EFAULTs in a row that no BAR explained */
+	bool faulted;              /* the guest did what KVM cannot go on from */
+	struct exit_counts counts; /* written by its thread only */
+};
+
+/* Where the boot vCPU starts. */
+struct vcpu_entry {
+	bool protected_mode; /* PVH: 32-bit, paging off; else 64-bit with our page tables */
+	uint64_t rip, rsi, rbx, rsp, cr3;
+};
+
+/* Makes vCPUs 0..n-1 with CPUID and MSRs, and remembers their initial state. */
+int vcpus_create(struct vm *vm, unsigned n, struct err *err);
+
+/* Puts every vCPU back to its initial state, vCPU 0 to entry. All threads parked or not started. */
+int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
+
+/* Starts the threads, named vcpuN, each of which enters the policy and then parks until
+ * vcpus_resume. Returns when all of them have. */
+int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err);
+void vcpus_resume(struct vm *vm);
+/* Main thread: returns when every vCPU is parked. At the end it is the last thing they do: threads
+ * that are parked end with the process, and need no system call for it. */
+void vcpus_park(struct vm *vm);
+/* One line a vCPU. */
+void vcpus_log_counts(const struct vm *vm, enum log_level level);
+/* Parked after VM_FATAL: registers of the vCPUs the guest broke. */
+void vcpus_log_faults(const struct vm *vm);
+
+/* vcpu_state.c. What KVM lets us get and set of a vCPU, as it is now; like: a vCPU of the same kind
+ * that knows already which MSRs those are, or NULL. */
+int vcpu_state_save(const struct vcpu *vcpu, const struct vcpu_state *like,
+	struct vcpu_state **ret, struct err *err);
+/* Puts it back, with the vCPU not running. entry: where it starts, NULL: where it was. */
+int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, struct err *err);
+/* The MSRs a BIOS would have set: memory types and fast string operations. */
+int vcpu_state_boot_msrs(const struct vcpu *vcpu, struct err *err);

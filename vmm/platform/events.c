@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The main thread's wait: one ppoll over the descriptors the sources have just now.
+ *
+ * Core process, main thread. While it waits a vCPU thread may close one of them and open another of
+ * the same number; ppoll goes on with the file it began with, and handlers look for themselves.
+ */
+#include "vmm/platform/events.h"
+
+#include <poll.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "vmm/opts.h"
+
+_Static_assert(EVENTS_MAX >= DEVICES_MAX + 10, "a channel a device");
+
+void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque)
+{
+	if (events->n < EVENTS_MAX)
+		events->sources[events->n++] = (struct event_source){fd, ready, opaque};
+}
+
+void events_wait(const struct events *events)
+{
+	struct pollfd polled[EVENTS_MAX];
+
+	for (unsigned i = 0; i < events->n; i++)
+		polled[i] = (struct pollfd){.fd = *events->sources[i].fd, .events = POLLIN};
+	if (ppoll(polled, events->n, NULL, NULL) <= 0)
+		return;
+	for (unsigned i = 0; i < events->n; i++) {
+		if (polled[i].revents)
+			events->sources[i].ready(events->sources[i].opaque);
+	}
+}
+
+void event_clear(int eventfd)
+{
+	uint64_t count;
+
+	while (read(eventfd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+		;
+}

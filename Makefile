@@ -22,8 +22,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection \
 	-D_FORTIFY_SOURCE=2
 BASE_CFLAGS := -std=gnu17 -O2 -g $(WARN) $(if $(SAN),-fPIE,$(HARDEN)) $(SAN_FLAGS) \
-	-ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"' \
-	-DBULKHEAD_LIBEXEC='"$(PREFIX)/libexec/bulkhead"'
+	-ffile-prefix-map=$(CURDIR)=. -D_GNU_SOURCE -DBULKHEAD_VERSION='"$(VERSION)"'
 BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FLAGS)
 
 # Every process: the wire and the walls.

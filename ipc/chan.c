@@ -3,13 +3,17 @@
  * Asks, answers and events. Every process; the owner of the channel serialises.
  *
  * A packet from a peer passes, in this order: size (frame.c), decoding into a bounded arena,
- * nothing unknown in it, its row (sender, phase, ask or answer, descriptors), its number. Whatever
- * fails ends the channel: what a peer that broke one rule says afterwards is not worth reading.
+ * nothing unknown in it, its row (sender, phase, ask or answer, descriptors), its number; and of its
+ * words whatever could do something to a terminal or forge a line is replaced. Whatever fails ends
+ * the channel: what a peer that broke one rule says afterwards is not worth reading.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "ipc/chan.h"
+#include "ipc/log.h"
+
+enum { ANSWER_MS = 1000 }; /* for room in the queue of who has asked and waits */
 
 void chan_init(struct chan *chan, struct fd sock, enum actor self, enum actor peer,
 	const char *name)
@@ -21,12 +25,16 @@ void chan_init(struct chan *chan, struct fd sock, enum actor self, enum actor pe
 void chan_close(struct chan *chan)
 {
 	fd_close(&chan->sock);
-	chan->broken = true;
+}
+
+bool chan_is_open(const struct chan *chan)
+{
+	return chan->sock.n >= 0;
 }
 
 static int fail(struct chan *chan, struct err *err, int code, const char *what)
 {
-	chan->broken = true;
+	chan_close(chan);
 	return err_set(err, code, BLAME_PEER, "%s: %s", chan->name, what);
 }
 
@@ -51,22 +59,37 @@ static void arena_free(void *data, void *pointer)
 }
 
 /* Every arm of Packet.body is a message, so any one of the union's pointers will do. */
+static ProtobufCMessage *body_of(const Bulkhead__Packet *packet)
+{
+	return (ProtobufCMessage *)(void *)packet->done;
+}
+
 static bool known_fields_only(const Bulkhead__Packet *packet)
 {
-	const ProtobufCMessage *body = (const void *)packet->done;
+	const ProtobufCMessage *body = body_of(packet);
 
 	return packet->base.n_unknown_fields == 0 && body && body->n_unknown_fields == 0;
 }
 
-/* Receives and checks one packet; `answering` as in rule_check. Breaks the channel except on
+/* Strings stand in a packet's body, never deeper, and never repeated (test_chan.c looks). */
+static void clean_words(ProtobufCMessage *body)
+{
+	const ProtobufCMessageDescriptor *what = body->descriptor;
+
+	for (unsigned i = 0; i < what->n_fields; i++)
+		if (what->fields[i].type == PROTOBUF_C_TYPE_STRING)
+			text_clean(*(char **)((uint8_t *)body + what->fields[i].offset));
+}
+
+/* Receives and checks one packet; `answering` as in rule_check. Ends the channel except on
  * -ETIMEDOUT. */
 static int receive(struct chan *chan, struct msg *ret, const struct rule *answering,
-	int timeout_ms, struct err *err)
+	int *left_ms, struct err *err)
 {
 	ProtobufCAllocator allocator = {arena_alloc, arena_free, ret};
 	int fds[FRAME_FDS], r;
 
-	r = frame_recv(chan->sock.n, &ret->frame, timeout_ms);
+	r = frame_recv(chan->sock.n, &ret->frame, left_ms);
 	if (r == -ETIMEDOUT)
 		return err_set(err, r, BLAME_PEER, "%s: no answer in time", chan->name);
 	if (r < 0)
@@ -85,14 +108,15 @@ static int receive(struct chan *chan, struct msg *ret, const struct rule *answer
 		ret->frame.n_fds, err);
 	if (r < 0) {
 		msg_done(ret);
-		chan->broken = true;
+		chan_close(chan);
 		return err ? err_prefix(err, "%s", chan->name) : r;
 	}
+	clean_words(body_of(ret->packet));
 	return 0;
 }
 
 static int transmit(struct chan *chan, const Bulkhead__Packet *packet, const int *fds,
-	unsigned n_fds, int timeout_ms)
+	unsigned n_fds, int *left_ms)
 {
 	uint8_t buf[FRAME_MAX];
 	size_t len = bulkhead__packet__get_packed_size(packet);
@@ -100,7 +124,7 @@ static int transmit(struct chan *chan, const Bulkhead__Packet *packet, const int
 	if (len > sizeof(buf))
 		return -EMSGSIZE;
 	bulkhead__packet__pack(packet, buf);
-	return frame_send(chan->sock.n, buf, len, fds, n_fds, timeout_ms);
+	return frame_send(chan->sock.n, buf, len, fds, n_fds, left_ms);
 }
 
 /* Is this ours to send? Says nothing about descriptors: the receiver looks at those. */
@@ -114,45 +138,49 @@ static int refused(const struct chan *chan, const Bulkhead__Refused *refusal, st
 {
 	int code = refusal->code < 0 && refusal->code > -4096 ? refusal->code : -EIO;
 	enum blame blame = refusal->blame <= BLAME_BUG ? (enum blame)refusal->blame : BLAME_PEER;
-	char why[sizeof(err->msg)];
-	size_t n;
 
-	/* The peer's words end up in front of a person: printable ASCII only. */
-	for (n = 0; n + 1 < sizeof(why) && refusal->why[n]; n++)
-		why[n] = refusal->why[n] >= ' ' && refusal->why[n] <= '~' ? refusal->why[n] : '?';
-	why[n] = '\0';
-	return err_set(err, code, blame, "%s", n ? why : chan->name);
+	return err_set(err, code, blame, "%s", refusal->why[0] ? refusal->why : chan->name);
+}
+
+/* Sends an ask and receives what comes back. */
+static int exchange(struct chan *chan, const Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
+	struct msg *msg, int *left_ms, struct err *err)
+{
+	int r = transmit(chan, ask, fds, n_fds, left_ms);
+
+	if (r < 0)
+		return fail(chan, err, r, r == -EPIPE ? "has hung up" : "takes no message");
+	r = receive(chan, msg, rule_of(ask->body_case), left_ms, err);
+	if (r < 0) {
+		chan_close(chan); /* a late answer must not meet the next ask */
+		return r;
+	}
+	if (msg->packet->seq != ask->seq) {
+		msg_done(msg);
+		return fail(chan, err, -EBADMSG, "answered another question");
+	}
+	return 0;
 }
 
 int chan_ask(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
 	struct msg *ret, struct err *err)
 {
 	const struct rule *rule = rule_of(ask->body_case);
-	int64_t deadline, left;
 	struct msg unread;
 	struct msg *msg = ret ? ret : &unread;
-	int r;
+	int left_ms, r;
 
 	msg->frame.n_fds = 0;
-	if (chan->broken)
+	if (!chan_is_open(chan))
 		return err_set(err, -EPIPE, BLAME_PEER, "%s: was cut off", chan->name);
 	if (!may_send(chan, rule) || rule->answer || !rule->deadline_ms)
 		return err_set(err, -EINVAL, BLAME_BUG, "%s: not an ask for now", chan->name);
 	ask->seq = ++chan->seq;
-	deadline = now_ms() + rule->deadline_ms;
-	r = transmit(chan, ask, fds, n_fds, rule->deadline_ms);
+	left_ms = (int)rule->deadline_ms;
+	r = exchange(chan, ask, fds, n_fds, msg, &left_ms, err);
+	chan->waited_ms += rule->deadline_ms - (uint32_t)left_ms;
 	if (r < 0)
-		return fail(chan, err, r, r == -EPIPE ? "has hung up" : "takes no message");
-	left = deadline - now_ms();
-	r = receive(chan, msg, rule, left > 0 ? (int)left : 0, err);
-	if (r < 0) {
-		chan->broken = true; /* a late answer must not meet the next ask */
 		return r;
-	}
-	if (msg->packet->seq != chan->seq) {
-		msg_done(msg);
-		return fail(chan, err, -EBADMSG, "answered another question");
-	}
 	if (msg->packet->body_case == BULKHEAD__PACKET__BODY_REFUSED) {
 		r = refused(chan, msg->packet->refused, err);
 		msg_done(msg);
@@ -171,9 +199,9 @@ int chan_recv(struct chan *chan, struct msg *ret, int timeout_ms, struct err *er
 	int r;
 
 	ret->frame.n_fds = 0;
-	if (chan->broken)
+	if (!chan_is_open(chan))
 		return err_set(err, -EPIPE, BLAME_PEER, "%s: was cut off", chan->name);
-	r = receive(chan, ret, NULL, timeout_ms, err);
+	r = receive(chan, ret, NULL, &timeout_ms, err);
 	if (r < 0)
 		return r;
 	due = ret->rule->deadline_ms ? chan->seq + 1 : 0;
@@ -193,15 +221,15 @@ int chan_answer(struct chan *chan, const struct msg *ask, Bulkhead__Packet *answ
 	bool refusal = answer->body_case == BULKHEAD__PACKET__BODY_REFUSED;
 	int r;
 
-	if (chan->broken)
+	if (!chan_is_open(chan))
 		return -EPIPE;
 	if (!may_send(chan, rule) || !rule->answer ||
 		(!refusal && answer->body_case != ask->rule->answered))
 		return -EINVAL;
 	answer->seq = ask->packet->seq;
-	r = transmit(chan, answer, fds, n_fds, 1000);
+	r = transmit(chan, answer, fds, n_fds, &(int){ANSWER_MS});
 	if (r < 0) {
-		chan->broken = true;
+		chan_close(chan);
 		return r;
 	}
 	if (!refusal && ask->rule->enters)
@@ -234,12 +262,12 @@ int chan_tell(struct chan *chan, Bulkhead__Packet *event)
 	const struct rule *rule = rule_of(event->body_case);
 	int r;
 
-	if (chan->broken)
+	if (!chan_is_open(chan))
 		return -EPIPE;
 	if (!may_send(chan, rule) || rule->answer || rule->deadline_ms)
 		return -EINVAL;
 	event->seq = 0;
-	r = transmit(chan, event, NULL, 0, 0);
+	r = transmit(chan, event, NULL, 0, &(int){0});
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 

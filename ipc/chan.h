@@ -5,8 +5,8 @@
  *
  * Every process. A channel belongs to one thread at a time; the core holds the device's lock. No
  * heap: packets are decoded into the arena of the struct msg they come in, so a hostile packet can
- * use up nothing but that. Once a peer broke a rule the channel is broken: every later call
- * returns -EPIPE at once.
+ * use up nothing but that. A peer that broke a rule, or was late, is hung up on: the channel is closed,
+ * and every later call returns -EPIPE at once.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct chan {
 	enum actor self, peer;
 	enum phase phase;
 	uint32_t seq; /* of the last ask sent (asker) or received (answerer) */
-	bool broken;
+	uint64_t waited_ms; /* for answers, in all; the peer's time alone (frame.h) */
 	const char *name; /* for error messages: "0000:00:03.0" */
 };
 
@@ -38,10 +38,11 @@ struct msg {
 void chan_init(struct chan *chan, struct fd sock, enum actor self, enum actor peer,
 	const char *name);
 void chan_close(struct chan *chan);
+bool chan_is_open(const struct chan *chan);
 
 /* Asks and waits for the answer, up to the deadline in the ask's row; fds are borrowed. 0 when the
  * answer the row names came: it is in *ret, to be ended by msg_done. A Refused becomes *err and
- * its code. -ETIMEDOUT, -EPIPE, -EBADMSG (blame: peer) break the channel. ret may be NULL where
+ * its code. -ETIMEDOUT, -EPIPE, -EBADMSG (blame: peer) close the channel. ret may be NULL where
  * the answer says nothing (Done). */
 int chan_ask(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
 	struct msg *ret, struct err *err);

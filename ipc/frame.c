@@ -9,11 +9,14 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "ipc/frame.h"
+
+enum { SLICE_MS = 100 }; /* the longest single wait, where there is a deadline */
 
 union control {
 	char buf[CMSG_SPACE(FRAME_FDS * sizeof(int))];
@@ -47,36 +50,40 @@ int frame_refuse_fds(int sock)
 	return setsockopt(sock, SOL_SOCKET, PASSRIGHTS, &off, sizeof(off)) < 0 ? -errno : 0;
 }
 
-/* Waits for events until the deadline (-1: for ever). 0, -ETIMEDOUT or -errno. ppoll and not
- * poll, so that every policy needs the one system call only. */
-static int wait_for(int sock, short events, int64_t deadline)
+/* Waits for events, and takes the time off *left_ms. A wait that took longer than it was asked to was
+ * taken from us: this process, and more likely than not its peer, was stopped, frozen or without a
+ * processor. It counts as what it was asked to be, and the peer is looked at once more before it is
+ * late. ppoll and not poll, so that every policy needs the one system call only. */
+static int wait_for(int sock, short events, int *left_ms)
 {
 	struct pollfd poll_fd = {.fd = sock, .events = events};
-	struct timespec left;
-	int64_t ms;
-	int n;
+	bool last_look = *left_ms <= 0;
+	int64_t mark = now_ms();
 
-	for (;;) {
-		ms = deadline < 0 ? 0 : deadline - now_ms();
-		if (ms < 0)
-			ms = 0;
-		left = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-		n = ppoll(&poll_fd, 1, deadline < 0 ? NULL : &left, NULL);
+	while (*left_ms > 0 || !last_look) {
+		int slice = *left_ms > 0 && *left_ms < SLICE_MS ? *left_ms : SLICE_MS;
+		const struct timespec time = {.tv_nsec = slice * 1000000l};
+		const int64_t before = mark;
+		int n, spent;
+
+		last_look = *left_ms <= 0;
+		n = ppoll(&poll_fd, 1, &time, NULL);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		mark = now_ms();
+		spent = n == 0 || mark - before > slice ? slice : (int)(mark - before);
+		*left_ms -= spent < *left_ms ? spent : *left_ms;
 		if (n > 0)
 			return 0;
-		if (n == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
 	}
+	return -ETIMEDOUT;
 }
 
 int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
-	int timeout_ms)
+	int *left_ms)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 	union control control = {0};
 	int r;
 
@@ -99,7 +106,7 @@ int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned 
 			return -EPIPE;
 		if (errno != EAGAIN)
 			return -errno;
-		r = wait_for(sock, POLLOUT, deadline);
+		r = wait_for(sock, POLLOUT, left_ms);
 		if (r < 0)
 			return r;
 	}
@@ -135,10 +142,9 @@ static int take_control(struct msghdr *msg, struct frame *frame)
 	return r;
 }
 
-int frame_recv(int sock, struct frame *frame, int timeout_ms)
+int frame_recv(int sock, struct frame *frame, int *left_ms)
 {
 	struct iovec iov = {.iov_base = frame->data, .iov_len = sizeof(frame->data)};
-	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 	union control control;
 	struct msghdr msg;
 	ssize_t n;
@@ -158,7 +164,7 @@ int frame_recv(int sock, struct frame *frame, int timeout_ms)
 			return -EPIPE;
 		if (errno != EAGAIN)
 			return -errno;
-		r = wait_for(sock, POLLIN, deadline);
+		r = wait_for(sock, POLLIN, left_ms);
 		if (r < 0)
 			return r;
 	}

@@ -2,7 +2,9 @@
  *
  * One packet with its descriptors over a SOCK_SEQPACKET socket: the only sendmsg/recvmsg here.
  *
- * Every process, any thread that owns the socket. Nothing blocks past the deadline given. Whatever
+ * Every process, any thread that owns the socket. Nothing waits longer than it is told to:
+ * *left_ms milliseconds, from which what was waited is taken. They are the peer's: time in which we
+ * were ourselves stopped or frozen does not count. Whatever
  * is malformed (truncated data or control data, a control message of another kind, more
  * descriptors than FRAME_FDS) closes every descriptor that arrived and fails with -EBADMSG: the
  * kernel does install the ones that fit before it reports MSG_CTRUNC (unix(7)).
@@ -33,18 +35,17 @@ int frame_pair(struct fd *ret_a, struct fd *ret_b);
  * -ENOPROTOOPT. 0 or -errno. */
 int frame_refuse_fds(int sock);
 
-/* Sends len bytes and n_fds borrowed descriptors as one packet. Waits up to timeout_ms while the
- * peer's queue is full: -ETIMEDOUT. -EPIPE when the peer is gone. 0 or -errno. */
+/* Sends len bytes and n_fds borrowed descriptors as one packet. Waits while the peer's queue is full:
+ * -ETIMEDOUT. -EPIPE when the peer is gone. 0 or -errno. */
 int frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
-	int timeout_ms);
+	int *left_ms);
 
-/* Receives one packet within timeout_ms (-1: waits for ever, 0: only what is there already).
- * -ETIMEDOUT, -EPIPE (peer gone), -EBADMSG (malformed; everything received is closed) or another
- * -errno. On success *frame owns what arrived. */
-int frame_recv(int sock, struct frame *frame, int timeout_ms);
+/* Receives one packet. -ETIMEDOUT, -EPIPE (peer gone), -EBADMSG (malformed; everything received is
+ * closed) or another -errno. On success *frame owns what arrived. */
+int frame_recv(int sock, struct frame *frame, int *left_ms);
 
 /* Closes the descriptors nobody took; returns how many there were. */
 unsigned frame_done(struct frame *frame);
 
-/* Milliseconds of CLOCK_MONOTONIC, for deadlines. */
+/* Milliseconds of CLOCK_MONOTONIC. */
 int64_t now_ms(void);

@@ -70,6 +70,13 @@ void log_line(enum log_level level, const char *fmt, ...)
 	log_put(line, len);
 }
 
+void text_clean(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 bool log_allowed(struct log_budget *budget)
 {
 	unsigned burst = budget->burst ? budget->burst : 10;

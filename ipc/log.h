@@ -27,6 +27,9 @@ void log_put(const char *line, size_t len);
 #define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 
+/* Words of a peer's, on their way to a person: all but printable ASCII becomes a question mark. */
+void text_clean(char *text);
+
 /* A budget for lines a hostile party can provoke: at most burst lines, refilled one a second. */
 struct log_budget {
 	unsigned burst; /* 0 means 10 */

@@ -51,9 +51,14 @@ const struct rule rules[] = {
 	ASK(MAP_BAR, CORE, BROKER, EARLY, DONE, 600000),
 	ASK(SEAL, CORE, BROKER, EARLY, DONE, 10000, .enters = LATE),
 	ASK(STOP, CORE, BROKER, ALWAYS, DONE, 10000),
-	ASK(DETACH, CORE, BROKER, LATE, DONE, 2000),
+
+	/* What they take the broker tells when it is done: a device may need a minute to close. */
+	EVENT(END_HELPER, CORE, BROKER, LATE),
+	EVENT(RELEASE, CORE, BROKER, LATE),
 
 	EVENT(HELPER_GONE, BROKER, CORE, ALWAYS),
+	EVENT(RELEASED, BROKER, CORE, ALWAYS),
+	EVENT(DEVICE_WANTED, BROKER, CORE, ALWAYS),
 
 	/* A group or a cdev (vfio); a node and guest RAM, which is pinned then (vdpa). */
 	ASK(OPEN, BROKER, HELPER, EARLY, OPENED, 50000, KINDS(FD_KIND_CHARDEV, FD_KIND_RAM)),

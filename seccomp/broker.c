@@ -16,9 +16,11 @@
 #include "seccomp/vdpa.h"
 
 #define ROWS_RUN                                                                                   \
-	ROWS_WIRE, ALLOW_IF(waitid, 0, P_PIDFD, "helper_reap: how a helper ended"),                \
+	ROWS_WIRE, ROW_LOG, ALLOW_IF(waitid, 0, P_PIDFD, "helper_reap: how a helper ended"),                \
 		ALLOW_IF(pidfd_send_signal, 1, SIGKILL, "helper_kill"),                            \
-		ALLOW(alarm, "helpers_stop: a device that does not close"),                        \
+		ALLOW(alarm, "close_store: a device that does not close"),                         \
+		ALLOW_IF(read, 0, 3 /* BROKER_FD_NODES */, "nodes_changed"),                       \
+		ALLOW(fstat, "nodes_changed: is a node gone?"),                                    \
 		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
 		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),                          \
 		ALLOW_IOCTL(VFIO_DEVICE_DETACH_IOMMUFD_PT, "iommufd_let_go")
@@ -58,10 +60,10 @@ static const struct policy_row setup[] = {
 	ALLOW(setresuid, "confine_user"),
 	ROW_KIND_RAM,
 	ROW_KIND_ANON,
-	ROW_KIND_CHARDEV,
 	ALLOW(readlink, "link_name, find_binary, realpath"),
 	ALLOW(faccessat2, "realpath of a directory named with a slash at its end"),
 	ALLOW(getdents64, "check_group_members, node_path"),
+	ALLOW(inotify_add_watch, "nodes_watch"),
 	ALLOW(socketpair, "frame_pair"),
 	ALLOW(pipe2, "start: the error pipe"),
 	ALLOW(clone, "start: a helper in namespaces of its own"),

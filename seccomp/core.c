@@ -7,6 +7,7 @@
  * set-up policy holds all rows of the other two.
  */
 #include <asm/termbits.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/sched.h>
@@ -23,7 +24,7 @@
 
 /* Main thread and vCPU threads. */
 #define ROWS_THREADS                                                                               \
-	ROWS_WIRE,                                                                                 \
+	ROWS_WIRE, ALLOW_LOW_FD(write, "log_line, serial output, eventfds that wake"),             \
 		/* No other operation: none that requeues or inherits priority. */                 \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
@@ -41,13 +42,14 @@
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route: a vector's message")
 
 #define ROWS_MAIN_ONLY                                                                             \
-	ALLOW(read, "signalfd, console input, eventfds"),                                          \
-		ALLOW(pread64, "reset in place: the kernel is loaded again"),                      \
+	ALLOW_LOW_FD(read, "signalfd, console input, eventfds"),                                   \
+		ALLOW_LOW_FD(pread64, "reset in place: the kernel is loaded again"),               \
 		ALLOW(fstat, "reset in place: image_init"),                                        \
 		ALLOW(munmap, "BAR mappings"),                                                     \
 		ALLOW_OWN_PID(tgkill, 0, "kicking a vCPU out of KVM_RUN"),                                    \
-		ALLOW(wait4, "the broker's end"),                                                  \
 		ALLOW_IOCTL(TCSETS, "the terminal: given back at the end"),                        \
+		ALLOW_IOCTL(TIOCGPGRP, "is the terminal ours to set?"),                            \
+		ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "kvm_vfio_del: the host takes a device back"),    \
 		ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \
 		ALLOW_IOCTL(KVM_SET_LAPIC, "vcpus_reset"),                                         \
@@ -77,6 +79,8 @@ static const struct policy_row setup[] = {
 	ALLOW_IF(madvise, 2, MADV_GUARD_INSTALL, "pthread_create of glibc 2.42: a stack's guard"),
 	ALLOW_IF(madvise, 2, MADV_GUARD_REMOVE, "the same, where a stack is used again"),
 	ALLOW(exit, "the end of populate_thread"),
+	/* So does a futex with a time-out go on after a stop or a freeze (futex_wait_restart). */
+	ALLOW(restart_syscall, "populate: join"),
 	ALLOW(sched_getaffinity, "populate: how many processors"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
@@ -90,6 +94,7 @@ static const struct policy_row setup[] = {
 	ALLOW(getpid, "vcpus_start: whom to kick"), ALLOW(gettid, "vcpu.tid"),
 	ALLOW_IF(prctl, 0, PR_SET_NAME, "pthread_setname_np: vcpuN"),
 	ALLOW_IOCTL(TCGETS, "the terminal's state, to restore it"),
+	ALLOW(getpgrp, "console_init: whose the terminal has to be"),
 	ALLOW_IOCTL(KVM_CHECK_EXTENSION, "vm_create"),
 	ALLOW_IOCTL(KVM_CREATE_VM, "vm_create"),
 	ALLOW_IOCTL(KVM_SET_TSS_ADDR, "vm_create"),
@@ -99,8 +104,8 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids"),
 	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "vm_create"),
 	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "vm_phys_bits, vcpus_create"),
-	ALLOW_IOCTL(KVM_CREATE_DEVICE, "vm_vfio_add"),
-	ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "vm_vfio_add"),
+	ALLOW_IOCTL(KVM_CREATE_DEVICE, "kvm_vfio_add"),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "kvm_vfio_add: above FD_FLOOR"),
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create: the state a reset returns to"),

@@ -5,13 +5,13 @@
 #include "seccomp/rows.h"
 
 static const struct policy_row setup[] = {
-	ROWS_WIRE,
+	ROWS_WIRE, ROW_LOG,
 	ROWS_NEXT_FILTER,
 	ROW_KIND_ANON,
 };
 
 static const struct policy_row run[] = {
-	ROWS_WIRE,
+	ROWS_WIRE, ROW_LOG,
 	ROW_KIND_ANON,
 };
 

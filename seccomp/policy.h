@@ -41,6 +41,12 @@ struct policy {
 #define ALLOW_MASKED(call, n, m, v, reason)                                                        \
 	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = (m), .value = (v),                   \
 		.value_name = "&" #m "==" #v, .why = "" reason}
+/* Only descriptors below FD_FLOOR: the core keeps there what it may read and write, and from there on
+ * devices that are to be mapped, or named to KVM, and nothing else. */
+enum { FD_FLOOR = 64 };
+#define ALLOW_LOW_FD(call, reason)                                                                 \
+	{.nr = SYS_##call, .name = #call, .arg = 0, .mask = ~(uint64_t)(FD_FLOOR - 1), .value = 0, \
+		.value_name = "<FD_FLOOR", .why = "" reason}
 #define ALLOW_OWN_PID(call, n, reason)                                                             \
 	{.nr = SYS_##call, .name = #call, .arg = (n), .mask = ~0ull, .own_pid = true,              \
 		.value_name = "own pid", .why = "" reason}

@@ -12,7 +12,7 @@
 #include "seccomp/vdpa.h"
 
 static const struct policy_row setup[] = {
-	ROWS_WIRE,
+	ROWS_WIRE, ROW_LOG,
 	ROW_KIND_ANON,
 	ALLOW(read, "virtio_irq_on_event: own eventfds, resample"),
 	ROWS_VDPA_RUN,
@@ -26,7 +26,7 @@ static const struct policy_row setup[] = {
 };
 
 static const struct policy_row run[] = {
-	ROWS_WIRE,
+	ROWS_WIRE, ROW_LOG,
 	ROW_KIND_ANON,
 	ALLOW(read, "virtio_irq_on_event: own eventfds, resample"),
 	ROWS_VDPA_RUN,

@@ -12,7 +12,7 @@
 #include "seccomp/rows.h"
 
 #define ROWS_RUN                                                                                   \
-	ROWS_WIRE, ROW_KIND_ANON, ALLOW(pread64, "config space, trapped BAR reads"),               \
+	ROWS_WIRE, ROW_LOG, ROW_KIND_ANON, ALLOW(pread64, "config space, trapped BAR reads"),               \
 		ALLOW(pwrite64, "config space, trapped BAR writes"),                               \
 		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: INTx, MSI, MSI-X, ERR, REQ"),               \
 		ALLOW_IOCTL(VFIO_DEVICE_RESET, "vfio_reset"),                                      \

@@ -26,24 +26,28 @@ static const struct verb verbs[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
+/* Beside this binary, where they are built, or in the libexec of the bin/ it is in, wherever that was
+ * installed to. */
+static const char *const places[] = {".", "../libexec/bulkhead"};
+
 int binary_find(const char *name, char ret[static PATH_MAX], struct err *err)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n > 0) {
-		self[n] = '\0';
-		*strrchr(self, '/') = '\0';
-		if (snprintf(ret, PATH_MAX, "%s/bulkhead-%s", self, name) < PATH_MAX &&
+	if (n <= 0)
+		return err_set(err, -ENOENT, BLAME_HOST, "/proc/self/exe: %s; is /proc mounted?",
+			strerror(errno));
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (snprintf(ret, PATH_MAX, "%s/%s/bulkhead-%s", self, places[i], name) < PATH_MAX &&
 			access(ret, X_OK) == 0)
 			return 0;
 	}
-	snprintf(ret, PATH_MAX, "%s/bulkhead-%s", BULKHEAD_LIBEXEC, name);
-	if (access(ret, X_OK) == 0)
-		return 0;
 	return err_set(err, -ENOENT, BLAME_HOST,
-		"bulkhead-%s: neither beside the bulkhead binary nor in %s; run `make`, or `make "
-		"install`, again", name, BULKHEAD_LIBEXEC);
+		"bulkhead-%s: neither in %.200s nor in its ../libexec/bulkhead; run `make`, or `make "
+		"install`, again", name, self);
 }
 
 int verb_run(char **argv, struct err *err)

@@ -26,7 +26,6 @@
 
 enum {
 	BROKER_FD_ASK = 0, BROKER_FD_EVENT = 1, BROKER_FD_LOG = 2, BROKER_FD_ERROR = 3,
-	STOP_S = 2,
 	ARGS_MAX = 16 + 2 * DEVICES_MAX,
 };
 
@@ -184,16 +183,25 @@ int broker_start(struct broker *broker, const struct opts *opts, const struct te
 	return r < 0 ? r : ask_start(broker, ram, err);
 }
 
+/* The place of the device, or its group, in KVM's list; -1: it is not on it. */
+static int tell_kvm(struct vm *vm, struct fd file, int *ret_place, struct err *err)
+{
+	int r = file.n < 0 ? -1 : kvm_vfio_add(&vm->vfio, vm->fd.n, file, err);
+
+	*ret_place = r;
+	return file.n >= 0 && r < 0 ? r : 0;
+}
+
 static int attach(struct broker *broker, unsigned index, struct vm *vm, struct pci *pci,
 	struct err *err)
 {
 	Bulkhead__Attach body = BULKHEAD__ATTACH__INIT;
 	Bulkhead__Packet packet = PACKET(ATTACH, attach, &body);
 	struct vf_token token = broker->wanted[index].token;
-	fd_owned file = FD_NONE_INIT;
+	struct fd file;
 	struct peer peer;
 	struct msg msg;
-	int r;
+	int place, r;
 
 	body.index = index;
 	body.vf_token = token_to_wire(&token);
@@ -204,14 +212,14 @@ static int attach(struct broker *broker, unsigned index, struct vm *vm, struct p
 	peer_init(&peer, msg.packet->attached->name, msg_fd(&msg, 0), msg_fd(&msg, 1));
 	file = msg_fd(&msg, 2);
 	msg_done(&msg);
-	if (file.n >= 0)
-		r = vm_vfio_add(vm, file.n, err);
+	r = tell_kvm(vm, file, &place, err);
 	if (r < 0) {
-		peer_close(&peer);
+		peer_step(&peer, PEER_GIVEN_BACK, NULL);
 		return r;
 	}
 	broker->n = index + 1;
-	return remote_create(&broker->remotes[index], &peer, vm, pci, &broker->wanted[index], err);
+	return remote_create(&broker->remotes[index], &peer, place, vm, pci, &broker->wanted[index],
+		err);
 }
 
 static void ask_map_bar(struct broker *broker, unsigned index, unsigned bar,
@@ -296,108 +304,4 @@ int broker_seal(struct broker *broker, struct err *err)
 	}
 	r = refuse_fds(broker, err);
 	return r < 0 ? r : chan_ask(&broker->ask, &packet, NULL, 0, NULL, err);
-}
-
-static void broker_gone(struct broker *broker, const char *why)
-{
-	broker->gone = true;
-	chan_close(&broker->ask);
-	chan_close(&broker->event);
-	log_error("broker: %s; every passed-through device is failed, the guest goes on", why);
-	for (unsigned i = 0; i < broker->n; i++)
-		remote_gone(&broker->remotes[i], "the broker is gone, and its helpers with it");
-}
-
-void broker_on_event(struct broker *broker)
-{
-	struct err err = {0};
-	struct msg msg;
-	int r;
-
-	if (broker->gone)
-		return;
-	r = chan_recv(&broker->event, &msg, 0, &err);
-	if (r == -ETIMEDOUT)
-		return;
-	if (r < 0) {
-		broker_gone(broker, r == -EPIPE ? "it ended unexpectedly" : err.msg);
-		return;
-	}
-	if (msg.packet->helper_gone->index < broker->n)
-		remote_gone(&broker->remotes[msg.packet->helper_gone->index],
-			msg.packet->helper_gone->cause);
-	msg_done(&msg);
-}
-
-static void ask_detach(struct broker *broker, unsigned index, bool release)
-{
-	Bulkhead__Detach body = BULKHEAD__DETACH__INIT;
-	Bulkhead__Packet packet = PACKET(DETACH, detach, &body);
-	struct err err = {0};
-
-	body.index = index;
-	body.release = release;
-	if (chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
-		log_warn("broker: %s", err.msg);
-}
-
-void broker_detach_failed(struct broker *broker)
-{
-	for (unsigned i = 0; i < broker->n && !broker->gone; i++) {
-		if (remote_wants_detach(&broker->remotes[i]))
-			ask_detach(broker, i, false);
-	}
-}
-
-void broker_release_failed(struct broker *broker)
-{
-	for (unsigned i = 0; i < broker->n && !broker->gone; i++) {
-		if (broker->remotes[i].peer.failed)
-			ask_detach(broker, i, true);
-	}
-}
-
-/* KVM does not say which device it was. Doorbell pages come last: they never go away by themselves,
- * and what takes out those of a device that was not meant makes it slower until its next trapped
- * access. */
-bool broker_bar_fault(void *opaque)
-{
-	struct broker *broker = opaque;
-	bool any = false;
-
-	for (unsigned kind = 0; kind < 2 && !any; kind++)
-		for (unsigned i = 0; i < broker->n; i++)
-			any |= remote_bar_fault(&broker->remotes[i], kind == 1);
-	return any;
-}
-
-/* The devices are free when the broker has answered; it ends by itself after that. */
-void broker_stop(struct broker *broker)
-{
-	Bulkhead__Stop body = BULKHEAD__STOP__INIT;
-	Bulkhead__Packet packet = PACKET(STOP, stop, &body);
-	struct err err = {0};
-
-	for (unsigned i = 0; i < broker->n; i++)
-		remote_drop(&broker->remotes[i]);
-	broker->n = 0;
-	if (broker->pid == 0)
-		return;
-	if (!broker->gone && chan_ask(&broker->ask, &packet, NULL, 0, NULL, &err) < 0)
-		log_warn("%s; a device did not close in time, as one of VDUSE does not whose daemon "
-			"is gone; the kernel lets go of it", err.msg);
-	chan_close(&broker->ask);
-	chan_close(&broker->event);
-	if (broker->pidfd.n >= 0) {
-		struct pollfd p = {.fd = broker->pidfd.n, .events = POLLIN};
-		struct timespec patience = {.tv_sec = STOP_S};
-
-		if (ppoll(&p, 1, &patience, NULL) == 0)
-			log_error("broker: did not end within %d s; its devices are busy until it does",
-				STOP_S);
-		else
-			waitpid(broker->pid, NULL, 0);
-	}
-	fd_close(&broker->pidfd);
-	broker->pid = 0;
 }

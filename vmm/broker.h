@@ -19,7 +19,6 @@ struct broker {
 	struct chan ask, event;
 	struct fd pidfd;
 	pid_t pid;
-	bool gone;
 	const struct device_opt *wanted; /* of the command line, as long as we live */
 	unsigned n_wanted;
 	unsigned n;        /* of them attached, in that order */
@@ -43,13 +42,17 @@ int broker_seal(struct broker *broker, struct err *err);
 /* The event channel is readable. */
 void broker_on_event(struct broker *broker);
 
-/* Helpers that were cut off are ended: the broker is asked to. */
-void broker_detach_failed(struct broker *broker);
-/* vCPUs parked, BARs of failed functions unmapped: their devices are closed and so reset. */
+/* Helpers that were cut off are ended; a device that the host wants back is given back when its time has
+ * come, in so many ms, -1: there is none. */
+void broker_tend(struct broker *broker);
+int broker_tend_in_ms(const struct broker *broker);
+/* vCPUs parked, BARs of failed functions unmapped: their devices are to be closed, and so reset. */
 void broker_release_failed(struct broker *broker);
+/* The name of one that has not been closed yet, or NULL. */
+const char *broker_unreleased(struct broker *broker);
 
 /* For vm.bar_fault; any vCPU thread. */
-bool broker_bar_fault(void *broker);
+bool broker_bar_fault(void *broker, unsigned *suspect);
 
 /* vCPUs stopped: gives every device back, waits for the broker to end. Works at any stage. */
 void broker_stop(struct broker *broker);

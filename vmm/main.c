@@ -30,11 +30,15 @@
 #include "vmm/kvm/populate.h"
 #include "vmm/platform/serial.h"
 #include "vmm/platform/signals.h"
+#include "vmm/shutdown.h"
 #include "vmm/tenant.h"
 #include "vmm/kvm/vcpu.h"
 #include "vmm/watcher.h"
 
-enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
+enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2, STATUS_CUT_OFF = 3 };
+
+/* For devices to be closed when the guest boots anew: what the kernel takes to give one up. */
+enum { RELEASE_MS = 70000 };
 
 struct core {
 	struct opts opts;
@@ -49,6 +53,7 @@ struct core {
 	struct serial serial;
 	struct broker broker;
 	struct console console;
+	struct shutdown shutdown;
 	struct signals signals;
 	struct events events;
 	int64_t began_us, step_us;
@@ -163,6 +168,10 @@ static int make_machine(struct core *core, struct err *err)
 		r = pci_init(&core->pci, vm, err);
 	if (r < 0)
 		return r;
+	r = signals_open(&core->signals, err);
+	if (r < 0)
+		return r;
+	shutdown_init(&core->shutdown, vm, &core->platform, core->opts.shutdown_timeout_s);
 	r = platform_init(&core->platform, vm);
 	if (r == 0 && core->opts.serial != SERIAL_OFF)
 		r = serial_init(&core->serial, &vm->pio, &vm->irq, core->files.serial_out.n);
@@ -188,8 +197,6 @@ static int seal_helpers(struct core *core, struct err *err)
 
 	fd_close(&core->vm.kvm);
 	fd_close(&core->vm.ram.memfd);
-	/* Not vfio_dev, KVM's list of VFIO files: closing it would empty the list, and KVM would
-	 * forget about devices whose DMA does not snoop. No run-time row can use it. */
 	return r;
 }
 
@@ -199,7 +206,7 @@ static int start_vcpus(struct core *core, struct err *err)
 
 	/* Up to here SIGTERM and Ctrl-C simply end us, however long a step takes. */
 	if (r == 0)
-		r = signals_init(&core->signals, &core->vm, &core->console, err);
+		r = signals_init(&core->signals, &core->vm, &core->console, &core->shutdown, err);
 	return r < 0 ? r : vcpus_start(&core->vm, core->opts.seccomp, err);
 }
 
@@ -230,7 +237,7 @@ static int seal(struct core *core, struct err *err)
 	for (unsigned i = 0; i < core->broker.n; i++)
 		events_add(events, &remotes[i].peer.event.sock.n, on_remote, &remotes[i]);
 	if (core->opts.serial == SERIAL_TTY) {
-		console_init(&core->console, &core->vm, &core->serial);
+		console_init(&core->console, &core->serial, &core->shutdown);
 		events_add(events, &core->console.fd, console_ready, &core->console);
 		events_add(events, &core->serial.room_fd, console_has_room, &core->console);
 	}
@@ -294,17 +301,56 @@ static bool start(struct core *core, struct err *err)
 		step(core, seal(core, err), "core sealed");
 }
 
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* One wait, at most ms (-1: for as long as it takes), and what came of it. */
+static void tend(struct core *core, int ms)
+{
+	ms = sooner(ms, shutdown_left_ms(&core->shutdown));
+	ms = sooner(ms, broker_tend_in_ms(&core->broker));
+	ms = sooner(ms, console_look_in_ms(&core->console));
+	events_wait(&core->events, ms);
+	shutdown_tick(&core->shutdown);
+	broker_tend(&core->broker);
+	if (console_look_in_ms(&core->console) >= 0)
+		console_look(&core->console);
+}
+
+/* No device that failed may write to memory once another kernel is there. */
+static int release_failed(struct core *core, struct err *err)
+{
+	const int64_t until = now_ms() + RELEASE_MS;
+	const char *name;
+
+	broker_release_failed(&core->broker);
+	while ((name = broker_unreleased(&core->broker)) != NULL) {
+		const int64_t left = until - now_ms();
+
+		if (core->vm.request == VM_CUT_OFF)
+			return err_set(err, -EINTR, BLAME_HOST, "the VM is to end");
+		if (left <= 0)
+			return err_set(err, -EBUSY, BLAME_HOST, "%s: the device does not close, so its "
+				"DMA may go on; reset it, or the host", name);
+		tend(core, (int)left);
+	}
+	return 0;
+}
+
 /* Everything as after power-on; helpers are kept, their devices reset. */
 static int reset(struct core *core, struct err *err)
 {
 	int r;
 
 	pci_reset(&core->pci);
-	broker_release_failed(&core->broker);
+	r = release_failed(core, err);
 	platform_reset(&core->platform);
 	if (core->opts.serial != SERIAL_OFF)
 		serial_reset(&core->serial);
-	r = vm_reset(&core->vm, err);
+	if (r == 0)
+		r = vm_reset(&core->vm, err);
 	if (r == 0)
 		r = boot_load(&core->vm.ram, &core->source, &core->entry, err);
 	if (r == 0)
@@ -312,37 +358,55 @@ static int reset(struct core *core, struct err *err)
 	return r;
 }
 
-/* Returns the exit status. */
-static int run_guest(struct core *core)
+/* Until a vCPU, a port or the operator wants something of the VM; its vCPUs are parked then. False: not
+ * all of them are, and nothing may be touched that they might be at. */
+static bool run_until_asked(struct core *core)
 {
-	struct vm *vm = &core->vm;
+	vcpus_resume(&core->vm);
+	while (core->vm.request == VM_RUN)
+		tend(core, -1);
+	return vcpus_park(&core->vm);
+}
+
+/* A guest that is to end and starts anew has ended. */
+static bool restart(struct core *core)
+{
 	struct err err = {0};
 
-	for (;;) {
-		vcpus_resume(vm);
-		while (vm->request == VM_RUN) {
-			events_wait(&core->events);
-			broker_detach_failed(&core->broker);
-		}
-		vcpus_park(vm);
-		if (vm->request == VM_POWEROFF)
-			return STATUS_OK;
-		if (vm->request == VM_FATAL) {
-			vcpus_log_faults(vm);
-			return STATUS_FAULT;
-		}
-		log_info("reset: the guest boots again");
-		if (reset(core, &err) < 0) {
-			log_error("reset: %s", err.msg);
-			return STATUS_FAULT;
-		}
+	if (core->shutdown.asked) {
+		log_info("reset: the VM was to end, and is not started anew");
+		return false;
 	}
+	log_info("reset: the guest boots again");
+	if (reset(core, &err) == 0)
+		return true;
+	if (core->vm.request != VM_CUT_OFF) {
+		log_error("reset: %s", err.msg);
+		core->vm.request = VM_FATAL;
+	}
+	return false;
+}
+
+/* Returns the exit status. */
+static int run_guest(struct core *core, bool *ret_parked)
+{
+	struct vm *vm = &core->vm;
+
+	do
+		*ret_parked = run_until_asked(core);
+	while (*ret_parked && vm->request == VM_RESET && restart(core));
+	if (vm->request == VM_FATAL)
+		vcpus_log_faults(vm);
+	return !*ret_parked || vm->request == VM_FATAL ? STATUS_FAULT
+		: vm->request == VM_CUT_OFF	       ? STATUS_CUT_OFF
+						       : STATUS_OK;
 }
 
 int main(int argc, char **argv)
 {
 	static struct core core; /* half a megabyte; zeroed is a state every part can end from */
 	struct err err = {0};
+	bool parked = true;
 	int status = STATUS_REFUSED;
 
 	core.began_us = core.step_us = now_us();
@@ -369,9 +433,11 @@ int main(int argc, char **argv)
 	} else {
 		log_info("start: the guest runs at %.2f ms",
 			(double)(core.step_us - core.began_us) / 1000);
-		status = run_guest(&core);
+		status = run_guest(&core, &parked);
 		vcpus_log_counts(&core.vm, LOG_INFO);
 	}
-	broker_stop(&core.broker);
+	/* With a vCPU that does not stop, the kernel takes everything from us; the broker sees it. */
+	if (parked)
+		broker_stop(&core.broker);
 	return status;
 }

@@ -17,6 +17,7 @@
 #include "vmm/binary.h"
 #include "vmm/opts_device.h"
 #include "vmm/opts_value.h"
+#include "vmm/shutdown.h"
 #include "vmm/kvm/vm.h"
 
 struct option {
@@ -139,6 +140,13 @@ static int set_degraded(struct opts *opts, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_shutdown_timeout(struct opts *opts, const char *value, struct err *err)
+{
+	opts->shutdown_timeout_s = 0;
+	return strcmp(value, "0") == 0 ? 0 : parse_count("--shutdown-timeout", value,
+		SHUTDOWN_TIMEOUT_MAX_S, &opts->shutdown_timeout_s, err);
+}
+
 static int set_verbose(struct opts *opts, const char *value, struct err *err)
 {
 	(void)value, (void)err;
@@ -192,6 +200,8 @@ static const struct option options[] = {
 		0, false},
 	{"--user", 0, false, "NAME|UID[:GID]", "the VM's own user; files and devices are opened\n"
 		"as root before", TEXT(user)},
+	{"--shutdown-timeout", 0, false, "SECONDS", "what the guest has to power off in after a SIGTERM\n"
+		"(default 60; 0: it is not asked)", set_shutdown_timeout, 0, false},
 	{"--allow-degraded", 0, false, NULL, "start although a layer of confinement is missing",
 		set_degraded, 0, false},
 	{"--log-file", 0, false, "FILE", "messages go there instead of standard error",
@@ -297,6 +307,7 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 		.ram = {.size = 512 * MiB, .hugepage_size = 2 * MiB},
 		.serial = SERIAL_TTY,
 		.seccomp = SECCOMP_MODE_KILL,
+		.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S,
 	};
 	int r;
 
@@ -340,7 +351,8 @@ void opts_help(void)
 	}
 	printf("\n");
 	verbs_help();
-	printf("\nSIGTERM, SIGINT: end the VM. SIGUSR1: print exits to user space, by reason.\n"
-	       "Ends with 0 when the guest powers off, 1 when it cannot be started, 2 when the guest\n"
-	       "did something it cannot go on from.\n");
+	printf("\nSIGTERM, SIGINT: press the guest's power button; once more: end the VM, as SIGQUIT does at\n"
+	       "once. SIGUSR1: print exits to user space, by reason. SIGHUP does nothing.\n"
+	       "Ends with 0 when the guest has powered off, 1 when it cannot be started, 2 when it cannot\n"
+	       "go on, 3 when it was cut off: by a second signal, after the time-out, by Ctrl-A x.\n");
 }

@@ -42,6 +42,7 @@ struct opts {
 	enum iommufd_opt iommufd;
 	enum seccomp_mode seccomp;
 	const char *log_file, *user;
+	unsigned shutdown_timeout_s;
 	unsigned verbose;
 	bool help, version, allow_degraded;
 };

@@ -7,6 +7,8 @@
  */
 #include "vmm/pause.h"
 
+#include <errno.h>
+
 #include "vmm/kvm/vcpu.h"
 
 /* The first n devices; every one is asked, the first failure is told. */
@@ -30,7 +32,10 @@ int vm_pause(struct vm *vm, struct broker *broker, struct err *err)
 	unsigned i;
 	int r = 0;
 
-	vcpus_park(vm);
+	if (!vcpus_park(vm)) {
+		vcpus_resume(vm);
+		return err_set(err, -ETIMEDOUT, BLAME_HOST, "a vCPU does not stop; the VM goes on");
+	}
 	for (i = 0; i < broker->n && r == 0; i++)
 		r = remote_suspend(&broker->remotes[i], err);
 	if (r == 0)

@@ -5,7 +5,8 @@
  *
  * Core process, with the function's lock held: at set-up the main thread, then vCPU threads. A
  * helper that is late, gone or breaks a rule is cut off: the channels are closed, which ends it,
- * every later ask fails with -EPIPE at once, and the log says which device and why, once.
+ * every later ask fails with -EPIPE at once, and the log says which device and why, once. What
+ * follows from there is peer_state.h's.
  */
 #pragma once
 
@@ -15,27 +16,27 @@
 #include "ipc/chan.h"
 #include "ipc/describe.h"
 #include "ipc/log.h"
+#include "vmm/peer_state.h"
 
 struct peer {
 	char name[64]; /* "0000:00:03.0" */
 	struct chan ask, event;
-	bool failed;   /* cut off or gone */
-	bool reported; /* and the log has said so */
-	bool announced; /* and the main thread has been woken for it */
-	bool detached; /* and the broker has been asked to end it */
-	int64_t until; /* when the access being served has taken long enough, now_ms() */
+	enum peer_state state;
+	uint64_t access_from; /* ask.waited_ms when the access being served began */
 	struct log_budget refusals; /* lines a guest can provoke: what the helper refused to do */
 };
 
 /* Takes over both sockets. */
 void peer_init(struct peer *peer, const char *name, struct fd ask, struct fd event);
 
-/* Cuts the helper off without a word: at the end, or when the broker's HelperGone will say why. */
-void peer_close(struct peer *peer);
-/* Cuts the helper off and says why; a second call says nothing. */
+bool peer_serves(const struct peer *peer);
+/* A step of its life; from the first that leads out of PEER_SERVES it is cut off. why: what the log
+ * says, should this be the step that has to be told. */
+void peer_step(struct peer *peer, enum peer_event event, const char *why);
+/* Cuts it off for a reason of ours. */
 void peer_fail(struct peer *peer, const char *why);
 
-/* Set-up. ret_device holds nothing when the helper has no device to map from. */
+/* peer_ask.c. Set-up. ret_device holds nothing when the helper has no device to map from. */
 int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
 	struct err *err);
 int ask_kick_arm(struct peer *peer, unsigned queue, int eventfd, struct err *err);
@@ -43,8 +44,8 @@ int ask_intx_arm(struct peer *peer, int trigger, int resample, struct err *err);
 int ask_run(struct peer *peer, struct err *err);
 
 /* Run time. One trapped access may take several asks, and thousands of MSI-X vectors one each: what
- * an access began with peer_begin may take in all is bounded, and a helper that uses that up is cut
- * off like one that is late. */
+ * the helper may take for all of an access begun with peer_begin is bounded, and one that uses that
+ * up is cut off like one that is late. What we and KVM do in between is not the helper's time. */
 enum { PEER_ACCESS_MS = 3000 };
 void peer_begin(struct peer *peer);
 
@@ -64,5 +65,5 @@ int ask_reset(struct peer *peer);
 int ask_suspend(struct peer *peer, struct err *err);
 int ask_resume(struct peer *peer, struct err *err);
 
-/* The event channel is readable: what the device or the host wants known is logged. */
-void peer_on_event(struct peer *peer);
+/* The event channel is readable: what the device reports is logged. True: the host wants it back. */
+bool peer_on_event(struct peer *peer);

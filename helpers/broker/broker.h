@@ -19,6 +19,9 @@
 #include "ipc/token.h"
 #include "seccomp/policy.h"
 
+/* Its number, should there be a vDPA device (nodes.c). */
+enum { BROKER_FD_NODES = 3 };
+
 enum { DEVICES_MAX = 30, RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64,
 	BAR_MAPS_MAX = PCI_BARS * REGION_RANGES };
 
@@ -39,6 +42,9 @@ struct device {
 	struct fd cgroup;              /* cgroup.procs of its helper's leaf, until Seal */
 	pid_t pid;                     /* its helper, 0: none */
 	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
+	int64_t release_until;         /* now_ms() by which its helper has to be gone; 0: it is not
+	                                * being given back */
+	int watch;                     /* of its node, 0: none */
 	unsigned n_bar_maps;           /* while the store is open */
 	struct bar_map bar_maps[BAR_MAPS_MAX];
 	struct chan chan;
@@ -75,6 +81,7 @@ struct broker {
 	struct fd memfd;
 	struct fd container;       /* type1, or */
 	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
+	struct fd nodes;           /* inotify: vDPA nodes that go */
 	uint32_t ioas;
 	bool by_address;           /* iommufd: this kernel maps no memory by file */
 	bool started, mapped, sealed;
@@ -131,7 +138,7 @@ int bar_dma_map(struct broker *broker, struct device *device, const Bulkhead__Ma
 void bar_dma_unmap(const struct broker *broker, struct device *device);
 
 /* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
-int vdpa_check(const struct broker *broker, struct device *device, struct err *err);
+int vdpa_check(struct broker *broker, struct device *device, struct err *err);
 
 /* spawn.c: joins our own leaf of the VM's cgroup and opens the helpers', for as long as there are
  * rights to. */
@@ -143,8 +150,20 @@ int spawn_helper(const struct broker *broker, struct device *device, struct fd *
 int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t size);
 /* The helper, should it still run, ends. */
 void helper_kill(const struct device *device);
-/* Kills what still runs and waits until it is gone, at most timeout_ms. */
-void helpers_stop(struct broker *broker, int timeout_ms);
+
+/* release.c: devices go back to the host. One, while the VM runs: it is closed when its helper has
+ * ended, and the core is told; in so many ms, -1 never, release_tick has something to do. */
+void release_device(struct broker *broker, unsigned index);
+void release_helper_ended(struct broker *broker, unsigned index);
+int release_left_ms(const struct broker *broker);
+void release_tick(struct broker *broker);
+/* All of them, and the DMA authority: the end. */
+void release_all(struct broker *broker);
+
+/* nodes.c: is a vDPA node still there? Before any other descriptor; at set-up; when it is readable. */
+int nodes_open(struct broker *broker, struct err *err);
+int nodes_watch(const struct broker *broker, struct device *device, struct err *err);
+void nodes_changed(struct broker *broker);
 
 /* relay.c: passes on every log line that is there. */
 void relay_lines(struct device *device);

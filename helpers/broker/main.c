@@ -6,7 +6,7 @@
  *   2. Start                checks every device; nothing is changed yet
  *   3. Attach, each         the device claimed, DMA mappings, helper; MapBar with x_p2p=on
  *   4. Seal                 memfd closed, own walls, run policy: can start and open nothing more
- *   5. serve                helpers' ends and log lines; the core's Stop
+ *   5. serve                helpers' ends and log lines; devices that go back; the core's Stop
  *   6. the end              at Stop, or when the core is gone: helpers killed, devices given back
  */
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "seccomp/confine.h"
 #include "seccomp/layers.h"
 
-enum { FD_CORE = 0, FD_EVENTS = 1, STOP_MS = 1500, REAP_MS = 1000 };
+enum { FD_CORE = 0, FD_EVENTS = 1, REAP_MS = 1000 };
 
 /* Everything that takes root's rights is open. CAP_IPC_LOCK is gone after this, so RAM for devices
  * needs the limit; should it stay too low, mapping says so. The change of credentials clears the
@@ -230,39 +230,36 @@ static int on_map_bar(struct broker *broker, struct msg *msg, struct err *err)
 	return r < 0 ? chan_refuse(&broker->core, msg, err) : chan_done(&broker->core, msg);
 }
 
-static void release(struct broker *broker)
-{
-	for (unsigned i = 0; i < broker->n_devices; i++)
-		bar_dma_unmap(broker, &broker->devices[i]);
-	helpers_stop(broker, STOP_MS);
-	dma_release(broker);
-}
-
 /* 1: the end, in good order. */
 static int on_stop(struct broker *broker, struct msg *msg)
 {
 	int r;
 
-	release(broker);
+	release_all(broker);
 	r = chan_done(&broker->core, msg);
 	return r < 0 ? r : 1;
 }
 
 /* A helper the core no longer talks to has no business with a device. That it ended is told by
  * HelperGone like any other end. */
-static int on_detach(struct broker *broker, struct msg *msg, struct err *err)
+static int on_end_helper(struct broker *broker, struct msg *msg, struct err *err)
 {
-	uint32_t index = msg->packet->detach->index;
+	uint32_t index = msg->packet->end_helper->index;
 
 	if (index >= broker->n_devices)
-		return err_set(err, -EBADMSG, BLAME_PEER, "core: Detach of no device");
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: EndHelper of no device");
 	helper_kill(&broker->devices[index]);
-	if (msg->packet->detach->release) {
-		bar_dma_unmap(broker, &broker->devices[index]);
-		dma_let_go(broker, &broker->devices[index]);
-		fd_close(&broker->devices[index].store);
-	}
-	return chan_done(&broker->core, msg);
+	return 0;
+}
+
+static int on_release(struct broker *broker, struct msg *msg, struct err *err)
+{
+	uint32_t index = msg->packet->release->index;
+
+	if (index >= broker->n_devices)
+		return err_set(err, -EBADMSG, BLAME_PEER, "core: Release of no device");
+	release_device(broker, index);
+	return 0;
 }
 
 static int on_core(struct broker *broker, struct err *err)
@@ -277,7 +274,8 @@ static int on_core(struct broker *broker, struct err *err)
 	case BULKHEAD__PACKET__BODY_ATTACH: r = on_attach(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_MAP_BAR: r = on_map_bar(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_SEAL: r = on_seal(broker, &msg, err); break;
-	case BULKHEAD__PACKET__BODY_DETACH: r = on_detach(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_END_HELPER: r = on_end_helper(broker, &msg, err); break;
+	case BULKHEAD__PACKET__BODY_RELEASE: r = on_release(broker, &msg, err); break;
 	case BULKHEAD__PACKET__BODY_STOP: r = on_stop(broker, &msg); break;
 	default: r = err_set(err, -EBADMSG, BLAME_BUG, "core: %s", msg.rule->name); break;
 	}
@@ -300,36 +298,51 @@ static void on_helper_end(struct broker *broker, unsigned index)
 	body.cause = cause;
 	if (chan_tell(&broker->events, &PACKET(HELPER_GONE, helper_gone, &body)) < 0)
 		log_warn("%s: its helper %s, and the core takes no news", device->name, cause);
+	release_helper_ended(broker, index);
+}
+
+enum { POLL_CORE, POLL_NODES, POLL_DEVICES, POLLS = POLL_DEVICES + 2 * DEVICES_MAX };
+
+static int wait_for(const struct broker *broker, struct pollfd polls[static POLLS], struct err *err)
+{
+	const int ms = release_left_ms(broker);
+	const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
+
+	polls[POLL_CORE] = (struct pollfd){.fd = broker->core.sock.n, .events = POLLIN};
+	polls[POLL_NODES] = (struct pollfd){.fd = broker->nodes.n, .events = POLLIN};
+	for (unsigned i = 0; i < broker->n_devices; i++) {
+		const struct device *device = &broker->devices[i];
+
+		polls[POLL_DEVICES + 2 * i] = (struct pollfd){.fd = device->pidfd.n, .events = POLLIN};
+		polls[POLL_DEVICES + 2 * i + 1] = (struct pollfd){.fd = device->log.n,
+			.events = POLLIN};
+	}
+	while (ppoll(polls, POLL_DEVICES + 2 * broker->n_devices, ms < 0 ? NULL : &time, NULL) < 0)
+		if (errno != EINTR)
+			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
+	return 0;
 }
 
 /* Until Stop (0) or the core is gone (-EPIPE) or breaks a rule. */
 static int serve(struct broker *broker, struct err *err)
 {
+	struct pollfd polls[POLLS];
 	int r = 0;
 
 	while (r == 0) {
-		struct pollfd polls[1 + 2 * DEVICES_MAX];
-
-		polls[0] = (struct pollfd){.fd = broker->core.sock.n, .events = POLLIN};
+		r = wait_for(broker, polls, err);
+		if (r < 0)
+			break;
 		for (unsigned i = 0; i < broker->n_devices; i++) {
-			const struct device *device = &broker->devices[i];
-
-			polls[1 + 2 * i] = (struct pollfd){.fd = device->pidfd.n,
-				.events = POLLIN};
-			polls[2 + 2 * i] = (struct pollfd){.fd = device->log.n, .events = POLLIN};
-		}
-		if (ppoll(polls, 1 + 2 * broker->n_devices, NULL, NULL) < 0) {
-			if (errno == EINTR)
-				continue;
-			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
-		}
-		for (unsigned i = 0; i < broker->n_devices; i++) {
-			if (polls[2 + 2 * i].revents)
+			if (polls[POLL_DEVICES + 2 * i + 1].revents)
 				relay_lines(&broker->devices[i]);
-			if (polls[1 + 2 * i].revents)
+			if (polls[POLL_DEVICES + 2 * i].revents)
 				on_helper_end(broker, i);
 		}
-		if (polls[0].revents)
+		release_tick(broker);
+		if (polls[POLL_NODES].revents)
+			nodes_changed(broker);
+		if (polls[POLL_CORE].revents)
 			r = on_core(broker, err);
 	}
 	return r < 0 ? r : 0;
@@ -339,7 +352,7 @@ int main(int argc, char **argv)
 {
 	static const int not_ours[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1},
-		.iommufd = {-1}};
+		.iommufd = {-1}, .nodes = {-1}};
 	struct err err = {0};
 	sigset_t ours;
 	int r;
@@ -357,7 +370,7 @@ int main(int argc, char **argv)
 	 * helpers inherit this. */
 	for (unsigned i = 0; i < sizeof(not_ours) / sizeof(not_ours[0]); i++)
 		signal(not_ours[i], SIG_IGN);
-	signal(SIGALRM, SIG_DFL); /* close_store */
+	signal(SIGALRM, SIG_DFL); /* release.c */
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
@@ -366,6 +379,8 @@ int main(int argc, char **argv)
 	/* From the first moment: pinning the RAM of a large guest takes long, and a core that is
 	 * killed meanwhile must not leave us at it. */
 	broker.parent = getppid();
+	if (r == 0)
+		r = nodes_open(&broker, &err);
 	if (r == 0)
 		r = confine_with_parent(broker.parent, &err);
 	if (r == 0 && broker.cgroup)
@@ -377,7 +392,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = serve(&broker, &err);
 	if (r < 0) {
-		release(&broker);
+		release_all(&broker);
 		if (r != -EPIPE)
 			log_error("%s", err.msg);
 	}

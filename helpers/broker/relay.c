@@ -37,7 +37,7 @@ void relay_lines(struct device *device)
 		char note[64];
 		int n;
 
-		r = frame_recv(device->log.n, &frame, 0);
+		r = frame_recv(device->log.n, &frame, &(int){0});
 		if (r < 0)
 			break;
 		frame_done(&frame);

@@ -25,7 +25,7 @@
 #include "seccomp/confine.h"
 #include "seccomp/layers.h"
 
-enum { HELPER_FD_ERROR = HELPER_FD_EVENT + 1, OUT_OF_THE_WAY = 64, CLOSE_S = 5 };
+enum { HELPER_FD_ERROR = HELPER_FD_EVENT + 1, OUT_OF_THE_WAY = 64 };
 
 /* Everything the child needs, made before there is one. */
 struct birth {
@@ -254,37 +254,4 @@ void helper_kill(const struct device *device)
 {
 	if (device->pid)
 		syscall(SYS_pidfd_send_signal, device->pidfd.n, SIGKILL, NULL, 0);
-}
-
-/* The last close of a vDPA node resets the device, and VDUSE waits for a daemon that may be gone, up
- * to its msg_timeout; only the end of this process cuts that short, and everything closes with it.
- * (PR_SET_PDEATHSIG does not end it: a core that let no signal out lets that one out neither.) */
-static void close_store(struct device *device)
-{
-	alarm(CLOSE_S);
-	fd_close(&device->store);
-	alarm(0);
-}
-
-void helpers_stop(struct broker *broker, int timeout_ms)
-{
-	int64_t deadline = now_ms() + timeout_ms;
-
-	for (unsigned i = 0; i < broker->n_devices; i++)
-		helper_kill(&broker->devices[i]);
-	for (unsigned i = 0; i < broker->n_devices; i++) {
-		struct device *device = &broker->devices[i];
-		int64_t left = deadline - now_ms();
-		char cause[64];
-
-		if (device->pid &&
-			helper_reap(device, left > 0 ? (int)left : 0, cause, sizeof(cause)) < 0)
-			log_error("%s: its helper does not end; the device stays busy until it does",
-				device->name);
-		if (device->log.n >= 0)
-			relay_lines(device);
-		fd_close(&device->log);
-		close_store(device);
-		fd_close(&device->node);
-	}
 }

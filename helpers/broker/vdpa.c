@@ -87,7 +87,7 @@ static void allow_memlock(const struct broker *broker, struct device *device)
 			strerror(errno));
 }
 
-int vdpa_check(const struct broker *broker, struct device *device, struct err *err)
+int vdpa_check(struct broker *broker, struct device *device, struct err *err)
 {
 	const char *path = device->path ? device->path : "";
 	struct stat st, opened;
@@ -113,5 +113,5 @@ int vdpa_check(const struct broker *broker, struct device *device, struct err *e
 		return err_set(err, -ESTALE, BLAME_HOST,
 			"--vdpa path=%s became another file while it was opened; start again", path);
 	allow_memlock(broker, device);
-	return 0;
+	return nodes_watch(broker, device, err);
 }

@@ -228,11 +228,11 @@ static bool is_liars(int sock)
 }
 
 int __real_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
-	int timeout_ms);
+	int *left_ms);
 int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
-	int timeout_ms);
+	int *left_ms);
 int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, unsigned n_fds,
-	int timeout_ms)
+	int *left_ms)
 {
 	if (is_liars(sock) && lie_due(STAGE_ANSWER)) {
 		honest.data = data;
@@ -246,9 +246,9 @@ int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, un
 		fds = (const int[]){other_fd};
 		n_fds = 1;
 		other_fd = -1;
-		return __real_frame_send(sock, data, len, fds, n_fds, timeout_ms);
+		return __real_frame_send(sock, data, len, fds, n_fds, left_ms);
 	}
-	return __real_frame_send(sock, data, len, fds, n_fds, timeout_ms);
+	return __real_frame_send(sock, data, len, fds, n_fds, left_ms);
 }
 
 void __real_describe_to_wire(const struct function_desc *desc, struct describe_wire *wire);

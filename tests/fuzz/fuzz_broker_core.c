@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What core and helpers may say to the broker, log lines included, and its command line. The broker's main.c is included for its serve(); host, devices and processes are
- * doubles.
+ * What core and helpers may say to the broker, log lines included, and its command line. The broker's
+ * main.c is included for its serve(); host, devices and processes are doubles.
  *
- * fuzzes: helpers/broker/main.c helpers/broker/args.c helpers/broker/relay.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: helpers/broker/args.c helpers/broker/relay.c
+ * fuzzes: helpers/broker/main.c helpers/broker/release.c helpers/broker/args.c helpers/broker/relay.c ipc/chan.c ipc/rules.c ipc/frame.c
+ * links: helpers/broker/args.c helpers/broker/relay.c helpers/broker/release.c
  * links: tests/fuzz/walls.c tests/fuzz/wire.c
  * max_len: 256
  */
@@ -95,6 +95,7 @@ int helper_reap(struct device *device, int timeout_ms, char *ret_cause, size_t s
 	(void)timeout_ms;
 	require(device->pid);
 	snprintf(ret_cause, size, "ended");
+	device->pid = 0;
 	fd_close(&device->pidfd);
 	return 0;
 }
@@ -104,13 +105,15 @@ void helper_kill(const struct device *device)
 	require(device >= broker.devices && device < broker.devices + DEVICES);
 }
 
-void helpers_stop(struct broker *b, int timeout_ms)
+int nodes_open(struct broker *b, struct err *err)
 {
-	(void)timeout_ms;
-	for (unsigned i = 0; i < DEVICES; i++) {
-		fd_close(&b->devices[i].store);
-		fd_close(&b->devices[i].node);
-	}
+	(void)b, (void)err;
+	return 0;
+}
+
+void nodes_changed(struct broker *b)
+{
+	require(b == &broker);
 }
 
 static bool next(void)
@@ -184,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	parse_words();
 	begin();
 	if (serve(&broker, &err) < 0)
-		release(&broker);
+		release_all(&broker);
 	fd_close(&broker.memfd);
 	wire_end();
 	return 0;

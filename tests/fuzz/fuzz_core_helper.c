@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a helper may say to the core: answers to every ask of vmm/peer.c, and events.
+ * What a helper may say to the core: answers to every ask of vmm/peer_ask.c, and events.
  *
- * fuzzes: vmm/peer.c ipc/describe.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: vmm/peer.c tests/fuzz/wire.c
+ * fuzzes: vmm/peer.c vmm/peer_ask.c ipc/describe.c ipc/chan.c ipc/rules.c ipc/frame.c
+ * links: vmm/peer.c vmm/peer_ask.c vmm/peer_state.c tests/fuzz/wire.c
  * max_len: 448
  */
 #include "tests/fuzz/wire.h"
@@ -87,17 +87,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	peer_init(&peer, "0000:00:03.0", (struct fd){ASK}, (struct fd){EVENT});
 	while (input_left(&in)) {
 		unsigned op = (unsigned)take(&in, 1);
-		bool failed = peer.failed, broken = peer.ask.broken;
+		bool failed = !peer_serves(&peer);
 		int r;
 
 		if (op & 0x80)
 			wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
 		peer_begin(&peer);
 		r = one(op & 0x1f, &err);
-		require(!(failed || broken) || r < 0 || (op & 0x1f) % 17 == 16);
+		require(!failed || r < 0 || (op & 0x1f) % 17 == 16);
 		wire.send_error = 0;
 	}
-	peer_close(&peer);
+	peer_step(&peer, PEER_GIVEN_BACK, NULL);
 	wire_end();
 	return 0;
 }

@@ -8,7 +8,8 @@
  *
  * fuzzes: vmm/pci/pci.c vmm/pci/msi.c vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c
  * fuzzes: vmm/pci/remote_rom.c
- * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_life.c
+ * links: vmm/pci/remote_map.c vmm/pci/remote_rom.c vmm/peer.c vmm/peer_state.c vmm/kvm/gate.c
  * links: vmm/boot/image.c
  * links: vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c tests/fuzz/kvm.c
  */
@@ -44,8 +45,9 @@ static int outcome(struct peer *p)
 {
 	unsigned code = (unsigned)take(&in, 1);
 
-	p->failed = p->failed || code == 0xff;
-	return p->failed ? -EPIPE : code > 0xf0 ? -EIO : 0;
+	if (code == 0xff)
+		peer_step(p, PEER_HANGS_UP, NULL);
+	return !peer_serves(p) ? -EPIPE : code > 0xf0 ? -EIO : 0;
 }
 
 int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
@@ -156,25 +158,14 @@ int ask_reset(struct peer *p)
 	return outcome(p);
 }
 
-void peer_begin(struct peer *p)
+bool peer_on_event(struct peer *p)
 {
-	(void)p;
+	return outcome(p) == 0;
 }
 
-void peer_close(struct peer *p)
+void kvm_vfio_del(struct kvm_vfio *list, int place)
 {
-	p->failed = true;
-}
-
-void peer_fail(struct peer *p, const char *why)
-{
-	(void)why;
-	p->failed = true;
-}
-
-void peer_on_event(struct peer *p)
-{
-	outcome(p);
+	(void)list, (void)place;
 }
 
 static void put_cap(struct function_desc *d, unsigned at, unsigned id, unsigned next)
@@ -225,10 +216,10 @@ static void make_machine(void)
 	vm.ram.layout.mmio64_end = 0xfd00000000ull;
 	require(pci_init(&pci, &vm, &err) == 0);
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
-		struct peer peer = {.name = "device"};
+		struct peer peer = {.name = "device", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 
 		/* remote_create asks before anything else is set. */
-		require(remote_create(&fns[i], &peer, &vm, &pci, &(struct device_opt){0}, &err) == 0);
+		require(remote_create(&fns[i], &peer, -1, &vm, &pci, &(struct device_opt){0}, &err) == 0);
 	}
 }
 
@@ -236,7 +227,7 @@ static void begin(void)
 {
 	static bool made;
 
-	if (made && !fns[0].peer.failed && !fns[1].peer.failed)
+	if (made && peer_serves(&fns[0].peer) && peer_serves(&fns[1].peer))
 		return;
 	if (!made) {
 		make_descs();
@@ -291,6 +282,16 @@ static void at_config(unsigned which, unsigned op)
 	}
 }
 
+/* What the main thread does for a helper that ended, or a device that the host wants. */
+static void tend(struct remote *fn, bool wanted)
+{
+	if (wanted && peer_serves(&fn->peer))
+		remote_take(fn);
+	remote_to_be_ended(fn);
+	if (remote_state(fn) != PEER_SERVES && remote_to_be_released(fn))
+		remote_released(fn);
+}
+
 static void one(void)
 {
 	unsigned op = (unsigned)take(&in, 1), which = op >> 7;
@@ -309,7 +310,7 @@ static void one(void)
 		case 3: remote_suspend(fn, &err); break;
 		case 4: remote_resume(fn, &err); break;
 		case 5: remote_on_event(fn); break;
-		case 6: remote_wants_detach(fn); break;
+		case 6: tend(fn, op >> 3 & 1); break;
 		default: guest_access(take(&in, 1) & 1 ? &vm.pio : &vm.mmio, take(&in, 5), 4, op & 8);
 		}
 	}

@@ -2,7 +2,7 @@
  *
  * The ports of the platform: ACPI's fixed registers, i8042, port 92, CF8, CF9 and CFC with the host
  * bridge behind them, and every port that is nobody's. A reset or the end is asked for by exactly
- * the writes that mean it.
+ * the writes that mean it; the SCI is up while the power button was pressed and is enabled.
  *
  * fuzzes: vmm/platform/platform.c
  * links: vmm/platform/platform.c vmm/pci/pci.c vmm/pci/bus.c
@@ -15,12 +15,28 @@
 static struct vm vm;
 static struct pci pci;
 static struct platform platform;
-static int asked;
+static int asked, sci;
 
 void vm_ask(struct vm *which, enum vm_request request)
 {
 	require(which == &vm && asked == VM_RUN);
 	asked = (int)request;
+}
+
+int irq_line(struct irq *irq, uint32_t gsi, int level)
+{
+	require(irq == &vm.irq && gsi == SCI_IRQ);
+	sci = level;
+	return 0;
+}
+
+static void check_sci(void)
+{
+	uint16_t status, enable;
+
+	require(bus_read(&vm.pio, PM1A_EVT_PORT, (uint8_t *)&status, 2));
+	require(bus_read(&vm.pio, PM1A_EVT_PORT + 2, (uint8_t *)&enable, 2));
+	require((status & ~0x100) == 0 && sci == ((status & enable) != 0));
 }
 
 /* What a write to this port asks of the machine. */
@@ -46,19 +62,21 @@ static void one(struct input *in)
 	uint64_t value = 0;
 	uint8_t data[8] = {0};
 
+	if (op & 0x20)
+		platform_press_power(&platform);
 	if (op & 0x10) {
 		value = take(in, size);
 		memcpy(data, &value, sizeof(data));
 		bus_write(&vm.pio, port, data, size);
 		require(asked == meant(port, size, value));
 		asked = VM_RUN;
+		check_sci();
 		return;
 	}
 	if (!bus_read(&vm.pio, port, data, size))
 		for (unsigned i = 0; i < size; i++)
 			require(data[i] == 0xff);
-	if (port == PM1A_EVT_PORT && size == 4)
-		require(data[0] == 0 && data[1] == 0);
+	check_sci();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

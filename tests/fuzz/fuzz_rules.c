@@ -125,13 +125,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	wire_begin(next);
 	chan_init(&chan, (struct fd){SOCK}, pairs[pair][0], pairs[pair][1], "peer");
 	while (input_left(&in)) {
-		bool broken = chan.broken;
+		bool closed = !chan_is_open(&chan);
 		enum phase phase = chan.phase;
 		unsigned sent = wire.sent;
 		int r = one((unsigned)take(&in, 1));
 
-		require(chan.phase >= phase && (chan.broken || !broken));
-		require(!broken || (r < 0 && wire.sent == sent));
+		require(chan.phase >= phase && !(closed && chan_is_open(&chan)));
+		require(!closed || (r < 0 && wire.sent == sent));
 	}
 	wire_end();
 	return 0;

@@ -246,3 +246,14 @@ static inline void finish(int want)
 }
 
 static const uint8_t says_hi[] = {OUTB(0x3f8, 'h'), OUTB(0x3f8, 'i'), POWEROFF};
+/* sti-less hlt: until somebody ends it */
+static const uint8_t __attribute__((unused)) sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
+/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q'; with an interrupt for each, untaken */
+static const uint8_t __attribute__((unused)) echoes[] = {
+	OUTB(0x3f9, 0x01),
+	OUTB(0x3f8, '!'),
+	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
+	0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,		      /* mov dx, data; in; out */
+	0x3c, 'q', 0x75, 0xed,				      /* cmp al, 'q'; jne */
+	POWEROFF,
+};

@@ -8,9 +8,6 @@
 
 #include "tests/kvm/process.h"
 
-/* sti-less hlt: until somebody ends it */
-static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
-
 /* A host without Landlock in lsm=. */
 static void no_landlock(void)
 {
@@ -45,7 +42,7 @@ Test(layers, degraded_every_process_says_what_it_lacks, .init = needs_a_vm, .tim
 	start("--null --allow-degraded", -1, 0);
 	read_until(run.out_text, "!");
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		cr_expect(strstr(run.err_text, lines[i]), "no «%s»: %s", lines[i], run.err_text);
 }
@@ -122,7 +119,7 @@ Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .ti
 	cr_expect_eq(count("  ok        binary "), 4, "%s", report.text);
 	cr_expect_eq(count("  ok        dumpable "), 4, "%s", report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 /* One byte more in one helper, and it runs like the other. */
@@ -145,7 +142,7 @@ Test(audit, a_binary_that_was_not_built_with_it_is_named, .init = needs_an_audit
 	cr_expect_eq(count("  WEAK "), 1, "%s", report.text);
 	cr_expect_eq(count(", sha256 "), 2, "%s", report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 	snprintf(command, sizeof(command), "rm -r %s", copies);
 	cr_assert_eq(system(command), 0);
 }
@@ -183,7 +180,7 @@ Test(audit, code_that_was_changed_is_named, .init = needs_an_audit, .timeout = 6
 	cr_expect(strstr(report.text, "the code at "), "%s", report.text);
 	cr_expect_eq(count("  WEAK "), 1, "%s", report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 Test(audit, filters_that_stop_nothing_are_named, .init = needs_an_audit, .timeout = 60)
@@ -195,7 +192,7 @@ Test(audit, filters_that_stop_nothing_are_named, .init = needs_an_audit, .timeou
 	cr_expect(strstr(report.text, "(vcpu0): no filter at all"), "%s", report.text);
 	cr_expect(strstr(report.text, "(bulkhead-null): no filter at all"), "%s", report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 Test(audit, without_rights_it_cannot_tell, .init = needs_an_audit, .timeout = 60)
@@ -207,7 +204,7 @@ Test(audit, without_rights_it_cannot_tell, .init = needs_an_audit, .timeout = 60
 	cr_expect(!strstr(report.text, "WEAK") && strstr(report.text, "unknown"), "%s",
 		report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)
@@ -223,7 +220,7 @@ Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)
 	cr_expect(strstr(report.text, "uid 64321, gid 64322"), "%s", report.text);
 	cr_expect(!strstr(report.text, "root outside"), "%s", report.text);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 Test(audit, only_a_core_can_be_audited, .init = needs_an_audit, .timeout = 60)

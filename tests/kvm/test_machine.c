@@ -2,7 +2,7 @@
  *
  * The KVM machine with guests of a few instructions: ports, MMIO, power, reset, SMP, interrupts.
  *
- * links: vmm/kvm/vm.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kvm_vfio.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -260,11 +260,12 @@ Test(machine, gsis_and_routes_have_bounds)
 
 static int bar_slot, bar_faults;
 
-static bool drop_slot(void *opaque)
+static bool drop_slot(void *opaque, unsigned *suspect)
 {
 	bool was = bar_slot >= 0;
 
 	bar_faults++;
+	++*suspect;
 	vm_slot_del(opaque, bar_slot);
 	bar_slot = -1;
 	return was;
@@ -337,7 +338,7 @@ Test(machine, parks_and_resumes)
 		struct timespec pause = {.tv_nsec = (long)(i * 7919 % 100000)};
 
 		nanosleep(&pause, NULL);
-		vcpus_park(&m->vm);
+		cr_assert(vcpus_park(&m->vm));
 		parked = *guest_word(m, DATA);
 		nanosleep(&pause, NULL);
 		cr_assert(*guest_word(m, DATA) == parked, "it runs while parked");

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,22 +20,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "tests/kvm/process.h"
-
-/* sti-less hlt: until somebody ends it */
-static const uint8_t sleeps[] = {OUTB(0x3f8, '!'), 0xf4, 0xeb, 0xfd};
-/* in al, LSR; test al, 1; jz; in al, dx: echo until 'q'; with an interrupt for each, untaken */
-static const uint8_t echoes[] = {
-	OUTB(0x3f9, 0x01),
-	OUTB(0x3f8, '!'),
-	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
-	0x66, 0xba, 0xf8, 0x03, 0xec, 0xee,		      /* mov dx, data; in; out */
-	0x3c, 'q', 0x75, 0xed,				      /* cmp al, 'q'; jne */
-	POWEROFF,
-};
 
 Test(process, boots_and_powers_off, .init = needs_a_vm, .timeout = 60)
 {
@@ -127,36 +113,6 @@ Test(process, serial_file_null_and_off, .init = needs_a_vm, .timeout = 60)
 	cr_expect(run.out_len == 0);
 }
 
-Test(process, sigterm_ends_it_in_order, .init = needs_a_vm, .timeout = 60)
-{
-	make_kernel(sleeps, sizeof(sleeps));
-	start("--null --cpus boot=2", -1, 0);
-	read_until(run.out_text, "!");
-	kill(run.pid, SIGUSR1);
-	read_until(run.err_text, "vcpu1: ");
-	kill(run.pid, SIGTERM);
-	finish(0);
-}
-
-static void block_everything(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-}
-
-/* A blocked signal stays blocked across exec, the one that kicks vCPUs too. */
-Test(process, sigterm_ends_it_whoever_blocked_what, .init = needs_a_vm, .timeout = 60)
-{
-	make_kernel(sleeps, sizeof(sleeps));
-	before_exec = block_everything;
-	start("--null", -1, 0);
-	read_until(run.out_text, "!");
-	kill(run.pid, SIGTERM);
-	finish(0);
-}
-
 static void leak_and_close(void)
 {
 	close(0);
@@ -192,7 +148,7 @@ Test(process, holds_no_descriptor_it_was_not_given, .init = needs_a_vm, .timeout
 		cr_expect(!strstr(name, "etc") && !strstr(name, "full"), "%d is %s", fd, name);
 	}
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 Test(process, sigkill_leaves_nobody, .init = needs_a_vm, .timeout = 60)
@@ -255,7 +211,7 @@ Test(process, every_thread_is_confined, .init = needs_a_vm, .timeout = 60)
 	}
 	closedir(dir);
 	kill(run.pid, SIGTERM);
-	finish(0);
+	finish(3);
 }
 
 /* Files are opened as root; after that core, broker and helper are somebody else's. */
@@ -276,93 +232,7 @@ Test(process, becomes_the_user_it_is_given, .init = needs_a_vm, .timeout = 60)
 	cr_expect(strstr(run.err_text, "bulkhead-broker: confine: user: uid 64321"), "%s",
 		run.err_text);
 	kill(run.pid, SIGTERM);
-	finish(0);
-}
-
-static bool is_raw(int tty)
-{
-	struct termios t;
-
-	cr_assert(tcgetattr(tty, &t) == 0);
-	return !(t.c_lflag & (ICANON | ECHO | ISIG));
-}
-
-static void start_on_terminal(const uint8_t *code, size_t len, int *ret_master, int *ret_slave)
-{
-	char seen[16] = "";
-
-	cr_assert(openpty(ret_master, ret_slave, NULL, NULL, NULL) == 0);
-	make_kernel(code, len);
-	start("", *ret_slave, 0);
-	cr_assert(!is_raw(*ret_slave));
-	for (size_t n = 0; !strchr(seen, '!');)
-		n += (size_t)read(*ret_master, seen + n, sizeof(seen) - 1 - n);
-	cr_expect(is_raw(*ret_slave));
-}
-
-Test(process, terminal_is_given_back_after_poweroff, .init = needs_a_vm, .timeout = 60)
-{
-	int master, slave;
-
-	start_on_terminal(echoes, sizeof(echoes), &master, &slave);
-	/* Ctrl-C and Ctrl-A Ctrl-A reach the guest. */
-	cr_assert(write(master, "\x03\x01\x01q", 4) == 4);
-	finish(0);
-	cr_expect(!is_raw(slave));
-}
-
-Test(process, terminal_is_given_back_after_ctrl_a_x, .init = needs_a_vm, .timeout = 60)
-{
-	int master, slave;
-
-	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
-	cr_assert(write(master, "xx\x01x", 4) == 4);
-	finish(0);
-	cr_expect(!is_raw(slave));
-}
-
-/* The guest never reads a key, so they pile up; the way out still works. */
-Test(process, ctrl_a_x_works_when_no_key_is_read, .init = needs_a_vm, .timeout = 60)
-{
-	int master, slave;
-
-	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
-	for (unsigned i = 0; i < 200; i++)
-		cr_assert(write(master, "k", 1) == 1);
-	usleep(100000);
-	cr_assert(write(master, "\x01x", 2) == 2);
-	finish(0);
-}
-
-Test(process, terminal_is_given_back_after_signals, .init = needs_a_vm, .timeout = 60)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-
-	for (unsigned i = 0; i < 4; i++) {
-		int master, slave;
-
-		strcpy(strrchr(kernel, '-'), "-XXXXXX");
-		start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
-		kill(run.pid, signals[i]);
-		finish(0);
-		cr_expect(!is_raw(slave), "after signal %d", signals[i]);
-		close(master);
-		close(slave);
-	}
-}
-
-Test(process, terminal_is_given_back_after_a_fault, .init = needs_a_vm, .timeout = 60)
-{
-	int master, slave;
-
-	start_on_terminal(sleeps, sizeof(sleeps), &master, &slave);
-	syscall(SYS_tgkill, run.pid, run.pid, SIGSEGV); /* its main thread's */
-	read_until(NULL, NULL);
-	waitpid(run.pid, &run.status, 0);
-	cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == SIGSEGV);
-	cr_expect(!is_raw(slave));
-	keep_report();
-	unlink(kernel);
+	finish(3);
 }
 
 Test(process, a_guest_that_breaks_itself_is_status_2, .init = needs_a_vm, .timeout = 60)
@@ -374,6 +244,28 @@ Test(process, a_guest_that_breaks_itself_is_status_2, .init = needs_a_vm, .timeo
 	finish(2);
 	cr_expect(strstr(run.err_text, "vcpu0: the guest cannot go on"));
 	cr_expect(strstr(run.err_text, "rip 0010:d0000000"), "%s", run.err_text);
+}
+
+/* As `make install PREFIX=…` lays them out, in a folder that no build knew of. */
+Test(process, an_installed_one_finds_its_helpers, .init = needs_a_vm, .timeout = 60)
+{
+	char top[] = "/tmp/bulkhead-installed-XXXXXX", path[PATH_MAX], bin[64];
+	char command[3 * PATH_MAX];
+
+	cr_assert(mkdtemp(top) && chmod(top, 0755) == 0);
+	binary(path);
+	*strrchr(path, '/') = '\0';
+	snprintf(command, sizeof(command), "cd %s && mkdir -p bin libexec/bulkhead && cp %s/bulkhead "
+		"bin && cp %s/bulkhead-* libexec/bulkhead", top, path, path);
+	cr_assert_eq(system(command), 0);
+	snprintf(bin, sizeof(bin), "%s/bin", top);
+	folder = bin;
+	make_kernel(says_hi, sizeof(says_hi));
+	start("--null", -1, 0);
+	finish(0);
+	cr_expect(strcmp(run.out_text, "hi") == 0, "%s", run.err_text);
+	snprintf(command, sizeof(command), "rm -r %s", top);
+	cr_assert_eq(system(command), 0);
 }
 
 Test(process, refusals_are_one_line_and_status_1)

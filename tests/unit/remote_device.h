@@ -69,7 +69,7 @@ int ask_run(struct peer *p, struct err *e)
 int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *ret)
 {
 	*ret = ~0u;
-	if (p->failed)
+	if (!peer_serves(p))
 		return -EPIPE;
 	*ret = 0;
 	memcpy(ret, device_config + offset, size);
@@ -78,7 +78,8 @@ int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *re
 
 int ask_config_write(struct peer *p, unsigned offset, unsigned size, uint32_t value)
 {
-	(void)p;
+	if (!peer_serves(p))
+		return -EPIPE;
 	traced("cfg%x/%u=%x ", offset, size, value);
 	memcpy(device_config + offset, &value, size);
 	return 0;
@@ -135,25 +136,15 @@ int ask_reset(struct peer *p)
 	return refuse_reset ? -EIO : 0;
 }
 
-void peer_begin(struct peer *p)
+bool peer_on_event(struct peer *p)
 {
 	(void)p;
+	return false;
 }
 
-void peer_close(struct peer *p)
+void kvm_vfio_del(struct kvm_vfio *list, int place)
 {
-	p->failed = true;
-}
-
-void peer_fail(struct peer *p, const char *why)
-{
-	(void)why;
-	p->failed = true;
-}
-
-void peer_on_event(struct peer *p)
-{
-	(void)p;
+	(void)list, (void)place;
 }
 
 static uint8_t *last_host;
@@ -284,7 +275,7 @@ static void describe(void)
 static void setup(void)
 {
 	struct err err = {0};
-	struct peer peer = {.name = "0000:00:03.0"};
+	struct peer peer = {.name = "0000:00:03.0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 
 	describe();
 	device_fd = memfd_create("bar", 0);
@@ -294,7 +285,7 @@ static void setup(void)
 	bus_init(&vm.mmio);
 	bus_init(&vm.pio);
 	cr_assert_eq(pci_init(&pci, &vm, &err), 0);
-	cr_assert_eq(remote_create(&fn, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&fn, &peer, -1, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	trace[0] = '\0';
 }
 

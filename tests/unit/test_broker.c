@@ -335,13 +335,73 @@ Test(broker, a_killed_helper_is_told)
 	stop(&core);
 }
 
+static void tell(struct core *core, Bulkhead__Packet *packet)
+{
+	cr_assert_eq(chan_tell(&core->ask, packet), 0);
+}
+
+Test(broker, a_helper_is_ended_when_the_core_says_so)
+{
+	Bulkhead__EndHelper end = BULKHEAD__END_HELPER__INIT;
+	struct core core;
+	uint64_t value;
+
+	bring_up(&core);
+	tell(&core, &PACKET(END_HELPER, end_helper, &end));
+	cr_assert_eq(chan_recv(&core.events, &msg, 2000, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_HELPER_GONE);
+	cr_assert_eq(msg.packet->helper_gone->index, 0);
+	msg_done(&msg);
+	cr_assert_eq(config_read(&core, 1, 0, 4, &value), 0, "the other one lives");
+	stop(&core);
+}
+
+/* A device is closed, and said to be, when nobody has it any more: its helper is gone by then. */
+Test(broker, a_device_is_released_after_its_helper)
+{
+	Bulkhead__Release release = BULKHEAD__RELEASE__INIT;
+	struct core core;
+	uint64_t value;
+	pid_t helper;
+
+	bring_up(&core);
+	helper = helper_pid(&core, 0);
+	kill(helper, SIGSTOP);
+	tell(&core, &PACKET(RELEASE, release, &release));
+	cr_assert_eq(chan_recv(&core.events, &msg, 2000, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_HELPER_GONE);
+	msg_done(&msg);
+	cr_assert_eq(chan_recv(&core.events, &msg, 2000, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_RELEASED);
+	cr_assert(msg.packet->released->index == 0 && !msg.packet->released->held);
+	msg_done(&msg);
+	cr_assert(kill(helper, 0) < 0, "it is still there");
+	cr_assert_eq(config_read(&core, 1, 0, 4, &value), 0, "the other one lives");
+	/* Once more is answered once more, and does no harm. */
+	tell(&core, &PACKET(RELEASE, release, &release));
+	cr_assert_eq(chan_recv(&core.events, &msg, 2000, &err), 0, "%s", err.msg);
+	msg_done(&msg);
+	stop(&core);
+}
+
+Test(broker, no_such_device_to_release_ends_it)
+{
+	Bulkhead__Release release = BULKHEAD__RELEASE__INIT;
+	struct core core;
+
+	bring_up(&core);
+	release.index = DEVICES;
+	tell(&core, &PACKET(RELEASE, release, &release));
+	expect_gone(&core);
+}
+
 Test(broker, a_breach_ends_the_helper)
 {
 	struct core core;
 	uint64_t value;
 
 	bring_up(&core);
-	cr_assert_eq(frame_send(core.device[0].sock.n, "garbage", 7, NULL, 0, 100), 0);
+	cr_assert_eq(frame_send(core.device[0].sock.n, "garbage", 7, NULL, 0, &(int){100}), 0);
 	cr_assert_eq(chan_recv(&core.events, &msg, 2000, &err), 0, "%s", err.msg);
 	cr_assert_eq(msg.packet->helper_gone->index, 0);
 	cr_assert_str_eq(msg.packet->helper_gone->cause, "exited with status 1");

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/pause.h"
 #include "vmm/kvm/vcpu.h"
+#include "vmm/pause.h"
 
 static char trace[256];
 static int refuses = -1; /* the device that will neither suspend nor resume */
@@ -27,10 +27,13 @@ static void traced(const char *what, long n)
 		snprintf(trace + at, sizeof(trace) - at, "%s%ld ", what, n);
 }
 
-void vcpus_park(struct vm *v)
+static bool stuck;
+
+bool vcpus_park(struct vm *v)
 {
 	(void)v;
 	traced("park", -1);
+	return !stuck;
 }
 
 void vcpus_resume(struct vm *v)
@@ -105,4 +108,13 @@ Test(pause, without_devices)
 	cr_assert_eq(vm_pause(&vm, &broker, &err), 0);
 	cr_assert_eq(vm_resume(&vm, &broker, &err), 0);
 	cr_assert_str_eq(trace, "park run ");
+}
+
+Test(pause, a_vcpu_that_does_not_stop)
+{
+	struct err err = {0};
+
+	stuck = true;
+	cr_assert_eq(vm_pause(&vm, &broker, &err), -ETIMEDOUT);
+	cr_assert_str_eq(trace, "park run ", "devices are left alone");
 }

@@ -9,12 +9,19 @@
 
 static struct vm vm;
 static struct platform platform;
-static int asked = -1;
+static int asked = -1, sci = -1;
 
 void vm_ask(struct vm *which, enum vm_request request)
 {
 	cr_expect(which == &vm);
 	asked = request;
+}
+
+int irq_line(struct irq *irq, uint32_t gsi, int level)
+{
+	cr_expect(irq == &vm.irq && gsi == SCI_IRQ);
+	sci = level;
+	return 0;
 }
 
 static void make(void)
@@ -54,7 +61,7 @@ Test(platform, s5_powers_off_and_nothing_else_does, .init = make)
 	cr_expect(in(PM1A_CNT_PORT, 2) == 1, "SCI_EN, and SLP_EN reads 0");
 }
 
-Test(platform, enable_bits_are_kept_and_status_is_never_set, .init = make)
+Test(platform, enable_bits_are_kept_and_no_write_sets_status, .init = make)
 {
 	out(PM1A_EVT_PORT + 2, 0xffff, 2);
 	cr_expect(in(PM1A_EVT_PORT + 2, 2) == 0x4721);
@@ -67,6 +74,35 @@ Test(platform, enable_bits_are_kept_and_status_is_never_set, .init = make)
 	cr_expect(in(PM1A_EVT_PORT, 4) == 0x01000000, "status only");
 	platform_reset(&platform);
 	cr_expect(in(PM1A_EVT_PORT, 4) == 0);
+}
+
+enum { BUTTON = 0x100 };
+
+Test(platform, the_power_button_is_a_level_until_it_is_cleared, .init = make)
+{
+	out(PM1A_EVT_PORT + 2, BUTTON, 2);
+	cr_expect(sci == 0);
+	cr_expect(platform_press_power(&platform));
+	cr_expect(sci == 1 && in(PM1A_EVT_PORT, 2) == BUTTON);
+	out(PM1A_EVT_PORT, (uint32_t)~BUTTON & 0xffff, 2);
+	cr_expect(sci == 1, "other bits clear nothing of it");
+	out(PM1A_EVT_PORT, BUTTON, 2);
+	cr_expect(sci == 0 && in(PM1A_EVT_PORT, 2) == 0, "a one clears");
+	cr_expect(platform_press_power(&platform));
+	out(PM1A_EVT_PORT, (uint32_t)BUTTON << 16 | BUTTON, 4);
+	cr_expect(sci == 0, "as both registers at once, too");
+}
+
+Test(platform, a_guest_that_does_not_listen_finds_the_event_later, .init = make)
+{
+	cr_expect(!platform_press_power(&platform));
+	cr_expect(sci == 0 && in(PM1A_EVT_PORT, 2) == BUTTON);
+	out(PM1A_EVT_PORT + 2, BUTTON, 2);
+	cr_expect(sci == 1);
+	out(PM1A_EVT_PORT + 2, 0, 2);
+	cr_expect(sci == 0);
+	platform_reset(&platform);
+	cr_expect(in(PM1A_EVT_PORT, 4) == 0 && sci == 0);
 }
 
 Test(platform, resets, .init = make)

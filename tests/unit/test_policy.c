@@ -227,7 +227,7 @@ Test(policy, run_policies_stay_small)
 	cr_expect_leq(count_calls(&policy_vcpu_run, false), 14);
 	cr_expect_leq(count_calls(&policy_vcpu_run, true), 6);
 	cr_expect_leq(count_calls(&policy_core_run, false), 30);
-	cr_expect_leq(count_calls(&policy_core_run, true), 16);
+	cr_expect_leq(count_calls(&policy_core_run, true), 17);
 	cr_expect_leq(count_calls(&policy_vfio_run, false), 16);
 	cr_expect_leq(count_calls(&policy_vfio_run, true), 4);
 	cr_expect_leq(count_calls(&policy_vdpa_run, false), 18);

@@ -3,13 +3,18 @@
  * Faulting guest RAM in by threads: all of it is there afterwards, an odd end included, or it is said
  * why not; no thread is left behind.
  *
- * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/pci/layout.c
+ * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/pci/layout.c seccomp/core.c
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "seccomp/policy.h"
 #include "vmm/kvm/populate.h"
 
 static struct err err;
@@ -68,4 +73,36 @@ Test(populate, cannot)
 	cr_expect_eq(threads(), before);
 	ram.layout.ram_size -= 32 * MiB;
 	ram_done(&ram);
+}
+
+/* No child inherits guest RAM: it makes its own. */
+static void __attribute__((noreturn)) populate_confined(void)
+{
+	struct ram ram = make(1024 * MiB);
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		policy_enter(&policy_core_setup, SECCOMP_MODE_KILL, false, &err) < 0)
+		_exit(2);
+	_exit(populate(&ram, &err) == 0 ? 0 : 1);
+}
+
+/* The main thread waits with a time-out; once it was stopped, the kernel has it go on by another call
+ * (restart_syscall), which the policy must know. */
+Test(populate, goes_on_after_a_stop, .timeout = 60)
+{
+	pid_t child = fork();
+	unsigned stops = 0;
+	int status = 0;
+
+	if (child == 0)
+		populate_confined();
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		usleep(10000);
+		kill(child, SIGSTOP);
+		usleep(1000);
+		kill(child, SIGCONT);
+		stops++;
+	}
+	cr_expect_gt(stops, 3u, "it was over too soon to be stopped");
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
 }

@@ -3,7 +3,8 @@
  * A remote function against a recorded helper and a recorded KVM: config space, BAR placement and
  * relocation, memslots, and the order in which memory and device are told.
  *
- * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c vmm/boot/image.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_life.c
+ * links: vmm/pci/remote_map.c vmm/pci/remote_rom.c vmm/peer.c vmm/peer_state.c vmm/kvm/gate.c vmm/boot/image.c
  * links: ipc/describe.c vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c
  */
 #include "tests/unit/remote_device.h"
@@ -118,7 +119,7 @@ Test(remote, flr_that_fails_fails_the_device)
 	cfg(0x04, 2, 6);
 	refuse_reset = true;
 	cfg(EXP + 8, 2, 0x8000);
-	cr_assert(fn.peer.failed);
+	cr_assert(!peer_serves(&fn.peer));
 	cr_assert_eq(cfg_get(0, 4), ~0u);
 }
 
@@ -182,7 +183,7 @@ Test(remote, vm_reset_puts_everything_back)
 	bus_write(&vm.mmio, 0x8000102000ull + 12, (uint8_t *)&unmask, 4);
 	trace[0] = '\0';
 	pci_reset(&pci);
-	expect("-8000100000 off msix0 free reset cfg4/2=0 ");
+	expect("-8000100000 off msix0 free cfg4/2=0 reset cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0x80u);
 	cr_assert_eq(cfg_get(MSIX + 2, 2), 64u);
@@ -195,8 +196,8 @@ Test(remote, a_device_that_is_not_reset_does_not_see_the_next_kernel)
 	trace[0] = '\0';
 	refuse_reset = true;
 	pci_reset(&pci);
-	expect("-8000000000 reset vm0 ");
-	cr_assert(fn.peer.failed);
+	expect("-8000000000 cfg4/2=0 reset vm0 ");
+	cr_assert(!peer_serves(&fn.peer));
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		cr_assert_null(fn.bars[i].host[0]);
 	cr_assert_eq(cfg_get(0x04, 2), 0xffff);
@@ -244,11 +245,11 @@ Test(remote, a_failed_helper_reads_all_ones_and_drops_writes)
 Test(remote, two_bars_at_one_address_do_not_fight)
 {
 	static struct remote second;
-	struct peer peer = {.name = "0000:00:04.0"};
+	struct peer peer = {.name = "0000:00:04.0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 	struct err err = {0};
 	uint32_t command = 2, low = 0;
 
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&second, &peer, -1, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	cfg(0x04, 2, 2);
 	bus_write(&vm.mmio, ECAM_BASE + 2 * ECAM_FN + 0x10, (uint8_t *)&low, 4);
 	trace[0] = '\0';
@@ -284,7 +285,7 @@ Test(remote, cf9_resets_and_does_not_touch_cf8)
 /* A virtio device: BAR0 32 KiB, all trapped; BAR2 8 KiB, a doorbell a page, three of them. */
 static void make_virtio(struct remote *virtio, bool pages)
 {
-	struct peer peer = {.name = "vhost-vdpa-0"};
+	struct peer peer = {.name = "vhost-vdpa-0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 	struct err err = {0};
 
 	memset(&desc, 0, sizeof(desc));
@@ -300,7 +301,7 @@ static void make_virtio(struct remote *virtio, bool pages)
 		desc.regions[2].ranges[0].size = 0x2000;
 	}
 	desc.doorbells = (struct doorbell_desc){.count = 3, .bar = 2, .stride = 4096};
-	cr_assert_eq(remote_create(virtio, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(virtio, &peer, -1, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 }
 
 Test(remote, doorbells_follow_their_bar)
@@ -351,11 +352,11 @@ Test(remote, doorbell_pages_lie_on_top)
 Test(remote, mappable_ranges_need_a_device)
 {
 	static struct remote other;
-	struct peer peer = {.name = "vhost-vdpa-0"};
+	struct peer peer = {.name = "vhost-vdpa-0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 	struct err err = {0};
 
 	close(device_fd);
-	cr_assert_lt(remote_create(&other, &peer, &vm, &pci, &opt, &err), 0);
+	cr_assert_lt(remote_create(&other, &peer, -1, &vm, &pci, &opt, &err), 0);
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
 }
 
@@ -364,11 +365,11 @@ Test(remote, no_such_bar_to_trap)
 {
 	static struct remote second;
 	struct err err = {0};
-	struct peer peer = {.name = "0000:00:04.0"};
+	struct peer peer = {.name = "0000:00:04.0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 
 	desc.regions[1].size = 0;
 	opt.trapped = 1u << 1;
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), -ENODEV);
+	cr_assert_eq(remote_create(&second, &peer, -1, &vm, &pci, &opt, &err), -ENODEV);
 	cr_expect_not_null(strstr(err.msg, "no BAR 1; its BARs are: 0, 2"), "%s", err.msg);
 }
 
@@ -384,9 +385,9 @@ Test(remote, suspends_what_can_be)
 	cr_assert_eq(remote_suspend(&virtio, &err), 0);
 	cr_assert_eq(remote_resume(&virtio, &err), 0);
 	expect("suspend resume ");
-	virtio.peer.failed = true;
+	peer_fail(&virtio.peer, "gone");
 	cr_assert_eq(remote_suspend(&virtio, &err), 0);
-	expect("vm0 ");
+	expect("");
 }
 
 /* Nonsense in every config register, in every size, never maps anything outside the windows. */

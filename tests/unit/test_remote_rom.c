@@ -2,7 +2,8 @@
  *
  * The expansion ROM of a second function: from a file, from the device, or none; and where it shows.
  *
- * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_rom.c vmm/boot/image.c
+ * links: vmm/pci/remote.c vmm/pci/remote_bar.c vmm/pci/remote_irq.c vmm/pci/remote_kick.c vmm/pci/remote_life.c
+ * links: vmm/pci/remote_map.c vmm/pci/remote_rom.c vmm/peer.c vmm/peer_state.c vmm/kvm/gate.c vmm/boot/image.c
  * links: ipc/describe.c vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c
  */
 #include <stdlib.h>
@@ -18,11 +19,11 @@ static void with_rom(void)
 {
 	static struct remote second;
 	struct err err = {0};
-	struct peer peer = {.name = "0000:00:04.0"};
+	struct peer peer = {.name = "0000:00:04.0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 
 	desc.regions[0].size = desc.regions[2].size = 0;
 	desc.msix.vectors = 0;
-	cr_assert_eq(remote_create(&second, &peer, &vm, &pci, &opt, &err), 0, "%s", err.msg);
+	cr_assert_eq(remote_create(&second, &peer, -1, &vm, &pci, &opt, &err), 0, "%s", err.msg);
 	cr_assert_eq(rom_place(&second, &opt, &err), place_result, "%s", err.msg);
 	trace[0] = '\0';
 }

@@ -2,7 +2,7 @@
  *
  * What the broker says of a node that is none.
  *
- * links: helpers/broker/vdpa.c
+ * links: helpers/broker/vdpa.c helpers/broker/nodes.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -45,20 +45,6 @@ static const struct {
 		"truncated; give the bzImage"},
 };
 
-int kernel_too_large(uint64_t end, uint64_t low_ram, struct err *err)
-{
-	uint64_t need = (end + 2 * MiB - 1) / (2 * MiB) * 2;
-
-	if (end > LOW_RAM_MAX)
-		return err_set(err, -E2BIG, BLAME_HOST,
-			"needs RAM up to %llu MiB, and what boots must lie below 3 GiB; give a "
-			"smaller kernel", (unsigned long long)need);
-	return err_set(err, -E2BIG, BLAME_HOST,
-		"needs %llu MiB of RAM to start, the guest has %llu MiB; give --memory size=%lluM "
-		"or more", (unsigned long long)need, (unsigned long long)(low_ram / MiB),
-		(unsigned long long)need);
-}
-
 static bool has_magic(const uint8_t *head, size_t head_len, size_t offset, const char *magic,
 	size_t len)
 {

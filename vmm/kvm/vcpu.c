@@ -4,11 +4,12 @@
  *
  * Core process: the loop in vCPU threads, everything else in the main thread. Invariants:
  *
- *   - A vCPU parks only when KVM_RUN has returned EINTR. An access KVM handed us is complete by
- *     then (KVM finishes it at the start of the next KVM_RUN, also of one that runs no guest), so
- *     a reset does not meet half an instruction.
+ *   - A vCPU parks when KVM_RUN has returned EINTR, or fails with the gate closed. An access KVM
+ *     handed us is complete by then (KVM finishes it at the start of the next KVM_RUN, also of one
+ *     that runs no guest), so a reset does not meet half an instruction.
  *   - No wake-up is lost: who wants the vCPU closes the gate, then sets immediate_exit, then sends
  *     the signal; the vCPU clears immediate_exit, then looks at the gate.
+ *   - Whatever KVM_RUN does, its thread comes to the gate or the VM ends without it (vcpus_park).
  *   - The loop takes no lock and makes no system call but KVM_RUN; what handlers do is theirs.
  */
 #include "vmm/kvm/vcpu.h"
@@ -31,6 +32,10 @@
 
 enum {
 	LOST_MEMORY_MAX = 16,
+	AGAIN_MAX = 1000,
+	START_MS = 60000,
+	PARK_MS = 4000,   /* longer than a helper may hold up one access (PEER_ACCESS_MS) */
+	HURRY_MS = 12000, /* longer than any one ask of a helper (ipc/rules.c) */
 	STACK_SIZE = 512 * 1024, /* a handler may hold a message of 64 KiB */
 };
 
@@ -45,22 +50,6 @@ static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
 }
 
 /* ---- the vCPU's thread ---------------------------------------------------------------------- */
-
-static bool wanted_still(const struct vm *vm)
-{
-	return vm->gate_closed || vm->request != VM_RUN;
-}
-
-static void wait_at_gate(struct vm *vm)
-{
-	pthread_mutex_lock(&vm->gate_lock);
-	vm->n_parked++;
-	pthread_cond_broadcast(&vm->gate_changed);
-	while (wanted_still(vm))
-		pthread_cond_wait(&vm->gate_changed, &vm->gate_lock);
-	vm->n_parked--;
-	pthread_mutex_unlock(&vm->gate_lock);
-}
 
 static void handle_io(struct vcpu *vcpu)
 {
@@ -85,9 +74,11 @@ static void handle_mmio(struct vcpu *vcpu)
 		bus_read(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
 }
 
-/* The guest is to blame, or this host's KVM; either way only this VM ends. */
+/* The guest is to blame, or this host's KVM; either way only this VM ends. Told once. */
 static void guest_fault(struct vcpu *vcpu, const char *what, uint64_t detail)
 {
+	if (vcpu->faulted)
+		return;
 	vcpu->faulted = true;
 	/* The KVM_RUN before it parks brings them along. */
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -109,7 +100,7 @@ static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
-	vcpu->lost_memory = 0;
+	vcpu->suspect = vcpu->lost_memory = vcpu->again = 0;
 	count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO: handle_io(vcpu); break;
@@ -134,37 +125,57 @@ static void handle_exit(struct vcpu *vcpu)
 	}
 }
 
-/* EFAULT: memory of a slot is not there. A BAR's goes when its device is reset or asleep (kernel
- * facts 1.7); without its slot the access traps and is answered. A second vCPU may find that the
- * first has done it: it tries again. */
+/* EFAULT: memory of a slot is not there. VFIO takes a BAR's away when its device is reset or asleep
+ * (vfio_pci_zap_and_down_write_memory_lock); without its slot the access traps and is answered. KVM does
+ * not say whose it was, so they are tried in turn. A second vCPU may find that the first has found
+ * it: it tries again. */
 static void handle_lost_memory(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
 	count(&vcpu->counts.bar_gone);
-	if (vm->bar_fault && vm->bar_fault(vm->bar_fault_opaque))
-		vcpu->lost_memory = 0;
-	else if (++vcpu->lost_memory == LOST_MEMORY_MAX)
+	if (vm->bar_fault && vm->bar_fault(vm->bar_fault_opaque, &vcpu->suspect))
+		return;
+	vcpu->suspect = 0;
+	if (++vcpu->lost_memory == LOST_MEMORY_MAX)
 		guest_fault(vcpu, "guest memory is gone, out of (huge) pages?", EFAULT);
+}
+
+/* EAGAIN comes once when an application processor got its SIPI, and for ever where KVM may not start
+ * the task it needs before it runs a vCPU (kvm_mmu_post_init_vm). EIO: KVM has given the VM up
+ * (kvm->vm_dead), and every call fails. */
+static void handle_failure(struct vcpu *vcpu, int code)
+{
+	if (code == EFAULT)
+		handle_lost_memory(vcpu);
+	else if (code == EAGAIN && ++vcpu->again == AGAIN_MAX)
+		guest_fault(vcpu, "KVM_RUN says EAGAIN again and again; may KVM start its task? look at "
+			"pids.max of this cgroup and ulimit -u", EAGAIN);
+	else if (code != EAGAIN)
+		guest_fault(vcpu, "KVM_RUN fails, errno", (uint64_t)code);
+	if (gate_is_closed(&vcpu->vm->gate) && code != EFAULT)
+		gate_wait(&vcpu->vm->gate);
+}
+
+static void handle_interrupted(struct vcpu *vcpu)
+{
+	count(&vcpu->counts.interrupted);
+	vcpu->registers_known = vcpu->faulted;
+	set_immediate_exit(vcpu, 0);
+	if (gate_is_closed(&vcpu->vm->gate))
+		gate_wait(&vcpu->vm->gate);
 }
 
 static void run_once(struct vcpu *vcpu)
 {
-	if (ioctl(vcpu->fd.n, KVM_RUN, 0) == 0) {
+	if (ioctl(vcpu->fd.n, KVM_RUN, 0) == 0)
 		handle_exit(vcpu);
-	} else if (errno == EINTR) {
-		count(&vcpu->counts.interrupted);
-		set_immediate_exit(vcpu, 0);
-		if (wanted_still(vcpu->vm))
-			wait_at_gate(vcpu->vm);
-		return;
-	} else if (errno == EFAULT) {
-		handle_lost_memory(vcpu);
-	} else if (errno != EAGAIN) { /* EAGAIN: an application processor got its SIPI */
-		guest_fault(vcpu, "KVM_RUN fails, errno", (uint64_t)errno);
-	}
+	else if (errno == EINTR)
+		return handle_interrupted(vcpu);
+	else
+		handle_failure(vcpu, errno);
 	/* It does not run past what it asked for, and what it did becomes complete. */
-	if (vcpu->vm->request != VM_RUN)
+	if (gate_is_closed(&vcpu->vm->gate))
 		set_immediate_exit(vcpu, 1);
 }
 
@@ -178,7 +189,7 @@ static void *vcpu_thread(void *opaque)
 	vcpu->tid = (int)syscall(SYS_gettid);
 	if (policy_enter(&policy_vcpu_run, vcpu->seccomp, false, &vcpu->start_err) < 0)
 		err_prefix(&vcpu->start_err, "%s", name);
-	wait_at_gate(vcpu->vm);
+	gate_wait(&vcpu->vm->gate);
 	for (;;)
 		run_once(vcpu);
 	return NULL;
@@ -267,14 +278,6 @@ static void on_kick(int signal)
 	(void)signal; /* that KVM_RUN returns is all it is for */
 }
 
-static void wait_all_parked(struct vm *vm)
-{
-	pthread_mutex_lock(&vm->gate_lock);
-	while (vm->n_parked < vm->n_vcpus)
-		pthread_cond_wait(&vm->gate_changed, &vm->gate_lock);
-	pthread_mutex_unlock(&vm->gate_lock);
-}
-
 static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
 {
 	pthread_attr_t attr;
@@ -310,7 +313,9 @@ int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
 	r = start_threads(vm, mode, err);
 	if (r < 0)
 		return r;
-	wait_all_parked(vm);
+	if (!gate_wait_for(&vm->gate, vm->n_vcpus, START_MS))
+		return err_set(err, -ETIMEDOUT, BLAME_HOST, "vCPUs: their threads do not start within "
+			"%d s; is the host overloaded?", START_MS / 1000);
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		if (vm->vcpus[i].start_err.code < 0) {
 			*err = vm->vcpus[i].start_err;
@@ -322,18 +327,28 @@ int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
 
 void vcpus_resume(struct vm *vm)
 {
-	pthread_mutex_lock(&vm->gate_lock);
-	vm->gate_closed = false;
-	pthread_cond_broadcast(&vm->gate_changed);
-	pthread_mutex_unlock(&vm->gate_lock);
+	/* What a vCPU asked for on its way to the gate comes first. */
+	if (vm->request == VM_RUN)
+		gate_open(&vm->gate);
 }
 
-void vcpus_park(struct vm *vm)
+static void kick_all(struct vm *vm)
 {
-	vm->gate_closed = true;
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {
 		set_immediate_exit(&vm->vcpus[i], 1);
 		syscall(SYS_tgkill, vm->vcpus[i].pid, vm->vcpus[i].tid, KICK_SIGNAL);
 	}
-	wait_all_parked(vm);
+}
+
+bool vcpus_park(struct vm *vm)
+{
+	gate_close(&vm->gate);
+	kick_all(vm);
+	if (gate_wait_for(&vm->gate, vm->n_vcpus, PARK_MS))
+		return true;
+	gate_hurry(&vm->gate);
+	if (gate_wait_for(&vm->gate, vm->n_vcpus, HURRY_MS))
+		return true;
+	log_error("vCPUs: not all of them have stopped within %d s", (PARK_MS + HURRY_MS) / 1000);
+	return false;
 }

@@ -20,7 +20,7 @@ enum { EXIT_REASONS = 40 };
 struct exit_counts {
 	uint64_t by_reason[EXIT_REASONS]; /* index: kvm_run.exit_reason */
 	uint64_t interrupted;             /* EINTR: kicks */
-	uint64_t bar_gone;                /* EFAULT on a BAR (kernel facts 1.7) */
+	uint64_t bar_gone;                /* EFAULT: a BAR's memory is not there */
 };
 
 struct vcpu_state; /* everything a reset puts back */
@@ -36,8 +36,10 @@ struct vcpu {
 	struct vcpu_state *initial;
 	enum seccomp_mode seccomp;
 	struct err start_err;      /* code < 0: the thread never got to its loop */
-	unsigned lost_memory;      /* EFAULTs in a row that no BAR explained */
+	unsigned suspect;          /* of bar_fault */
+	unsigned lost_memory, again; /* EFAULTs without a suspect left, EAGAINs: in a row */
 	bool faulted;              /* the guest did what KVM cannot go on from */
+	bool registers_known;      /* and KVM has told where it was */
 	struct exit_counts counts; /* written by its thread only */
 };
 
@@ -57,9 +59,11 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
  * vcpus_resume. Returns when all of them have. */
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err);
 void vcpus_resume(struct vm *vm);
-/* Main thread: returns when every vCPU is parked. At the end it is the last thing they do: threads
- * that are parked end with the process, and need no system call for it. */
-void vcpus_park(struct vm *vm);
+/* Main thread: parks every vCPU. At the end it is the last thing they do: threads that are parked end
+ * with the process, and need no system call for it. A vCPU that does not come within 4 s, as one in
+ * the midst of a long string instruction on a trapped page, cuts off the helpers it still wants to
+ * ask. False: within 16 s in all it has not come either, and its VM can only be ended. */
+bool vcpus_park(struct vm *vm);
 /* One line a vCPU. */
 void vcpus_log_counts(const struct vm *vm, enum log_level level);
 /* Parked after VM_FATAL: registers of the vCPUs the guest broke. */

@@ -61,7 +61,7 @@ void vcpus_log_faults(const struct vm *vm)
 		const struct kvm_sregs s = vcpu->run->s.regs.sregs;
 		const struct kvm_regs r = vcpu->run->s.regs.regs;
 
-		if (!vcpu->faulted)
+		if (!vcpu->registers_known)
 			continue;
 		log_error("vcpu%u: rip %04x:%llx rsp %04x:%llx rflags %llx cr0 %llx cr2 %llx "
 			"cr3 %llx cr4 %llx efer %llx", i, s.cs.selector, r.rip, s.ss.selector,

@@ -17,11 +17,6 @@
 
 #include "vmm/kvm/cpuid.h"
 
-#ifndef KVM_DEV_VFIO_FILE /* linux/kvm.h since 6.6, the same numbers as GROUP */
-#define KVM_DEV_VFIO_FILE     KVM_DEV_VFIO_GROUP
-#define KVM_DEV_VFIO_FILE_ADD KVM_DEV_VFIO_GROUP_ADD
-#endif
-
 enum { KVM_API = 12, IRQCHIPS = 3 };
 
 struct vm_initial {
@@ -120,16 +115,13 @@ static int remember_irqchip(struct vm *vm, struct err *err)
 static void init_fields(struct vm *vm, struct fd kvm_fd)
 {
 	vm->kvm = kvm_fd;
-	vm->fd = vm->vfio_dev = vm->request_fd = FD_NONE_INIT;
+	vm->fd = vm->request_fd = FD_NONE_INIT;
+	kvm_vfio_init(&vm->vfio);
 	vm->n_vcpus = 0;
 	vm->vcpus = NULL;
 	vm->initial = NULL;
 	memset(vm->slots_used, 0, sizeof(vm->slots_used));
 	pthread_mutex_init(&vm->slots_lock, NULL);
-	pthread_mutex_init(&vm->gate_lock, NULL);
-	pthread_cond_init(&vm->gate_changed, NULL);
-	vm->gate_closed = true;
-	vm->n_parked = 0;
 	vm->request = VM_RUN;
 	bus_init(&vm->mmio);
 	bus_init(&vm->pio);
@@ -146,7 +138,7 @@ int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err)
 	if (vm->fd.n < 0)
 		return failed(err, "KVM_CREATE_VM");
 	vm->request_fd.n = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->request_fd.n < 0)
+	if (vm->request_fd.n < 0 || gate_init(&vm->gate) < 0)
 		return err_set(err, -errno, BLAME_HOST, "eventfd: %s", strerror(errno));
 	r = ioctl(vm->kvm.n, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (r < (int)sizeof(struct kvm_run))
@@ -282,27 +274,6 @@ void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa)
 	ioeventfd(vm, eventfd, gpa, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
-int vm_vfio_add(struct vm *vm, int file_fd, struct err *err)
-{
-	struct kvm_create_device create = {.type = KVM_DEV_TYPE_VFIO};
-	int32_t file = file_fd;
-	struct kvm_device_attr attr = {
-		.group = KVM_DEV_VFIO_FILE,
-		.attr = KVM_DEV_VFIO_FILE_ADD,
-		.addr = (uintptr_t)&file,
-	};
-
-	if (vm->vfio_dev.n < 0) {
-		if (ioctl(vm->fd.n, KVM_CREATE_DEVICE, &create) < 0)
-			return failed(err, "KVM_CREATE_DEVICE (VFIO)");
-		vm->vfio_dev.n = (int)create.fd;
-	}
-	/* Two devices of one group come with one group. */
-	if (ioctl(vm->vfio_dev.n, KVM_SET_DEVICE_ATTR, &attr) < 0 && errno != EEXIST)
-		return failed(err, "KVM_DEV_VFIO_FILE_ADD");
-	return 0;
-}
-
 void vm_ask(struct vm *vm, enum vm_request request)
 {
 	const uint64_t one = 1;
@@ -310,6 +281,8 @@ void vm_ask(struct vm *vm, enum vm_request request)
 
 	while (now < (int)request && !atomic_compare_exchange_weak(&vm->request, &now, request))
 		;
+	if (request != VM_RUN)
+		gate_close(&vm->gate);
 	/* Fails only when the counter is full, and then the main thread is awake anyway. */
 	while (write(vm->request_fd.n, &one, sizeof(one)) < 0 && errno == EINTR)
 		;

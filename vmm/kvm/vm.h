@@ -12,19 +12,28 @@
 #include <stdint.h>
 
 #include "ipc/fd.h"
-#include "vmm/pci/bus.h"
+#include "vmm/kvm/gate.h"
 #include "vmm/kvm/irq.h"
+#include "vmm/kvm/kvm_vfio.h"
 #include "vmm/kvm/ram.h"
+#include "vmm/pci/bus.h"
 
 enum { VCPUS_MAX = 32, SLOTS_MAX = 512 };
 
 struct vcpu;
 
-/* What a vCPU or a port asks the main thread to do; the worst wins. */
-enum vm_request { VM_RUN, VM_RESET, VM_POWEROFF, VM_FATAL };
+/* What a vCPU, a port or the operator asks the main thread to do; the worst wins. */
+enum vm_request {
+	VM_RUN,
+	VM_RESET,
+	VM_POWEROFF, /* the guest's own end */
+	VM_CUT_OFF,  /* the operator's: the guest was not done, or was not asked */
+	VM_FATAL,
+};
 
 struct vm {
-	struct fd kvm, fd, vfio_dev; /* vfio_dev: KVM_DEV_TYPE_VFIO, made at first use */
+	struct fd kvm, fd;
+	struct kvm_vfio vfio;
 	struct ram ram;
 	struct irq irq;
 	struct bus mmio, pio;
@@ -37,16 +46,12 @@ struct vm {
 
 	_Atomic int request;   /* enum vm_request */
 	struct fd request_fd;  /* eventfd: wakes the main thread */
+	struct gate gate;
 
-	/* The gate every vCPU waits at before its first KVM_RUN, during a reset, and at the end. */
-	pthread_mutex_t gate_lock;
-	pthread_cond_t gate_changed;
-	_Atomic bool gate_closed;
-	unsigned n_parked;
-
-	/* A vCPU's KVM_RUN failed with EFAULT: takes BARs whose memory is gone out of the guest.
-	 * False: there was none. Called by vCPU threads; set before they start. */
-	bool (*bar_fault)(void *opaque);
+	/* A vCPU's KVM_RUN failed with EFAULT: takes the BARs of one more suspect, whose memory may be
+	 * gone, out of the guest, and puts those of the last one back. *suspect: 0 at the first time.
+	 * False: there is no other. Called by vCPU threads; set before they start. */
+	bool (*bar_fault)(void *opaque, unsigned *suspect);
 	void *bar_fault_opaque;
 	struct vm_initial *initial; /* the irqchip as it was made, for vm_reset */
 };
@@ -79,10 +84,6 @@ void vm_slot_del(struct vm *vm, int slot);
 int vm_ioeventfd_add(struct vm *vm, int eventfd, uint64_t gpa);
 void vm_ioeventfd_del(struct vm *vm, int eventfd, uint64_t gpa);
 
-/* KVM_DEV_VFIO_FILE_ADD: lets KVM know of the device (no-snoop DMA). Needs a group descriptor on
- * type1, a device descriptor with iommufd. */
-int vm_vfio_add(struct vm *vm, int file_fd, struct err *err);
-
-/* Any thread, also a handler: asks the main thread to reset or power off; VM_RUN only wakes it. The
- * vCPU that asks does not run on; the main thread parks the others. */
+/* Any thread: asks the main thread to reset or power off; VM_RUN only wakes it. The vCPU that asks
+ * does not run on; the main thread parks the others. */
 void vm_ask(struct vm *vm, enum vm_request request);

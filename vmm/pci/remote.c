@@ -27,33 +27,6 @@ enum { /* PCI 6.1, 6.7; PM 3.2; PCIe 7.5.3.4; Advanced Features 3 */
 	CAPS_MAX = 48, /* what fits between 0x40 and 0x100: a list that is longer loops */
 };
 
-void remote_lock(struct remote *fn)
-{
-	pthread_mutex_lock(&fn->lock);
-	peer_begin(&fn->peer);
-}
-
-void remote_unlock(struct remote *fn)
-{
-	bool wake = fn->peer.failed && !fn->peer.detached && !fn->peer.announced;
-
-	fn->peer.announced = fn->peer.announced || wake;
-	pthread_mutex_unlock(&fn->lock);
-	if (wake)
-		vm_ask(fn->vm, VM_RUN);
-}
-
-bool remote_wants_detach(struct remote *fn)
-{
-	bool wants;
-
-	pthread_mutex_lock(&fn->lock);
-	wants = fn->peer.failed && !fn->peer.detached;
-	fn->peer.detached = fn->peer.detached || wants;
-	pthread_mutex_unlock(&fn->lock);
-	return wants;
-}
-
 static bool overlaps(unsigned offset, unsigned size, unsigned start, unsigned len)
 {
 	return offset < start + len && start < offset + size;
@@ -101,9 +74,9 @@ static uint32_t config_read(void *opaque, unsigned offset, unsigned size)
 	remote_lock(fn);
 	if (offset + size <= fn->desc.config_size) {
 		ask_config_read(&fn->peer, offset, size, &value);
-		if (!fn->peer.failed)
+		if (peer_serves(&fn->peer))
 			value = overlay(fn, offset, size, value);
-	} else if (!fn->peer.failed) {
+	} else if (peer_serves(&fn->peer)) {
 		value = 0; /* a conventional function has no extended space: an empty list */
 	}
 	remote_unlock(fn);
@@ -196,6 +169,12 @@ static void on_bar(struct remote *fn, unsigned offset, unsigned size, uint32_t v
 	bars_update(fn);
 }
 
+static void on_rom(struct remote *fn, unsigned offset, unsigned size, uint32_t value)
+{
+	rom_register_write(fn, merge(fn->rom.value, REG_ROM, offset, size, value));
+	bars_update(fn);
+}
+
 static void on_msix_control(struct remote *fn, unsigned offset, unsigned size, uint32_t value)
 {
 	unsigned reg = fn->desc.msix.cap;
@@ -209,12 +188,12 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 	struct remote *fn = opaque;
 
 	remote_lock(fn);
-	if (fn->peer.failed || offset + size > fn->desc.config_size)
+	if (!peer_serves(&fn->peer) || offset + size > fn->desc.config_size)
 		;
 	else if (offset >= REG_BARS && offset < REG_BARS_END)
 		on_bar(fn, offset, size, value);
 	else if (offset >= REG_ROM && offset < REG_ROM_END)
-		rom_register_write(fn, merge(fn->rom.value, REG_ROM, offset, size, value));
+		on_rom(fn, offset, size, value);
 	else if (overlaps(offset, size, REG_COMMAND, 2))
 		on_command(fn, offset, size, value);
 	else if (fn->msix.n && overlaps(offset, size, fn->desc.msix.cap + 2, 2))
@@ -230,6 +209,15 @@ static void config_write(void *opaque, unsigned offset, unsigned size, uint32_t 
 	remote_unlock(fn);
 }
 
+/* Nothing of the device is left in guest or KVM, and nothing of ours keeps it open. */
+static void let_go(struct remote *fn)
+{
+	forget(fn);
+	bars_unmap_device(fn);
+	kvm_vfio_del(&fn->vm->vfio, fn->vfio_file);
+	fn->vfio_file = -1;
+}
+
 static void reset(void *opaque)
 {
 	struct remote *fn = opaque;
@@ -239,16 +227,17 @@ static void reset(void *opaque)
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
 	fn->rom.value = fn->rom.placed;
-	if (!fn->peer.failed && ask_reset(&fn->peer) < 0)
-		peer_fail(&fn->peer, "it was not reset for the guest's new start");
-	if (fn->peer.failed) {
-		/* Its last mapping: the device is closed, which resets it and ends its DMA before
-		 * another kernel is loaded under it. */
-		bars_unmap_device(fn);
-	} else {
+	if (peer_serves(&fn->peer)) {
+		ask_config_write(&fn->peer, REG_COMMAND, 2, 0); /* as in on_flr */
+		if (ask_reset(&fn->peer) < 0)
+			peer_fail(&fn->peer, "it was not reset for the guest's new start");
 		peer_begin(&fn->peer); /* a reset has a deadline of its own */
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
 	}
+	/* One that is failed is closed, which resets it and ends its DMA before another kernel is
+	 * loaded under it. */
+	if (!peer_serves(&fn->peer))
+		let_go(fn);
 	remote_unlock(fn);
 }
 
@@ -275,15 +264,15 @@ static int make_vectors(struct remote *fn, struct err *err)
 	return 0;
 }
 
-int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	const struct device_opt *opt, struct err *err)
+int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm *vm,
+	struct pci *pci, const struct device_opt *opt, struct err *err)
 {
 	fd_owned device = FD_NONE_INIT;
 	unsigned devfn;
 	int r;
 
-	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .pin = FD_NONE_INIT,
-		.pin_resample = FD_NONE_INIT, .p2p = opt->p2p};
+	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .vfio_file = vfio_file,
+		.pin = FD_NONE_INIT, .pin_resample = FD_NONE_INIT, .p2p = opt->p2p};
 	pthread_mutex_init(&fn->lock, NULL);
 	fn->peer.ask.name = fn->peer.name;
 	fn->peer.event.name = fn->peer.name;
@@ -340,7 +329,7 @@ int remote_suspend(struct remote *fn, struct err *err)
 	int r = 0;
 
 	remote_lock(fn);
-	if (fn->desc.can_suspend && !fn->peer.failed)
+	if (fn->desc.can_suspend && peer_serves(&fn->peer))
 		r = ask_suspend(&fn->peer, err);
 	remote_unlock(fn);
 	return r;
@@ -351,36 +340,27 @@ int remote_resume(struct remote *fn, struct err *err)
 	int r = 0;
 
 	remote_lock(fn);
-	if (fn->desc.can_suspend && !fn->peer.failed)
+	if (fn->desc.can_suspend && peer_serves(&fn->peer))
 		r = ask_resume(&fn->peer, err);
 	remote_unlock(fn);
 	return r;
 }
 
-void remote_gone(struct remote *fn, const char *cause)
+void remote_take(struct remote *fn)
 {
-	char why[200];
-
-	snprintf(why, sizeof(why), "its helper ended: %s", cause);
+	fn->take_at = 0;
 	remote_lock(fn);
-	peer_fail(&fn->peer, why);
-	remote_unlock(fn);
-}
-
-void remote_on_event(struct remote *fn)
-{
-	remote_lock(fn);
-	peer_on_event(&fn->peer);
+	peer_fail(&fn->peer, "the host has taken the device back");
+	let_go(fn);
 	remote_unlock(fn);
 }
 
 void remote_drop(struct remote *fn)
 {
 	remote_lock(fn);
-	peer_close(&fn->peer); /* first: nothing is asked of a helper that is about to end */
-	fn->peer.reported = fn->peer.detached = true;
-	forget(fn);
-	bars_unmap_device(fn);
+	/* First: nothing is asked of a helper that is about to end. */
+	peer_step(&fn->peer, PEER_GIVEN_BACK, NULL);
+	let_go(fn);
 	rom_drop(fn);
 	doorbells_drop(fn);
 	free(fn->vectors);

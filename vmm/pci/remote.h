@@ -16,8 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vmm/pci/msi.h"
+#include "vmm/kvm/vm.h"
 #include "vmm/opts.h"
+#include "vmm/pci/msi.h"
 #include "vmm/pci/pci.h"
 #include "vmm/peer.h"
 
@@ -60,6 +61,10 @@ struct remote {
 	struct vm *vm;
 	struct pci *pci;
 	struct peer peer;
+	enum peer_state locked_in; /* its state when the lock was taken */
+	int64_t take_at;           /* now_ms() when the host gets it back, 0: it does not want it;
+	                            * the main thread's alone */
+	int vfio_file;             /* its place in KVM's list, -1: none */
 	struct function_desc desc;
 	unsigned pm_cap, exp_cap, af_cap; /* offsets in config space, 0: none */
 	uint16_t command;                 /* as the guest last wrote it */
@@ -77,20 +82,19 @@ struct remote {
 };
 
 /* Describes, places and maps the function and adds it to the root. peer is taken over. */
-int remote_create(struct remote *fn, struct peer *peer, struct vm *vm, struct pci *pci,
-	const struct device_opt *opt, struct err *err);
+int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm *vm,
+	struct pci *pci, const struct device_opt *opt, struct err *err);
 
 /* The helper enters its run-time policy. */
 int remote_run(struct remote *fn, struct err *err);
 
-/* Main thread: the broker says how the helper ended; its event channel is readable. */
-void remote_gone(struct remote *fn, const char *cause);
-void remote_on_event(struct remote *fn);
 
 /* A vCPU's KVM_RUN failed with EFAULT: a BAR's memory is gone (device reset or D3 behind our
  * back), or, of doorbell pages, was read by the guest. Takes the memslots of the one or the other
  * kind out, so that accesses trap and are asked for. False: there was none. */
 bool remote_bar_fault(struct remote *fn, bool doorbells);
+/* It was not this one: they are put back. */
+void remote_bar_back(struct remote *fn);
 
 /* vCPUs parked: the device stops its queues, and goes on. A function that cannot, or is failed, is
  * left as it is: 0. */
@@ -99,14 +103,25 @@ int remote_resume(struct remote *fn, struct err *err);
 
 /* vCPUs stopped: memslots, irqfds and mappings go, and the channel with them. */
 void remote_drop(struct remote *fn);
+/* Main thread, the VM running: the host gets the device; what is left is a failed one. */
+void remote_take(struct remote *fn);
 
-/* Main thread: the function's helper was cut off and the broker has not been asked to end it. */
-bool remote_wants_detach(struct remote *fn);
-
-/* Every entry from a vCPU or the main thread. remote_unlock wakes the main thread when the helper
- * was cut off meanwhile. */
+/* remote_life.c. Every entry from a vCPU or the main thread. remote_unlock wakes the main thread when
+ * the helper was cut off meanwhile. */
 void remote_lock(struct remote *fn);
 void remote_unlock(struct remote *fn);
+/* Main thread. True: the broker has to be asked to end its helper, to close its device. */
+bool remote_to_be_ended(struct remote *fn);
+bool remote_to_be_released(struct remote *fn);
+/* The broker says how the helper ended; that the device is closed. */
+void remote_gone(struct remote *fn, const char *cause);
+void remote_released(struct remote *fn);
+enum peer_state remote_state(struct remote *fn);
+/* Its event channel is readable. */
+void remote_on_event(struct remote *fn);
+/* The host wants the device back: said, and in so many milliseconds it is time; -1: it does not. */
+void remote_wanted(struct remote *fn);
+int remote_take_in_ms(const struct remote *fn);
 
 /* remote_bar.c. With the lock held. */
 int bars_place(struct remote *fn, struct err *err);

@@ -4,14 +4,11 @@
  *
  * Core process. A BAR that decodes is one range on a bus; its mappable ranges are memslots on top,
  * which KVM looks at first, so the bus sees only the MSI-X table and PBA pages, I/O BARs and
- * sub-page BARs. The mappings of the device are made once, while the device descriptor is at
- * hand, and live until the end; the core itself never reads or writes through them (a device that
- * is reset or asleep answers with SIGBUS).
+ * sub-page BARs.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "ipc/log.h"
 #include "vmm/pci/remote.h"
@@ -66,92 +63,6 @@ int bars_trap(struct remote *fn, unsigned bars, struct err *err)
 		fn->desc.regions[i].n_ranges = 0;
 	}
 	return 0;
-}
-
-/* Maps one range so that host and guest addresses agree modulo the largest page that fits: only
- * then can KVM and the kernel use 2 MiB and 1 GiB pages for it. */
-static void *map_range(int fd, uint64_t fd_offset, uint64_t bar_offset, uint64_t size)
-{
-	uint64_t align = size >= GiB ? GiB : size >= 2 * MiB ? 2 * MiB : PAGE_SIZE;
-	size_t room = size + 2 * align;
-	uint8_t *hole, *at;
-	void *host;
-
-	hole = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (hole == MAP_FAILED)
-		return MAP_FAILED;
-	at = hole + align - ((uintptr_t)hole & (align - 1)) + (bar_offset & (align - 1));
-	host = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		(off_t)(fd_offset + bar_offset));
-	if (host == MAP_FAILED) {
-		int saved = errno;
-
-		munmap(hole, room);
-		errno = saved;
-		return MAP_FAILED;
-	}
-	munmap(hole, (size_t)(at - hole));
-	munmap(at + size, (size_t)(hole + room - (at + size)));
-	/* A child would keep the device open. */
-	madvise(host, size, MADV_DONTFORK);
-	return host;
-}
-
-/* Doorbell pages, one by one and write-only, as vhost-vdpa has it (vhost_vdpa_mmap), side by side for
- * one memslot. A guest that reads one before any write gets EFAULT: remote_bar_fault. */
-static void *map_doorbells(int fd, uint64_t size)
-{
-	uint8_t *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	for (uint64_t page = 0; at != MAP_FAILED && page < size; page += PAGE_SIZE) {
-		if (mmap(at + page, PAGE_SIZE, PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			    (off_t)page) == MAP_FAILED) {
-			int saved = errno;
-
-			munmap(at, size);
-			errno = saved;
-			return MAP_FAILED;
-		}
-	}
-	if (at != MAP_FAILED)
-		madvise(at, size, MADV_DONTFORK);
-	return at;
-}
-
-int bars_map_device(struct remote *fn, int device_fd, struct err *err)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const struct region_desc *d = &fn->desc.regions[i];
-
-		for (unsigned k = 0; k < d->n_ranges; k++) {
-			const struct region_range *range = &d->ranges[k];
-			void *host = MAP_FAILED;
-
-			errno = EBADF; /* mappable, it says, and sends nothing to map from */
-			if (device_fd >= 0)
-				host = d->doorbell_pages
-					? map_doorbells(device_fd, range->size)
-					: map_range(device_fd, d->fd_offset, range->offset,
-						range->size);
-			if (host == MAP_FAILED)
-				return err_set(err, -errno, BLAME_PEER,
-					"%s: BAR %u cannot be mapped at 0x%llx: %s", fn->peer.name,
-					i, (unsigned long long)range->offset, strerror(errno));
-			fn->bars[i].host[k] = host;
-		}
-	}
-	return 0;
-}
-
-void bars_unmap_device(struct remote *fn)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		for (unsigned k = 0; k < REGION_RANGES; k++) {
-			if (fn->bars[i].host[k])
-				munmap(fn->bars[i].host[k], fn->desc.regions[i].ranges[k].size);
-			fn->bars[i].host[k] = NULL;
-		}
-	}
 }
 
 /* The BAR a register belongs to, or -1; a 64-bit BAR has two registers. */
@@ -268,7 +179,7 @@ static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size
 	remote_lock(fn);
 	if (!bar->decoding || offset % size != 0) {
 		memcpy(data, &value, size);
-	} else if (fn->peer.failed) {
+	} else if (!peer_serves(&fn->peer)) {
 		memcpy(data, &value, size);
 	} else if (in_table(fn, bar, offset, size)) {
 		msix_table_read(&fn->msix, offset - fn->desc.msix.table_offset, data, size);
@@ -290,7 +201,7 @@ static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsign
 
 	memcpy(&value, data, size);
 	remote_lock(fn);
-	if (bar->decoding && offset % size == 0 && !fn->peer.failed) {
+	if (bar->decoding && offset % size == 0 && peer_serves(&fn->peer)) {
 		if (in_table(fn, bar, offset, size))
 			msix_table_write(&fn->msix, offset - fn->desc.msix.table_offset, data, size);
 		else if (!in_pba(fn, bar, offset, size) &&
@@ -396,4 +307,11 @@ bool remote_bar_fault(struct remote *fn, bool doorbells)
 	}
 	remote_unlock(fn);
 	return any;
+}
+
+void remote_bar_back(struct remote *fn)
+{
+	remote_lock(fn);
+	served(fn);
+	remote_unlock(fn);
 }

@@ -142,7 +142,6 @@ void rom_register_write(struct remote *fn, uint32_t value)
 	if (!fn->rom.host)
 		return;
 	fn->rom.value = value & ((uint32_t)~(fn->rom.size - 1) | ROM_ENABLE);
-	bars_update(fn);
 }
 
 void rom_update(struct remote *fn, bool show)

@@ -5,6 +5,10 @@
  * Core process, main thread. How the terminal was is kept in a static: a signal handler has no other
  * place to find it. The ioctls are called as they are: tcsetattr(3) is two of them, of which the run
  * policy has one. Ctrl-A is the escape key, as in QEMU: x ends the VM, Ctrl-A sends itself.
+ *
+ * A terminal is the foreground process group's. In the background we neither read it nor set it, which
+ * would stop us (SIGTTIN and SIGTTOU, which signals.c blocks all the same), and look every second whether it is ours again: a shell's fg does
+ * not tell a job that was running.
  */
 #include "vmm/platform/console.h"
 
@@ -16,14 +20,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ipc/log.h"
 #include "vmm/platform/events.h"
+#include "vmm/shutdown.h"
 
-enum { KEY_PREFIX = 0x01 /* Ctrl-A */ };
+enum { KEY_PREFIX = 0x01 /* Ctrl-A */, LOOK_MS = 1000 };
 
 static struct termios before;
 static volatile sig_atomic_t is_raw;
-static pid_t self;
+static pid_t self, group;
+
+/* One that is not our controlling terminal (ENOTTY) is nobody's to take away. */
+static bool is_ours(void)
+{
+	pid_t foreground = 0;
+
+	return ioctl(STDIN_FILENO, TIOCGPGRP, &foreground) < 0 || foreground == group;
+}
 
 static void set_raw(void)
 {
@@ -39,7 +51,7 @@ static void set_raw(void)
 
 void console_restore(void)
 {
-	if (is_raw)
+	if (is_raw && is_ours())
 		ioctl(STDIN_FILENO, TCSETS, &before);
 	is_raw = 0;
 }
@@ -62,21 +74,32 @@ static void watch_fatal_signals(void)
 	atexit(console_restore);
 }
 
-void console_init(struct console *console, struct vm *vm, struct serial *serial)
+void console_init(struct console *console, struct serial *serial, const struct shutdown *shutdown)
 {
-	*console = (struct console){.vm = vm, .serial = serial, .fd = STDIN_FILENO};
+	*console = (struct console){.serial = serial, .shutdown = shutdown, .fd = STDIN_FILENO};
 	if (ioctl(STDIN_FILENO, TCGETS, &before) < 0)
 		return;
 	console->terminal = true;
 	self = getpid();
+	group = getpgrp();
 	watch_fatal_signals();
-	set_raw();
+	console_look(console);
 }
 
-void console_continued(struct console *console)
+void console_look(struct console *console)
 {
-	if (console->terminal)
+	if (!console->terminal)
+		return;
+	if (is_ours())
 		set_raw();
+	else
+		is_raw = 0; /* who has it now has made it his */
+	console->fd = is_raw && !console->ended ? STDIN_FILENO : -1;
+}
+
+int console_look_in_ms(const struct console *console)
+{
+	return console->terminal && !is_raw ? LOOK_MS : -1;
 }
 
 /* True: the key goes to the guest. */
@@ -87,10 +110,8 @@ static bool take_key(struct console *console, uint8_t key)
 	console->prefixed = !prefixed && key == KEY_PREFIX;
 	if (!prefixed)
 		return key != KEY_PREFIX;
-	if (key == 'x' || key == 'X') {
-		log_info("console: Ctrl-A x: the VM ends");
-		vm_ask(console->vm, VM_POWEROFF);
-	}
+	if (key == 'x' || key == 'X')
+		shutdown_now(console->shutdown, "console: Ctrl-A x");
 	return key == KEY_PREFIX;
 }
 
@@ -101,8 +122,13 @@ void console_ready(void *opaque)
 	/* Keys are always read, and dropped when there is no room, so that Ctrl-A x works with a guest
 	 * that reads none; a pipe waits. */
 	size_t room = console->terminal ? sizeof(keys) : serial_room(console->serial);
-	ssize_t n = room > 0 ? read(STDIN_FILENO, keys, room) : -1;
+	ssize_t n;
 
+	if (console->terminal && !is_ours()) {
+		console_look(console);
+		return;
+	}
+	n = room > 0 ? read(STDIN_FILENO, keys, room) : -1;
 	if (n == 0 || (n < 0 && room > 0 && errno != EINTR && errno != EAGAIN))
 		console->ended = true;
 	for (ssize_t i = 0; i < n; i++) {

@@ -21,13 +21,14 @@ void events_add(struct events *events, const int *fd, void (*ready)(void *opaque
 		events->sources[events->n++] = (struct event_source){fd, ready, opaque};
 }
 
-void events_wait(const struct events *events)
+void events_wait(const struct events *events, int ms)
 {
+	const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
 	struct pollfd polled[EVENTS_MAX];
 
 	for (unsigned i = 0; i < events->n; i++)
 		polled[i] = (struct pollfd){.fd = *events->sources[i].fd, .events = POLLIN};
-	if (ppoll(polled, events->n, NULL, NULL) <= 0)
+	if (ppoll(polled, events->n, ms < 0 ? NULL : &time, NULL) <= 0)
 		return;
 	for (unsigned i = 0; i < events->n; i++) {
 		if (polled[i].revents)

@@ -26,8 +26,8 @@ struct events {
  * device and ten more). */
 void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque);
 
-/* Waits until something is ready and handles it. */
-void events_wait(const struct events *events);
+/* Waits until something is ready, at most ms milliseconds (-1: for as long as it takes), and handles it. */
+void events_wait(const struct events *events, int ms);
 
 /* Takes the count out of a non-blocking eventfd. */
 void event_clear(int eventfd);

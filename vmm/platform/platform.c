@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * PM1a event and control registers (ACPI 6.4, 4.8.3), i8042 and port 92 as far as a reset goes.
+ * PM1a event and control registers (ACPI 6.5, 4.8.3), i8042 and port 92 as far as a reset goes.
  *
- * Core process, vCPU threads. Nothing here raises a power-management event, so the status register
- * is always 0 and the SCI line never rises; enable bits are kept, since an OS reads them back.
+ * Core process: registers by vCPU threads, the power button by the main thread. The button is the only
+ * event there is; the SCI is level triggered, and up while an event is both there and enabled.
  */
 #include "vmm/platform/platform.h"
 
@@ -12,6 +12,7 @@
 enum {
 	PM1_STATUS = 0, PM1_ENABLE = 2,
 	PM1_ENABLE_BITS = 0x4721, /* PCIe wake, RTC, sleep and power button, global, timer */
+	PM1_POWER_BUTTON = 0x0100, /* PWRBTN_STS and PWRBTN_EN (4.8.3.1, 4.8.3.1.2) */
 	PM1_SCI_ENABLED = 0x0001, /* there is no legacy mode to be in */
 	PM1_SLP_EN = 0x2000, PM1_SLP_TYP_SHIFT = 10,
 	I8042_COMMAND = 0x64, I8042_PULSE_RESET = 0xfe,
@@ -30,20 +31,53 @@ static void event_read(void *opaque, uint64_t offset, uint8_t *data, unsigned si
 {
 	struct platform *platform = opaque;
 
-	put16(data, size, offset, PM1_STATUS, 0);
+	pthread_mutex_lock(&platform->lock);
+	put16(data, size, offset, PM1_STATUS, platform->pm1_status);
 	put16(data, size, offset, PM1_ENABLE, platform->pm1_enable);
+	pthread_mutex_unlock(&platform->lock);
 }
 
-/* Registers are written whole, as a word or both as a dword (4.8.3: access as they are sized). */
+/* With the lock held, so that the line is what the registers say. */
+static void update_sci(struct platform *platform)
+{
+	irq_line(&platform->vm->irq, SCI_IRQ,
+		(platform->pm1_status & platform->pm1_enable) != 0);
+}
+
+/* The two bytes of the register at `at`, should the access have them. Registers are written whole, as a
+ * word or both as a dword (4.8.3: access as they are sized). */
+static bool get16(const uint8_t *data, unsigned size, uint64_t offset, uint64_t at, uint16_t *ret)
+{
+	if (offset > at || offset + size < at + sizeof(*ret))
+		return false;
+	memcpy(ret, data + (at - offset), sizeof(*ret));
+	return true;
+}
+
 static void event_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
 {
 	struct platform *platform = opaque;
 	uint16_t value;
 
-	if (offset > PM1_ENABLE || offset + size < PM1_ENABLE + sizeof(value))
-		return;
-	memcpy(&value, data + (PM1_ENABLE - offset), sizeof(value));
-	platform->pm1_enable = value & PM1_ENABLE_BITS;
+	pthread_mutex_lock(&platform->lock);
+	if (get16(data, size, offset, PM1_STATUS, &value))
+		platform->pm1_status &= (uint16_t)~value; /* a one clears */
+	if (get16(data, size, offset, PM1_ENABLE, &value))
+		platform->pm1_enable = value & PM1_ENABLE_BITS;
+	update_sci(platform);
+	pthread_mutex_unlock(&platform->lock);
+}
+
+bool platform_press_power(struct platform *platform)
+{
+	bool heard;
+
+	pthread_mutex_lock(&platform->lock);
+	platform->pm1_status |= PM1_POWER_BUTTON;
+	heard = platform->pm1_enable & PM1_POWER_BUTTON;
+	update_sci(platform);
+	pthread_mutex_unlock(&platform->lock);
+	return heard;
 }
 
 static void control_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size)
@@ -57,9 +91,8 @@ static void control_write(void *opaque, uint64_t offset, const uint8_t *data, un
 	struct platform *platform = opaque;
 	uint16_t value;
 
-	if (offset != 0 || size != sizeof(value))
+	if (!get16(data, size, offset, 0, &value))
 		return;
-	memcpy(&value, data, sizeof(value));
 	if ((value & PM1_SLP_EN) && (value >> PM1_SLP_TYP_SHIFT & 7) == PM1_CNT_S5)
 		vm_ask(platform->vm, VM_POWEROFF);
 }
@@ -114,8 +147,8 @@ int platform_init(struct platform *platform, struct vm *vm)
 {
 	int r = 0;
 
-	platform->vm = vm;
-	platform->pm1_enable = 0;
+	*platform = (struct platform){.vm = vm};
+	pthread_mutex_init(&platform->lock, NULL);
 	for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]) && r == 0; i++)
 		r = bus_add(&vm->pio, ports[i].port, ports[i].size, ports[i].ops, platform);
 	return r;
@@ -123,5 +156,6 @@ int platform_init(struct platform *platform, struct vm *vm)
 
 void platform_reset(struct platform *platform)
 {
-	platform->pm1_enable = 0;
+	platform->pm1_status = platform->pm1_enable = 0;
+	update_sci(platform);
 }

@@ -1,0 +1,49 @@
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=240
+# SIGTERM presses the guest's power button: what it was writing to is clean then. A guest that does not
+# come to its end is cut off by a second one, at once, or after its time; that is another status.
+. /rig/lib.sh
+bulkhead_only
+disk=$(disk_of "$NVME0") || fail "L1 has no disk at $NVME0"
+mke2fs=$(find /usr/sbin /cache -name mke2fs -type f | head -n 1)
+e2fsck=${mke2fs/mke2fs/e2fsck}
+[ -x "$mke2fs" ] && [ -x "$e2fsck" ] || skip "no e2fsprogs"
+"$mke2fs" -q -F -t ext4 "$disk" 65536 || fail "no file system made"
+bind_vfio "$NVME0"
+run_guest info,fs "$NVME0"
+wait_for 'BH fs written to' 90
+kill -TERM "$VM"
+power_off_clean
+expect "the guest heard of it" [ -n "$(said 'fs button')" ]
+expect "the log says what was done" grep -q 'signal 15: the power button is pressed; the guest has 60 s' "$ERR"
+bind_host "$NVME0"
+disk=$(disk_of "$NVME0") || fail "no disk after binding back"
+"$e2fsck" -n -f "$disk" >"$VM_DIR/fsck" 2>&1
+status=$?
+tail -n 2 "$VM_DIR/fsck" | sed 's/^/  | /'
+expect "e2fsck finds nothing" [ $status = 0 ]
+
+bind_vfio "$NVME0"
+run_guest info,fs "$NVME0"
+wait_for 'BH fs written to' 90
+kill -STOP "$VM" # so that it cannot be quicker than the second
+kill -TERM "$VM"
+kill -CONT "$VM"
+for ((n = 0; n < 100; n++)); do ! grep -q 'the power button is pressed' "$ERR" || break; sleep 0.05; done
+kill -TERM "$VM"
+wait_exit 5
+# A guest that is quick is the other ending.
+note "status $STATUS, $(said 'fs ')"
+expect "a second SIGTERM ends it at once" [ "$STATUS" = 3 ] || [ "$STATUS" = 0 ]
+expect "the device is the host's again" bind_host "$NVME0"
+
+bind_vfio "$NVME0"
+run_guest info,io-forever "$NVME0" -- --shutdown-timeout 3
+wait_for 'BH io starts' 60
+since=$SECONDS
+kill -TERM "$VM"
+wait_exit 20
+note "$((SECONDS - since)) s"
+expect "without the driver of a power button a guest has its time, and no more" [ "$STATUS" = 3 ]
+grep -E 'power button|powered off' "$ERR" | sed 's/^/  | /'
+expect "the device is the host's again" bind_host "$NVME0"
+pass

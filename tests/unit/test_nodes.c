@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * That the node of a vDPA device was removed: told once, and nothing else about it is.
+ *
+ * links: helpers/broker/nodes.c
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "helpers/broker/broker.h"
+
+static struct broker broker;
+static struct chan core;
+static char paths[2][32];
+
+static void begin(void)
+{
+	struct fd a, b;
+	struct err err;
+
+	log_init("", LOG_SAY, -1);
+	cr_assert_eq(frame_pair(&a, &b), 0);
+	chan_init(&broker.events, a, ACTOR_BROKER, ACTOR_CORE, "core");
+	chan_init(&core, b, ACTOR_CORE, ACTOR_BROKER, "broker");
+	broker.nodes.n = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	cr_assert_geq(broker.nodes.n, 0);
+	broker.n_devices = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		struct device *device = &broker.devices[i];
+
+		strcpy(paths[i], "/tmp/bulkhead-node-XXXXXX");
+		*device = (struct device){.kind = "vdpa", .path = paths[i],
+			.store = {mkstemp(paths[i])}};
+		cr_assert_eq(nodes_watch(&broker, device, &err), 0, "%s", err.msg);
+	}
+}
+
+static void end(void)
+{
+	unlink(paths[0]);
+	unlink(paths[1]);
+}
+
+TestSuite(nodes, .init = begin, .fini = end);
+
+/* Which device the core was told of, or -1. */
+static int told(void)
+{
+	static struct msg msg;
+	struct err err;
+	int index;
+
+	nodes_changed(&broker);
+	if (chan_recv(&core, &msg, 0, &err) < 0)
+		return -1;
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_DEVICE_WANTED);
+	index = (int)msg.packet->device_wanted->index;
+	msg_done(&msg);
+	return index;
+}
+
+Test(nodes, one_that_is_removed_is_told_once)
+{
+	cr_expect_eq(told(), -1);
+	unlink(paths[1]);
+	cr_expect_eq(told(), 1);
+	cr_expect_eq(told(), -1);
+	unlink(paths[0]);
+	cr_expect_eq(told(), 0);
+}
+
+Test(nodes, what_else_happens_to_it_is_nobodys_business)
+{
+	chmod(paths[0], 0600);
+	cr_expect_eq(told(), -1);
+}
+
+/* One that was closed already has nobody who waits for it. */
+Test(nodes, one_that_was_given_back_is_not_wanted)
+{
+	fd_close(&broker.devices[0].store);
+	unlink(paths[0]);
+	cr_expect_eq(told(), -1);
+}

@@ -24,10 +24,12 @@
 #include "vmm/platform/console.h"
 #include "vmm/platform/events.h"
 #include "vmm/files.h"
+#include "vmm/host.h"
 #include "vmm/opts.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/platform.h"
 #include "vmm/kvm/populate.h"
+#include "vmm/kvm/posted.h"
 #include "vmm/platform/serial.h"
 #include "vmm/platform/signals.h"
 #include "vmm/tenant.h"
@@ -64,6 +66,19 @@ static int64_t now_us(void)
 
 /* ---- 1 to 5: with the operator's rights ------------------------------------------------------ */
 
+/* For who asked by -v. */
+static void say_what_host_has(const struct core *core)
+{
+	fd_owned root = {host_root()};
+	struct posted posted;
+
+	if (!log_enabled(LOG_INFO) || root.n < 0)
+		return;
+	posted_look(root.n, core->opts.vcpus - 1, &posted);
+	log_info(posted.can ? "device interrupts: the hardware can post them to vCPUs, by %s"
+		: "device interrupts: KVM injects them, as they cannot be posted: %s", posted.what);
+}
+
 static int open_files(struct core *core, struct err *err)
 {
 	int r = files_open(&core->files, &core->opts, err);
@@ -74,6 +89,7 @@ static int open_files(struct core *core, struct err *err)
 	if (core->files.log.n >= 0)
 		log_init("bulkhead", (enum log_level)(LOG_WARN + core->opts.verbose),
 			core->files.log.n);
+	say_what_host_has(core);
 	core->source = (struct boot_source){
 		.kernel = core->files.kernel.n,
 		.initramfs = core->files.initramfs.n,

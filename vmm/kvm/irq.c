@@ -3,8 +3,9 @@
  * The GSI routing table and irqfds.
  *
  * Core process, any thread. KVM_SET_GSI_ROUTING replaces the whole table and returns when no
- * interrupt can take an old route any more (kernel facts 7), so the table is rebuilt from `routes`
- * under the lock each time, in storage made at start: a vCPU thread allocates nothing.
+ * interrupt can take an old route any more (Linux virt/kvm/irqchip.c, kvm_set_irq_routing: it waits
+ * for SRCU), so the table is rebuilt from `routes` under the lock each time, in storage made at
+ * start: a vCPU thread allocates nothing.
  */
 #include "vmm/kvm/irq.h"
 

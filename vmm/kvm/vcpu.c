@@ -134,9 +134,9 @@ static void handle_exit(struct vcpu *vcpu)
 	}
 }
 
-/* EFAULT: memory of a slot is not there. A BAR's goes when its device is reset or asleep (kernel
- * facts 1.7); without its slot the access traps and is answered. A second vCPU may find that the
- * first has done it: it tries again. */
+/* EFAULT: memory of a slot is not there. A BAR's goes when its device is reset or asleep (Linux
+ * drivers/vfio/pci/vfio_pci_core.c, vfio_pci_zap_and_down_write_memory_lock); without its slot the
+ * access traps and is answered. A second vCPU may find that the first has done it: it tries again. */
 static void handle_lost_memory(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;

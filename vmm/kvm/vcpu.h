@@ -20,7 +20,7 @@ enum { EXIT_REASONS = 40 };
 struct exit_counts {
 	uint64_t by_reason[EXIT_REASONS]; /* index: kvm_run.exit_reason */
 	uint64_t interrupted;             /* EINTR: kicks */
-	uint64_t bar_gone;                /* EFAULT on a BAR (kernel facts 1.7) */
+	uint64_t bar_gone;                /* EFAULT on a BAR: handle_lost_memory */
 };
 
 struct vcpu_state; /* everything a reset puts back */

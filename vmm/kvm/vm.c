@@ -36,6 +36,7 @@ static const struct {
 } needed_caps[] = {
 	{KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "2.6.20"},
 	{KVM_CAP_PIT_STATE2, "KVM_CAP_PIT_STATE2", "2.6.32"},
+	{KVM_CAP_REINJECT_CONTROL, "KVM_CAP_REINJECT_CONTROL", "2.6.30"},
 	{KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "2.6.32"},
 	{KVM_CAP_IRQFD_RESAMPLE, "KVM_CAP_IRQFD_RESAMPLE", "3.7"},
 	{KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH", "4.4"},
@@ -82,7 +83,12 @@ int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
 static int make_irqchip(struct vm *vm, struct err *err)
 {
 	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
-	/* APIC ids above 254 mean what x2APIC says (kernel facts 7). */
+	/* A tick that came while the last was not acknowledged is lost, as on a PC. Counting them up
+	 * to give them back later needs every EOI to exit, which turns AVIC off for all vCPUs, and
+	 * with it posted interrupts (Linux arch/x86/kvm/i8254.c, kvm_pit_set_reinject). */
+	struct kvm_reinject_control reinject = {.pit_reinject = 0};
+	/* Ids have 32 bits, in routes too (address_hi), and 0xff is one of them, not all vCPUs
+	 * (Linux Documentation/virt/kvm/api.rst, KVM_CAP_X2APIC_API). */
 	struct kvm_enable_cap x2apic = {
 		.cap = KVM_CAP_X2APIC_API,
 		.args = {KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK},
@@ -97,6 +103,8 @@ static int make_irqchip(struct vm *vm, struct err *err)
 		return failed(err, "KVM_CREATE_IRQCHIP");
 	if (ioctl(vm->fd.n, KVM_CREATE_PIT2, &pit) < 0)
 		return failed(err, "KVM_CREATE_PIT2");
+	if (ioctl(vm->fd.n, KVM_REINJECT_CONTROL, &reinject) < 0)
+		return failed(err, "KVM_REINJECT_CONTROL");
 	if (ioctl(vm->fd.n, KVM_ENABLE_CAP, &x2apic) < 0)
 		return failed(err, "KVM_CAP_X2APIC_API");
 	return 0;

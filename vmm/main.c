@@ -44,7 +44,7 @@ struct core {
 	struct tenant tenant;
 	struct boot_source source;
 	struct vcpu_entry entry;
-	unsigned phys_bits;
+	struct phys_space phys;
 	struct vm vm;
 	struct pci pci;
 	struct platform platform;
@@ -110,7 +110,7 @@ static int check_input(struct core *core, struct err *err)
 	if (r == 0)
 		r = vm_check_host(core->files.kvm.n, core->opts.vcpus, err);
 	if (r == 0)
-		r = vm_phys_bits(core->files.kvm.n, &core->phys_bits, err);
+		r = vm_phys_space(core->files.kvm.n, &core->phys, err);
 	for (unsigned i = 0; i < core->opts.n_devices && r == 0; i++)
 		r = rom_read_file(&core->opts.devices[i], err);
 	return r;
@@ -124,7 +124,7 @@ static unsigned max_tasks(const struct core *core)
 
 static int make_ram(struct core *core, struct err *err)
 {
-	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
+	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys, err);
 
 	return r < 0 ? r : ram_seal(&core->vm.ram, err);
 }

@@ -58,7 +58,7 @@ static inline struct machine *machine_make(unsigned n_vcpus)
 	cr_assert(pipe2(pipes, O_NONBLOCK | O_CLOEXEC) == 0);
 	m.out = pipes[0];
 	cr_assert(vm_check_host(kvm.n, n_vcpus, &err) == 0, "%s", err.msg);
-	cr_assert(ram_create(&m.vm.ram, &ram, 40, &err) == 0, "%s", err.msg);
+	cr_assert(ram_create(&m.vm.ram, &ram, (struct phys_space){.bits = 40}, &err) == 0, "%s", err.msg);
 	cr_assert(vm_create(&m.vm, kvm, &err) == 0, "%s", err.msg);
 	cr_assert(vm_map_ram(&m.vm, &err) == 0, "%s", err.msg);
 	cr_assert(pci_init(&m.pci, &m.vm, &err) == 0, "%s", err.msg);

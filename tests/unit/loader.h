@@ -31,7 +31,7 @@ static inline void ram_of(struct ram *ram, uint64_t size)
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 }
 
 static inline int load(struct ram *ram, int kernel, int initramfs, const char *cmdline,

@@ -21,7 +21,7 @@ static void tables(uint64_t size, unsigned n_vcpus)
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	cr_assert_eq(acpi_write(&ram, n_vcpus, &err), 0, "%s", err.msg);
 }
 

@@ -171,9 +171,12 @@ Test(cpuid, a_full_table_is_survived, .init = make)
 
 Test(cpuid, physical_address_width, .init = intel)
 {
-	cr_expect(cpuid_phys_bits(cpuid) == 52, "EAX[7:0]");
+	struct phys_space phys = cpuid_phys_space(cpuid);
+
+	cr_expect(phys.bits == 52 && !phys.ht, "EAX[7:0]");
 	amd();
-	cr_expect(cpuid_phys_bits(cpuid) == 47, "what KVM can map");
+	phys = cpuid_phys_space(cpuid);
+	cr_expect(phys.bits == 47 && phys.ht, "what KVM can map");
 	make();
-	cr_expect(cpuid_phys_bits(cpuid) == 36);
+	cr_expect(cpuid_phys_space(cpuid).bits == 36);
 }

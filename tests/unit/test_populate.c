@@ -19,7 +19,7 @@ static struct ram make(uint64_t size)
 	struct ram_options options = {.size = size, .hugepage_size = 2 * MiB};
 	struct ram ram = {.memfd = FD_NONE_INIT};
 
-	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	return ram;
 }
 

@@ -222,14 +222,12 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	edit_amd(cpuid, vcpu);
 }
 
-unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
+struct phys_space cpuid_phys_space(struct kvm_cpuid2 *cpuid)
 {
-	for (unsigned i = 0; i < cpuid->nent; i++) {
-		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+	const struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000008, 0);
+	struct phys_space phys = {.bits = PHYS_BITS_DEFAULT, .ht = is_amd(cpuid)};
 
-		if (e->function != 0x80000008)
-			continue;
-		return e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;
-	}
-	return PHYS_BITS_DEFAULT;
+	if (e)
+		phys.bits = e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;
+	return phys;
 }

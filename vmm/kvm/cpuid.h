@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "ipc/err.h"
+#include "vmm/pci/layout.h"
 
 enum { CPUID_ENTRIES = 256 }; /* KVM takes no more */
 
@@ -26,6 +27,6 @@ int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
  * there is no room for is left out. */
 void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu);
 
-/* The width of a guest physical address: leaf 0x80000008, EAX[23:16] (what KVM can map) where
- * given, else EAX[7:0]; 36 without the leaf. */
-unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid);
+/* What a guest physical address can be. Its width: leaf 0x80000008, EAX[23:16] (what KVM can map)
+ * where given, else EAX[7:0]; 36 without the leaf. */
+struct phys_space cpuid_phys_space(struct kvm_cpuid2 *cpuid);

@@ -179,11 +179,11 @@ static int advise(struct ram *ram, const struct ram_options *options, struct err
 	return 0;
 }
 
-int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err)
 {
 	struct ram made = {.memfd = FD_NONE_INIT, .hugepages = options->hugepages};
-	int code = layout_plan(options->size, phys_bits, &made.layout, err);
+	int code = layout_plan(options->size, phys, &made.layout, err);
 
 	if (!code)
 		code = check_memory(options, err);

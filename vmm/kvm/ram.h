@@ -27,7 +27,7 @@ struct ram_options {
 	bool prefault;
 };
 
-int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err);
 void ram_done(struct ram *ram);
 

@@ -178,14 +178,14 @@ int vm_reset(struct vm *vm, struct err *err)
 	return 0;
 }
 
-int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err)
+int vm_phys_space(int kvm_fd, struct phys_space *ret, struct err *err)
 {
 	struct kvm_cpuid2 *cpuid;
 	int r = cpuid_supported(kvm_fd, &cpuid, err);
 
 	if (r < 0)
 		return r;
-	*ret = cpuid_phys_bits(cpuid);
+	*ret = cpuid_phys_space(cpuid);
 	free(cpuid);
 	return 0;
 }

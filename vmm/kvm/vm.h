@@ -61,8 +61,8 @@ int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err);
 /* vCPUs parked: PIC, IOAPIC and PIT as after power-on, and no request pending. */
 int vm_reset(struct vm *vm, struct err *err);
 
-/* The width of a guest physical address on this host, from KVM_GET_SUPPORTED_CPUID. */
-int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err);
+/* What a guest physical address can be on this host, from KVM_GET_SUPPORTED_CPUID. */
+int vm_phys_space(int kvm_fd, struct phys_space *ret, struct err *err);
 
 /* Makes vm->ram the guest's RAM. */
 int vm_map_ram(struct vm *vm, struct err *err);

@@ -24,7 +24,6 @@
 #include "vmm/platform/console.h"
 #include "vmm/platform/events.h"
 #include "vmm/files.h"
-#include "vmm/host.h"
 #include "vmm/opts.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/platform.h"
@@ -66,19 +65,6 @@ static int64_t now_us(void)
 
 /* ---- 1 to 5: with the operator's rights ------------------------------------------------------ */
 
-/* For who asked by -v. */
-static void say_what_host_has(const struct core *core)
-{
-	fd_owned root = {host_root()};
-	struct posted posted;
-
-	if (!log_enabled(LOG_INFO) || root.n < 0)
-		return;
-	posted_look(root.n, core->opts.vcpus - 1, &posted);
-	log_info(posted.can ? "device interrupts: the hardware can post them to vCPUs, by %s"
-		: "device interrupts: KVM injects them, as they cannot be posted: %s", posted.what);
-}
-
 static int open_files(struct core *core, struct err *err)
 {
 	int r = files_open(&core->files, &core->opts, err);
@@ -89,14 +75,14 @@ static int open_files(struct core *core, struct err *err)
 	if (core->files.log.n >= 0)
 		log_init("bulkhead", (enum log_level)(LOG_WARN + core->opts.verbose),
 			core->files.log.n);
-	say_what_host_has(core);
+	posted_say(cpus_max_apic_id(&core->opts.cpus));
 	core->source = (struct boot_source){
 		.kernel = core->files.kernel.n,
 		.initramfs = core->files.initramfs.n,
 		.kernel_name = core->opts.kernel,
 		.initramfs_name = core->opts.initramfs,
 		.cmdline = core->opts.cmdline,
-		.n_vcpus = core->opts.vcpus,
+		.cpus = &core->opts.cpus,
 	};
 	if (core->opts.seccomp == SECCOMP_MODE_LOG)
 		return watcher_start(LOG_WARN + (int)core->opts.verbose, core->files.log.n, err);
@@ -108,7 +94,7 @@ static int check_input(struct core *core, struct err *err)
 	int r = boot_check(&core->source, core->opts.ram.size, err);
 
 	if (r == 0)
-		r = vm_check_host(core->files.kvm.n, core->opts.vcpus, err);
+		r = vm_check_host(core->files.kvm.n, &core->opts.cpus, err);
 	if (r == 0)
 		r = vm_phys_space(core->files.kvm.n, &core->phys, err);
 	for (unsigned i = 0; i < core->opts.n_devices && r == 0; i++)
@@ -119,7 +105,9 @@ static int check_input(struct core *core, struct err *err)
 /* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
 static unsigned max_tasks(const struct core *core)
 {
-	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
+	unsigned vcpus = core->opts.cpus.boot;
+
+	return 1 + (vcpus > POPULATE_THREADS ? vcpus : POPULATE_THREADS);
 }
 
 static int make_ram(struct core *core, struct err *err)
@@ -135,7 +123,7 @@ static int make_ram(struct core *core, struct err *err)
  * two channels and a pin's pair, within what the operator's limit allows. */
 static unsigned max_fds(const struct core *core)
 {
-	uint64_t wanted = 64 + core->opts.vcpus + core->opts.n_devices * (4ull + MSIX_MAX + DOORBELLS_MAX);
+	uint64_t wanted = 64 + core->opts.cpus.boot + core->opts.n_devices * (4ull + MSIX_MAX + DOORBELLS_MAX);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
@@ -189,10 +177,12 @@ static int make_machine(struct core *core, struct err *err)
 
 static int make_vcpus(struct core *core, struct err *err)
 {
-	int r = vcpus_create(&core->vm, core->opts.vcpus, err);
+	int r = vcpus_create(&core->vm, &core->opts.cpus, err);
 
+	/* All are as a reset leaves them, and only the first has somewhere to go. (Setting a local
+	 * APIC costs KVM a walk of all of them: lapic.c, kvm_recalculate_apic_map.) */
 	if (r == 0)
-		r = vcpus_reset(&core->vm, &core->entry, err);
+		r = vcpu_state_restore(&core->vm.vcpus[0], &core->entry, err);
 	return r;
 }
 

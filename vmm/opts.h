@@ -8,6 +8,7 @@
 
 #include "ipc/token.h"
 #include "seccomp/policy.h"
+#include "vmm/kvm/cpus.h"
 #include "vmm/kvm/ram.h"
 
 enum { DEVICES_MAX = 30, ID_MAX = 64 };
@@ -33,7 +34,7 @@ struct device_opt {
 
 struct opts {
 	const char *kernel, *initramfs, *cmdline;
-	unsigned vcpus;
+	struct cpus cpus;
 	struct ram_options ram;
 	enum serial_mode serial;
 	const char *serial_path;

@@ -4,7 +4,7 @@
  *
  * Whatever it is, the test ends with no process of ours left behind.
  *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -385,7 +385,7 @@ Test(process, refusals_are_one_line_and_status_1)
 		{"--initramfs /tmp", "is a directory"},
 		{"--serial file=/nonexistent/x", "--serial file= /nonexistent/x"},
 		{"--log-file /nonexistent/x", "--log-file /nonexistent/x"},
-		{"--cpus boot=99", "--cpus boot"},
+		{"--cpus boot=9999", "--cpus boot"},
 		{"--kernel again", "--kernel is given twice"},
 	};
 

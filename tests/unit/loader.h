@@ -37,8 +37,9 @@ static inline void ram_of(struct ram *ram, uint64_t size)
 static inline int load(struct ram *ram, int kernel, int initramfs, const char *cmdline,
 	struct vcpu_entry *entry, struct err *err)
 {
+	static const struct cpus cpus = {2, 2, 1, 2, 1, 1};
 	const struct boot_source source = {.kernel = kernel, .initramfs = initramfs,
-		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .n_vcpus = 2};
+		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .cpus = &cpus};
 	int check = boot_check(&source, ram->layout.ram_size, err), code;
 
 	*entry = (struct vcpu_entry){0};

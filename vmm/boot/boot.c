@@ -223,7 +223,7 @@ int boot_load(struct ram *ram, const struct boot_source *source, struct vcpu_ent
 	memset(low, 0, HIMEM_START);
 	code = load_files(ram, source, &plan, err);
 	if (!code)
-		code = acpi_write(ram, source->n_vcpus, err);
+		code = acpi_write(ram, source->cpus, err);
 	if (code)
 		return code;
 	write_gdt(ram, !plan.kernel.pvh);

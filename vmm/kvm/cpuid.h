@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What CPUID tells the guest: what this host's KVM supports, less what we do not, with the
- * topology of one package of n single-threaded cores.
+ * guest's own topology.
  *
  * Core process, main thread, at start. Pure but for cpuid_supported.
  */
@@ -11,13 +11,15 @@
 #include <stdbool.h>
 
 #include "ipc/err.h"
+#include "vmm/kvm/cpus.h"
 #include "vmm/pci/layout.h"
 
 enum { CPUID_ENTRIES = 256 }; /* KVM takes no more */
 
 struct cpuid_vcpu {
-	unsigned index, n_vcpus; /* the APIC id is the index */
-	bool tsc_deadline;       /* KVM_CAP_TSC_DEADLINE_TIMER */
+	unsigned index;
+	const struct cpus *cpus;
+	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
 };
 
 /* KVM_GET_SUPPORTED_CPUID; *ret has room for CPUID_ENTRIES and is the caller's to free. */

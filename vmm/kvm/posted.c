@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "ipc/fd.h"
+#include "ipc/log.h"
 #include "vmm/host.h"
 
 enum {
@@ -176,4 +177,16 @@ void posted_look(int root, unsigned max_apic_id, struct posted *ret)
 			reach);
 	else
 		snprintf(ret->what, sizeof(ret->what), "%s", vendor->name);
+}
+
+void posted_say(unsigned max_apic_id)
+{
+	fd_owned root = {log_enabled(LOG_INFO) ? host_root() : -1};
+	struct posted posted;
+
+	if (root.n < 0)
+		return;
+	posted_look(root.n, max_apic_id, &posted);
+	log_info(posted.can ? "device interrupts: the hardware can post them to vCPUs, by %s"
+		: "device interrupts: KVM injects them, as they cannot be posted: %s", posted.what);
 }

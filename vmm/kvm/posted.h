@@ -16,3 +16,6 @@ struct posted {
 
 /* max_apic_id: the guest's highest. */
 void posted_look(int root, unsigned max_apic_id, struct posted *ret);
+
+/* A line about this host, at -v. */
+void posted_say(unsigned max_apic_id);

@@ -193,38 +193,47 @@ static int failed(const struct vcpu *vcpu, struct err *err, const char *what)
 	return err_set(err, code, BLAME_HOST, "vcpu%u: %s: %s", vcpu->index, what, strerror(-code));
 }
 
-static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
-	struct err *err)
+static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
+	const struct cpuid_vcpu *config, struct err *err)
 {
 	const size_t size = sizeof(*supported) + CPUID_ENTRIES * sizeof(supported->entries[0]);
-	const struct cpuid_vcpu config = {.index = vcpu->index, .n_vcpus = vcpu->vm->n_vcpus,
-		.tsc_deadline = tsc_deadline};
 	struct kvm_cpuid2 *cpuid = malloc(size);
 	int r = 0;
 
 	if (!cpuid)
 		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	memcpy(cpuid, supported, size);
-	cpuid_for_vcpu(cpuid, &config);
+	cpuid_for_vcpu(cpuid, config);
 	if (ioctl(vcpu->fd.n, KVM_SET_CPUID2, cpuid) < 0)
 		r = failed(vcpu, err, "KVM_SET_CPUID2");
 	free(cpuid);
 	return r;
 }
 
-static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
-	struct err *err)
+/* An AMD with AVIC on has a table of so many ids, and before Linux 6.17 refuses the others. */
+static int refuse_id(const struct vcpu *vcpu, unsigned id, struct err *err)
 {
+	int code = -errno;
+
+	return err_set(err, code, BLAME_HOST, "vcpu%u: KVM_CREATE_VCPU of APIC id %u: %s%s",
+		vcpu->index, id, strerror(-code), code == -EINVAL && id > MSI_DEST_MAX ?
+		"; load kvm_amd with avic=0, or give fewer vCPUs (--cpus)" : "");
+}
+
+static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
+	const struct cpuid_vcpu *config, struct err *err)
+{
+	unsigned id = cpus_apic_id(config->cpus, vcpu->index);
 	struct vm *vm = vcpu->vm;
 	int r;
 
-	vcpu->fd.n = ioctl(vm->fd.n, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	vcpu->fd.n = ioctl(vm->fd.n, KVM_CREATE_VCPU, (unsigned long)id);
 	if (vcpu->fd.n < 0)
-		return failed(vcpu, err, "KVM_CREATE_VCPU");
+		return refuse_id(vcpu, id, err);
 	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.n, 0);
 	if (vcpu->run == MAP_FAILED)
 		return failed(vcpu, err, "mmap of kvm_run");
-	r = set_cpuid(vcpu, supported, tsc_deadline, err);
+	r = set_cpuid(vcpu, supported, config, err);
 	if (r == 0)
 		r = vcpu_state_boot_msrs(vcpu, err);
 	if (r == 0)
@@ -232,22 +241,26 @@ static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool ts
 	return r;
 }
 
-int vcpus_create(struct vm *vm, unsigned n, struct err *err)
+int vcpus_create(struct vm *vm, const struct cpus *cpus, struct err *err)
 {
-	bool tsc_deadline = ioctl(vm->kvm.n, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	struct cpuid_vcpu config = {.cpus = cpus, .tsc_deadline =
+		ioctl(vm->kvm.n, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0};
 	struct kvm_cpuid2 *supported;
 	int r;
 
 	r = cpuid_supported(vm->kvm.n, &supported, err);
 	if (r < 0)
 		return r;
-	vm->vcpus = calloc(n, sizeof(vm->vcpus[0]));
-	vm->n_vcpus = vm->vcpus ? n : 0;
+	if (cpus_max_apic_id(cpus) > MSI_DEST_MAX)
+		irq_extend(&vm->irq);
+	vm->vcpus = calloc(cpus->boot, sizeof(vm->vcpus[0]));
+	vm->n_vcpus = vm->vcpus ? cpus->boot : 0;
 	if (!vm->vcpus)
 		r = err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++) {
 		vm->vcpus[i] = (struct vcpu){.vm = vm, .index = i, .fd = FD_NONE_INIT};
-		r = create(&vm->vcpus[i], supported, tsc_deadline, err);
+		config.index = i;
+		r = create(&vm->vcpus[i], supported, &config, err);
 	}
 	free(supported);
 	return r;

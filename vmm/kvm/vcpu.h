@@ -47,8 +47,8 @@ struct vcpu_entry {
 	uint64_t rip, rsi, rbx, rsp, cr3;
 };
 
-/* Makes vCPUs 0..n-1 with CPUID and MSRs, and remembers their initial state. */
-int vcpus_create(struct vm *vm, unsigned n, struct err *err);
+/* Makes those vCPUs that are there at boot, with CPUID and MSRs, and remembers their initial state. */
+int vcpus_create(struct vm *vm, const struct cpus *cpus, struct err *err);
 
 /* Puts every vCPU back to its initial state, vCPU 0 to entry. All threads parked or not started. */
 int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);

@@ -54,7 +54,7 @@ static int failed(struct err *err, const char *what)
 	return err_set(err, code, BLAME_HOST, "/dev/kvm: %s: %s", what, strerror(-code));
 }
 
-int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
+int vm_check_host(int kvm_fd, const struct cpus *cpus, struct err *err)
 {
 	int n = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
 
@@ -72,10 +72,15 @@ int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
 				"run a newer kernel", needed_caps[i].name, needed_caps[i].since);
 	}
 	n = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
-	if (n > 0 && n_vcpus > (unsigned)n)
+	if (n > 0 && cpus->boot > (unsigned)n)
 		return err_set(err, -E2BIG, BLAME_HOST,
-			"--cpus boot=%u: this kernel's KVM allows %d; give boot=%d or less", n_vcpus,
-			n, n);
+			"--cpus boot=%u: this kernel's KVM allows %d; give boot=%d or less",
+			cpus->boot, n, n);
+	n = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPU_ID);
+	if (n > 0 && cpus_max_apic_id(cpus) >= (unsigned)n)
+		return err_set(err, -E2BIG, BLAME_HOST,
+			"--cpus topology: it leads to APIC ids up to %u, this kernel's KVM allows %d; "
+			"give counts that are powers of two", cpus_max_apic_id(cpus), n - 1);
 	return 0;
 }
 

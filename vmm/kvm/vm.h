@@ -13,10 +13,11 @@
 
 #include "ipc/fd.h"
 #include "vmm/pci/bus.h"
+#include "vmm/kvm/cpus.h"
 #include "vmm/kvm/irq.h"
 #include "vmm/kvm/ram.h"
 
-enum { VCPUS_MAX = 32, SLOTS_MAX = 512 };
+enum { SLOTS_MAX = 512 };
 
 struct vcpu;
 
@@ -52,7 +53,7 @@ struct vm {
 };
 
 /* Does this host's KVM have the API version and capabilities we stand on? Starts nothing. */
-int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err);
+int vm_check_host(int kvm_fd, const struct cpus *cpus, struct err *err);
 
 /* Opens nothing: kvm_fd is /dev/kvm, consumed. Makes the VM, its full irqchip and PIT. Touches
  * everything in *vm but ram and bar_fault. */

@@ -102,6 +102,25 @@ Test(cpuid, features, .init = intel)
 	cr_expect(leaf(0x40000001, 0)->eax & 1 << 24, "stable clock");
 }
 
+/* Nobody asked the kernel for AMX's state: nothing of it may be told. */
+Test(cpuid, no_amx, .init = intel)
+{
+	add(7, 1, 0x00201c30, 0, 0, 0x4100);
+	add(0xd, 0, 0x602e7, 0x988, 0x2b08, 0);
+	add(0xd, 1, 0x1f, 0x988, 0x1900, 0);
+	add(0xd, 17, 0x40, 0xac0, 2, 0);
+	add(0xd, 18, 0x2000, 0xb00, 6, 0);
+	add(0x1d, 0, 1, 0, 0, 0);
+	add(0x1d, 1, 0x4002000, 0x80040, 0x10, 0);
+	add(0x1e, 0, 0, 0x4010, 0, 0);
+	edit(0, 1);
+	cr_expect_eq(leaf(7, 0)->edx, 0xbfc14410 & ~(1u << 22 | 1u << 24 | 1u << 25));
+	cr_expect(leaf(7, 1)->eax == 0x1c30 && leaf(7, 1)->edx == 0x4000);
+	cr_expect(leaf(0xd, 0)->eax == 0x2e7 && leaf(0xd, 1)->eax == 0xf);
+	cr_expect(!leaf(0xd, 17)->eax && !leaf(0xd, 18)->eax && !leaf(0x1d, 0)->eax);
+	cr_expect(!leaf(0x1d, 1)->eax && !leaf(0x1e, 0)->ebx);
+}
+
 Test(cpuid, no_deadline_timer_without_kvm, .init = intel)
 {
 	const struct cpus one = {1, 1, 1, 1, 1, 1};

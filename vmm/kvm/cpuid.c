@@ -32,6 +32,11 @@ enum {
 #define L6_EAX_ARAT	    BIT(2)
 #define L7_EBX_SGX	    BIT(2)
 #define L7_ECX_SGX_LC	    BIT(30)
+#define L7_EDX_AMX	    (BIT(22) | BIT(24) | BIT(25)) /* BF16, TILE, INT8 */
+#define L71_EAX_AMX_FP16    BIT(21)
+#define L71_EDX_AMX_COMPLEX BIT(8)
+#define LD_EAX_XTILE	    (BIT(17) | BIT(18)) /* XTILECFG, XTILEDATA */
+#define LD1_EAX_XFD	    BIT(4)
 #define L81_ECX_CMP_LEGACY  BIT(1)
 #define L81_ECX_SVM	    BIT(2)
 
@@ -147,6 +152,36 @@ static void edit_features(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcp
 	clear_leaf(cpuid, 0x8000001f); /* SEV */
 }
 
+static void clear_bits(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index, uint32_t eax,
+	uint32_t edx)
+{
+	struct kvm_cpuid_entry2 *e = find(cpuid, function, index);
+
+	if (e) {
+		e->eax &= ~eax;
+		e->edx &= ~edx;
+	}
+}
+
+/* AMX needs a state of 8 KiB that the kernel keeps for nobody who has not asked (Linux
+ * Documentation/arch/x86/xstate.rst, ARCH_REQ_XCOMP_GUEST_PERM), which we do not. Leaf 0xd is without
+ * it then, and the features alone would be a guest's #UD. XFD is for AMX and nothing else. */
+static void hide_amx(struct kvm_cpuid2 *cpuid)
+{
+	clear_bits(cpuid, 7, 0, 0, L7_EDX_AMX);
+	clear_bits(cpuid, 7, 1, L71_EAX_AMX_FP16, L71_EDX_AMX_COMPLEX);
+	clear_bits(cpuid, 0xd, 0, LD_EAX_XTILE, 0);
+	clear_bits(cpuid, 0xd, 1, LD1_EAX_XFD, 0);
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == 0xd && (e->index == 17 || e->index == 18))
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+	}
+	clear_leaf(cpuid, 0x1d); /* tiles */
+	clear_leaf(cpuid, 0x1e); /* their multiplication */
+}
+
 /* Leaf 4 and its AMD twin 0x8000001d share EAX[25:14], the number of ids that share a cache less
  * one: a die its third level, a core its first and second. Leaf 4 has the ids of a package's cores,
  * too. */
@@ -222,6 +257,7 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000001, 0);
 
 	edit_features(cpuid, vcpu);
+	hide_amx(cpuid);
 	edit_caches(cpuid, vcpu);
 	if (max && max->eax < LEAF_TOPOLOGY)
 		max->eax = LEAF_TOPOLOGY;

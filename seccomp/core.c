@@ -97,7 +97,8 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_CREATE_IRQCHIP, "vm_create"),
 	ALLOW_IOCTL(KVM_CREATE_PIT2, "vm_create"),
 	ALLOW_IOCTL(KVM_REINJECT_CONTROL, "vm_create: no re-injection of PIT ticks"),
-	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids"),
+	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids; guard_enable: exits for bus locks "
+		"and where no interrupt comes through"),
 	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "vm_create"),
 	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "vm_phys_space, vcpus_create"),
 	ALLOW_IOCTL(KVM_CREATE_DEVICE, "vm_vfio_add"),

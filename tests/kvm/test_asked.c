@@ -3,13 +3,14 @@
  * What the core asks of KVM when it makes a machine: requests that cannot be seen in what KVM then
  * tells. ioctl(2) is this file's, and passes everything on.
  *
- * links: vmm/kvm/vm.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/kvm/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/guard.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/kvm/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <stdarg.h>
 #include <sys/syscall.h>
 
 #include <linux/kvm.h>
 
+#include "ipc/frame.h"
 #include "tests/kvm/machine.h"
 
 enum { ASKED_MAX = 8192, MORE_MSRS = 300, PAT = 0x277 };
@@ -51,6 +52,47 @@ static int do_some_msrs(int fd, unsigned long request, struct kvm_msrs *msrs)
 	return r;
 }
 
+/* A host with both guards, which this one may lack: what is enabled, and exits in place of KVM_RUN's
+ * own, of vCPU 0. */
+static bool guards;
+static uint64_t bus_lock_mode, notify_mode;
+static struct machine *exiting;
+static unsigned exits_left;
+static uint32_t exit_reason, exit_flags;
+
+static int check_extension(int fd, long cap)
+{
+	if (guards && cap == KVM_CAP_X86_BUS_LOCK_EXIT)
+		return KVM_BUS_LOCK_DETECTION_OFF | KVM_BUS_LOCK_DETECTION_EXIT;
+	if (guards && cap == KVM_CAP_X86_NOTIFY_VMEXIT)
+		return 1;
+	return (int)syscall(SYS_ioctl, fd, KVM_CHECK_EXTENSION, cap);
+}
+
+static int enable_cap(int fd, const struct kvm_enable_cap *cap)
+{
+	if (cap->cap == KVM_CAP_X86_BUS_LOCK_EXIT)
+		bus_lock_mode = cap->args[0];
+	else if (cap->cap == KVM_CAP_X86_NOTIFY_VMEXIT)
+		notify_mode = cap->args[0];
+	else
+		return (int)syscall(SYS_ioctl, fd, KVM_ENABLE_CAP, cap);
+	return 0;
+}
+
+static int run(int fd)
+{
+	struct kvm_run *run = exiting ? exiting->vm.vcpus[0].run : NULL;
+
+	if (!run || exits_left == 0 || run->immediate_exit)
+		return (int)syscall(SYS_ioctl, fd, KVM_RUN, 0);
+	exits_left--;
+	run->exit_reason = exit_reason;
+	run->flags = exit_reason == KVM_EXIT_NOTIFY ? 0 : (uint16_t)exit_flags;
+	run->notify.flags = exit_flags;
+	return 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
 	va_list args;
@@ -67,6 +109,12 @@ int ioctl(int fd, unsigned long request, ...)
 			memcpy(&asked[n_asked].first, arg, sizeof(asked[0].first));
 		n_asked++;
 	}
+	if (request == KVM_CHECK_EXTENSION)
+		return check_extension(fd, (long)arg);
+	if (request == KVM_ENABLE_CAP)
+		return enable_cap(fd, arg);
+	if (request == KVM_RUN)
+		return run(fd);
 	if (request == KVM_GET_MSR_INDEX_LIST && more_msrs)
 		return list_more(fd, arg);
 	if (request == KVM_GET_MSRS || request == KVM_SET_MSRS)
@@ -142,4 +190,63 @@ Test(asked, msrs_of_a_bios)
 	cr_expect_eq(msr(m->vm.vcpus[0].fd.n, 0x2ff), 0x806, "MTRR default type");
 	cr_expect(msr(vcpu, 0x1a0) != 0, "nothing to keep here");
 	cr_expect_eq(msr(m->vm.vcpus[0].fd.n, 0x1a0), msr(vcpu, 0x1a0) | 1, "MISC_ENABLE");
+}
+
+Test(asked, guards_are_on_where_the_host_has_them)
+{
+	guards = true;
+	machine_make(1);
+	cr_expect_eq(bus_lock_mode, KVM_BUS_LOCK_DETECTION_EXIT);
+	cr_expect_eq(notify_mode, KVM_X86_NOTIFY_VMEXIT_ENABLED | KVM_X86_NOTIFY_VMEXIT_USER);
+}
+
+/* A guest that exits so often before it powers off. */
+static enum vm_request exits(unsigned n, uint32_t reason, uint32_t flags, int64_t *ret_ms)
+{
+	static const uint8_t code[] = {POWEROFF};
+	const int64_t began = now_ms();
+	enum vm_request request;
+
+	exiting = machine_make(1);
+	exits_left = n;
+	exit_reason = reason;
+	exit_flags = flags;
+	request = machine_run(exiting, code, sizeof(code));
+	*ret_ms = now_ms() - began;
+	return request;
+}
+
+/* 200 of them take 200 ms, whatever they come with. */
+Test(asked, bus_locks_are_slowed_down_and_counted)
+{
+	int64_t ms;
+
+	cr_expect_eq(exits(200, KVM_EXIT_X86_BUS_LOCK, KVM_RUN_X86_BUS_LOCK, &ms), VM_POWEROFF);
+	cr_expect(ms >= 200 && ms < 2000, "%lld ms", (long long)ms);
+	cr_expect_eq(exiting->vm.vcpus[0].counts.by_reason[KVM_EXIT_X86_BUS_LOCK], 200);
+}
+
+Test(asked, bus_locks_with_another_exit_are_counted)
+{
+	int64_t ms;
+
+	cr_expect_eq(exits(200, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_RUN_X86_BUS_LOCK, &ms), VM_POWEROFF);
+	cr_expect(ms >= 200, "%lld ms", (long long)ms);
+	cr_expect_eq(exiting->vm.vcpus[0].counts.by_reason[KVM_EXIT_X86_BUS_LOCK], 200);
+	cr_expect_eq(exiting->vm.vcpus[0].counts.by_reason[KVM_EXIT_IRQ_WINDOW_OPEN], 200);
+}
+
+Test(asked, a_guest_that_lets_no_interrupt_in_goes_on)
+{
+	int64_t ms;
+
+	cr_expect_eq(exits(3, KVM_EXIT_NOTIFY, 0, &ms), VM_POWEROFF);
+	cr_expect_eq(exiting->vm.vcpus[0].counts.by_reason[KVM_EXIT_NOTIFY], 3);
+}
+
+Test(asked, a_guest_whose_state_is_lost_does_not)
+{
+	int64_t ms;
+
+	cr_expect_eq(exits(1, KVM_EXIT_NOTIFY, KVM_NOTIFY_CONTEXT_INVALID, &ms), VM_FATAL);
 }

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "vmm/kvm/cpuid.h"
+#include "vmm/kvm/guard.h"
 
 #define KICK_SIGNAL SIGRTMIN
 
@@ -33,11 +34,6 @@ enum {
 	LOST_MEMORY_MAX = 16,
 	STACK_SIZE = 512 * 1024, /* a handler may hold a message of 64 KiB */
 };
-
-static void count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
 
 static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
 {
@@ -110,10 +106,13 @@ static void handle_exit(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	vcpu->lost_memory = 0;
-	count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
+	vcpu_count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
+	if (run->flags & KVM_RUN_X86_BUS_LOCK)
+		guard_bus_lock(vcpu);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO: handle_io(vcpu); break;
 	case KVM_EXIT_MMIO: handle_mmio(vcpu); break;
+	case KVM_EXIT_X86_BUS_LOCK:
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN: break;
 	case KVM_EXIT_SHUTDOWN:
@@ -121,6 +120,10 @@ static void handle_exit(struct vcpu *vcpu)
 		vm_ask(vcpu->vm, VM_RESET);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(vcpu); break;
+	case KVM_EXIT_NOTIFY:
+		if (!guard_notify(vcpu))
+			guest_fault(vcpu, "its state is lost (notify VM exit)", run->notify.flags);
+		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		guest_fault(vcpu, "the CPU refuses its state, hardware reason",
 			run->fail_entry.hardware_entry_failure_reason);
@@ -141,7 +144,7 @@ static void handle_lost_memory(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	count(&vcpu->counts.bar_gone);
+	vcpu_count(&vcpu->counts.bar_gone);
 	if (vm->bar_fault && vm->bar_fault(vm->bar_fault_opaque))
 		vcpu->lost_memory = 0;
 	else if (++vcpu->lost_memory == LOST_MEMORY_MAX)
@@ -153,7 +156,7 @@ static void run_once(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd.n, KVM_RUN, 0) == 0) {
 		handle_exit(vcpu);
 	} else if (errno == EINTR) {
-		count(&vcpu->counts.interrupted);
+		vcpu_count(&vcpu->counts.interrupted);
 		set_immediate_exit(vcpu, 0);
 		if (wanted_still(vcpu->vm))
 			wait_at_gate(vcpu->vm);

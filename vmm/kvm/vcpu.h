@@ -38,8 +38,15 @@ struct vcpu {
 	struct err start_err;      /* code < 0: the thread never got to its loop */
 	unsigned lost_memory;      /* EFAULTs in a row that no BAR explained */
 	bool faulted;              /* the guest did what KVM cannot go on from */
+	bool notified, bus_locked; /* guard.c has said so */
 	struct exit_counts counts; /* written by its thread only */
 };
+
+/* One more; read by others while the vCPU runs. */
+static inline void vcpu_count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
 
 /* Where the boot vCPU starts. */
 struct vcpu_entry {

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include "vmm/kvm/cpuid.h"
+#include "vmm/kvm/guard.h"
 
 #ifndef KVM_DEV_VFIO_FILE /* linux/kvm.h since 6.6, the same numbers as GROUP */
 #define KVM_DEV_VFIO_FILE     KVM_DEV_VFIO_GROUP
@@ -166,6 +167,8 @@ int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err)
 		return failed(err, "KVM_GET_VCPU_MMAP_SIZE");
 	vm->run_size = (size_t)r;
 	r = make_irqchip(vm, err);
+	if (r == 0)
+		r = guard_enable(vm, err);
 	if (r == 0)
 		r = irq_init(&vm->irq, vm->fd.n, err);
 	return r < 0 ? r : remember_irqchip(vm, err);

@@ -91,12 +91,15 @@ static int open_files(struct core *core, struct err *err)
 
 static int check_input(struct core *core, struct err *err)
 {
-	int r = boot_check(&core->source, core->opts.ram.size, err);
+	struct layout layout;
+	int r = vm_check_host(core->files.kvm.n, &core->opts.cpus, err);
 
 	if (r == 0)
-		r = vm_check_host(core->files.kvm.n, &core->opts.cpus, err);
-	if (r == 0)
 		r = vm_phys_space(core->files.kvm.n, &core->phys, err);
+	if (r == 0)
+		r = layout_plan(core->opts.ram.size, core->phys, &layout, err);
+	if (r == 0)
+		r = boot_check(&core->source, &layout, err);
 	for (unsigned i = 0; i < core->opts.n_devices && r == 0; i++)
 		r = rom_read_file(&core->opts.devices[i], err);
 	return r;

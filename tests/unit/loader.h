@@ -40,7 +40,7 @@ static inline int load(struct ram *ram, int kernel, int initramfs, const char *c
 	static const struct cpus cpus = {2, 2, 1, 2, 1, 1};
 	const struct boot_source source = {.kernel = kernel, .initramfs = initramfs,
 		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .cpus = &cpus};
-	int check = boot_check(&source, ram->layout.ram_size, err), code;
+	int check = boot_check(&source, &ram->layout, err), code;
 
 	*entry = (struct vcpu_entry){0};
 	memset(err, 0, sizeof(*err));

@@ -256,7 +256,7 @@ Test(bzimage, initramfs_files)
 {
 	int kernel = file_of(image, sizeof(image));
 	static uint8_t big[11 << 20];
-	uint8_t padded[CPIO_SIZE + 512 + 4] = {0};
+	uint8_t padded[(CPIO_SIZE + 512 + 3) / 4 * 4 + 4] = {0};
 	struct vcpu_entry entry;
 	struct err err = {0};
 
@@ -275,9 +275,13 @@ Test(bzimage, initramfs_files)
 		"%s", err.msg);
 	memcpy(padded + sizeof(padded) - 4, "junk", 4);
 	refused(&ram, kernel, file_of(padded, sizeof(padded)), "", "is no initramfs");
-	for (size_t size = 1; size < CPIO_SIZE - 2; size++) /* two bytes of padding at the end */
-		cr_assert(load(&ram, kernel, file_of(cpio, size), "", &entry, &err) < 0,
-			"%zu bytes", size);
+	/* Whole entries, with their padding or without, are an initramfs: the trailer may be missing. */
+	for (size_t size = 1; size < CPIO_SIZE - 2; size++) {
+		bool whole = size >= 117 && size <= 120;
+
+		cr_assert_eq(load(&ram, kernel, file_of(cpio, size), "", &entry, &err) == 0, whole,
+			"%zu bytes: %s", size, err.msg);
+	}
 }
 
 Test(bzimage, initramfs_extremes)

@@ -20,8 +20,8 @@ struct boot_source {
 	const struct cpus *cpus;
 };
 
-/* Cheap check, before anything was started: is this a kernel we can boot with this much RAM? */
-int boot_check(const struct boot_source *source, uint64_t ram_size, struct err *err);
+/* Cheap check, before anything was started: is this a kernel we can boot with such RAM? */
+int boot_check(const struct boot_source *source, const struct layout *layout, struct err *err);
 
 /* Loads a bzImage (Linux x86 boot protocol, 64-bit entry) or an ELF vmlinux with a PVH note (Xen
  * pvh.h), initramfs, command line, ACPI tables, memory map. *ret: where vCPU 0 starts. */

@@ -78,6 +78,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IF(madvise, 2, MADV_GUARD_REMOVE, "the same, where a stack is used again"),
 	ALLOW(exit, "the end of populate_thread"),
 	ALLOW(sched_getaffinity, "populate: how many processors"),
+	ALLOW(sched_setaffinity, "populate: its threads on the processors of RAM's node"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ALLOW(signalfd4, "main loop"),

@@ -111,7 +111,8 @@ static const struct option options[] = {
 		"package, in all), max=N (taken, and the topology's\n"
 		"product; vCPUs beyond boot= cannot be added yet)", opts_cpus, 0, false},
 	{"--memory", 0, false, "size=N[,…]", "guest RAM, like 512M, 5G (default 512M); also\n"
-		"hugepages=on, hugepage_size=2M|1G, prefault=on", opts_memory, 0, false},
+		"hugepages=on, hugepage_size=2M|1G, prefault=on,\n"
+		"host_numa_node=N (all of it on that node of the host)", opts_memory, 0, false},
 	{"--device", 0, true, "path=P[,KEY=V] …", "pass a PCI device through, by its sysfs directory;\n"
 		"it must be bound to vfio-pci; several may follow; also\n"
 		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"

@@ -68,7 +68,8 @@ int opts_cpus(struct opts *opts, const char *value, struct err *err)
 int opts_memory(struct opts *opts, const char *value, struct err *err)
 {
 	struct key keys[] = {{"size", true, ""}, {"hugepages", false, ""},
-		{"hugepage_size", false, ""}, {"prefault", false, ""}, {NULL, false, ""}};
+		{"hugepage_size", false, ""}, {"prefault", false, ""},
+		{"host_numa_node", false, ""}, {NULL, false, ""}};
 	struct ram_options *ram = &opts->ram;
 	int r = parse_keys("--memory", value, keys, err);
 
@@ -80,6 +81,10 @@ int opts_memory(struct opts *opts, const char *value, struct err *err)
 		r = parse_size("--memory hugepage_size", keys[2].value, &ram->hugepage_size, err);
 	if (r == 0 && keys[3].value[0])
 		r = parse_switch("--memory prefault", keys[3].value, &ram->prefault, err);
+	ram->on_node = keys[4].value[0];
+	if (r == 0 && ram->on_node)
+		r = parse_number("--memory host_numa_node", keys[4].value, 0, NUMA_NODES_MAX - 1,
+			&ram->node, err);
 	if (r < 0)
 		return r;
 	if (ram->hugepage_size != 2 * MiB && ram->hugepage_size != GiB)

@@ -3,7 +3,7 @@
  * The loader on hand-made bzImages and initramfs files: a sound one, then every header field at its
  * extremes, every wrong file, every truncation.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c vmm/kvm/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <asm/bootparam.h>

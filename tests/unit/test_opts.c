@@ -57,6 +57,13 @@ Test(opts, everything)
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
 }
 
+Test(opts, memory_of_a_node)
+{
+	cr_assert(parse("--kernel k --memory size=1G,host_numa_node=0") == 0, "%s", err.msg);
+	cr_expect(opts.ram.on_node && opts.ram.node == 0);
+	cr_assert(parse("--kernel k --memory size=1G") == 0 && !opts.ram.on_node);
+}
+
 Test(opts, cpus)
 {
 	const struct cpus want = {2, 24, 2, 3, 2, 2};
@@ -160,6 +167,8 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --memory size=1G,hugepages=maybe", "--memory hugepages", "maybe"},
 		{"--kernel k --memory size=1G,hugepages=on,hugepage_size=4K", "hugepage_size", "2M"},
 		{"--kernel k --memory size=1G,hugepage_size=2M", "hugepage_size", "hugepages=on"},
+		{"--kernel k --memory size=1G,host_numa_node=-1", "host_numa_node", "from 0 to 1023"},
+		{"--kernel k --memory size=1G,host_numa_node=1024", "host_numa_node", "from 0 to 1023"},
 		{"--kernel k --serial file=", "--serial", "tty, file=PATH, null, off"},
 		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH, null, off"},
 		{"--kernel k --console tty", "--console", "--console off"},

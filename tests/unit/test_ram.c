@@ -2,7 +2,7 @@
  *
  * Guest RAM: seals, alignment, bounds, and the machine that has too little.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

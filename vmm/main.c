@@ -52,6 +52,8 @@ struct core {
 	struct console console;
 	struct signals signals;
 	struct events events;
+	struct log_budget resets;
+	unsigned long n_resets;
 	int64_t began_us, step_us;
 };
 
@@ -173,6 +175,8 @@ static int make_machine(struct core *core, struct err *err)
 	r = platform_init(&core->platform, vm);
 	if (r == 0 && core->opts.serial != SERIAL_OFF)
 		r = serial_init(&core->serial, &vm->pio, &vm->irq, core->files.serial_out.n);
+	if (core->opts.serial_limit)
+		serial_out_limit(&core->serial.out, core->opts.serial_limit);
 	if (r < 0)
 		return err_set(err, r, BLAME_BUG, "platform: %s", strerror(-r));
 	return 0;
@@ -340,7 +344,9 @@ static int run_guest(struct core *core)
 			vcpus_log_faults(vm);
 			return STATUS_FAULT;
 		}
-		log_info("reset: the guest boots again");
+		core->n_resets++;
+		if (log_allowed(&core->resets)) /* a guest may do nothing else */
+			log_info("reset %lu: the guest boots again", core->n_resets);
 		if (reset(core, &err) < 0) {
 			log_error("reset: %s", err.msg);
 			return STATUS_FAULT;

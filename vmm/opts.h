@@ -38,6 +38,7 @@ struct opts {
 	struct ram_options ram;
 	enum serial_mode serial;
 	const char *serial_path;
+	uint64_t serial_limit; /* of that file; 0: none */
 	unsigned n_devices;
 	struct device_opt devices[DEVICES_MAX];
 	enum iommufd_opt iommufd;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "vmm/opts_value.h"
+#include "vmm/platform/serial_out.h"
 
 /* "2:8:1:2" */
 static int set_topology(struct cpus *cpus, const char *value, struct err *err)
@@ -95,21 +96,42 @@ int opts_memory(struct opts *opts, const char *value, struct err *err)
 	return 0;
 }
 
+/* "PATH" or "PATH,size=N"; a path may have commas of its own. */
+static int set_serial_file(struct opts *opts, const char *value, struct err *err)
+{
+	static const char size[] = ",size=";
+	const char *comma = strrchr(value, ',');
+	int r;
+
+	opts->serial = SERIAL_FILE;
+	opts->serial_path = value;
+	if (!comma || strncmp(comma, size, strlen(size)) != 0)
+		return 0;
+	r = parse_size("--serial size", comma + strlen(size), &opts->serial_limit, err);
+	if (r == 0 && opts->serial_limit < SERIAL_LIMIT_MIN)
+		return refuse(err, "--serial size: %llu bytes are too few; give %lluK or more",
+			(unsigned long long)opts->serial_limit, SERIAL_LIMIT_MIN / KiB);
+	opts->serial_path = strndup(value, (size_t)(comma - value)); /* until the process ends */
+	if (r == 0 && (!opts->serial_path || !opts->serial_path[0]))
+		return refuse(err, "--serial file=: its path is missing");
+	return r;
+}
+
 int opts_serial(struct opts *opts, const char *value, struct err *err)
 {
 	static const char file[] = "file=";
 
-	if (strncmp(value, file, strlen(file)) == 0 && value[strlen(file)]) {
-		opts->serial = SERIAL_FILE;
-		opts->serial_path = value + strlen(file);
-	} else if (strcmp(value, "tty") == 0) {
+	if (strncmp(value, file, strlen(file)) == 0 && value[strlen(file)])
+		return set_serial_file(opts, value + strlen(file), err);
+	if (strcmp(value, "tty") == 0) {
 		opts->serial = SERIAL_TTY;
 	} else if (strcmp(value, "null") == 0) {
 		opts->serial = SERIAL_NULL;
 	} else if (strcmp(value, "off") == 0) {
 		opts->serial = SERIAL_OFF;
 	} else {
-		return refuse(err, "--serial: «%s» is not one of tty, file=PATH, null, off", value);
+		return refuse(err, "--serial: «%s» is not one of tty, file=PATH[,size=N], null, "
+			"off", value);
 	}
 	return 0;
 }

@@ -57,6 +57,16 @@ Test(opts, everything)
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
 }
 
+Test(opts, serial_file)
+{
+	cr_assert(parse("--kernel k --serial file=/a,b,size=1M") == 0, "%s", err.msg);
+	cr_expect_str_eq(opts.serial_path, "/a,b");
+	cr_expect_eq(opts.serial_limit, MiB);
+	cr_assert(parse("--kernel k --serial file=/a,size") == 0, "%s", err.msg);
+	cr_expect_str_eq(opts.serial_path, "/a,size");
+	cr_expect_eq(opts.serial_limit, 0);
+}
+
 Test(opts, memory_of_a_node)
 {
 	cr_assert(parse("--kernel k --memory size=1G,host_numa_node=0") == 0, "%s", err.msg);
@@ -169,8 +179,11 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --memory size=1G,hugepage_size=2M", "hugepage_size", "hugepages=on"},
 		{"--kernel k --memory size=1G,host_numa_node=-1", "host_numa_node", "from 0 to 1023"},
 		{"--kernel k --memory size=1G,host_numa_node=1024", "host_numa_node", "from 0 to 1023"},
-		{"--kernel k --serial file=", "--serial", "tty, file=PATH, null, off"},
-		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH, null, off"},
+		{"--kernel k --serial file=", "--serial", "tty, file=PATH[,size=N], null, off"},
+		{"--kernel k --serial file=/a,size=1K", "--serial size", "4K or more"},
+		{"--kernel k --serial file=/a,size=x", "--serial size", "no size"},
+		{"--kernel k --serial file=,size=1M", "--serial file=", "missing"},
+		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH[,size=N], null, off"},
 		{"--kernel k --console tty", "--console", "--console off"},
 		{"--kernel k --platform iommufd=perhaps", "--platform iommufd", "auto, on, off"},
 		{"--kernel k --seccomp no", "--seccomp", "true, log, false"},

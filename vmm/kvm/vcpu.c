@@ -116,7 +116,8 @@ static void handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN: break;
 	case KVM_EXIT_SHUTDOWN:
-		log_info("vcpu%u: triple fault", vcpu->index);
+		if (log_allowed(&vcpu->resets))
+			log_info("vcpu%u: triple fault", vcpu->index);
 		vm_ask(vcpu->vm, VM_RESET);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(vcpu); break;

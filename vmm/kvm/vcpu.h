@@ -39,6 +39,7 @@ struct vcpu {
 	unsigned lost_memory;      /* EFAULTs in a row that no BAR explained */
 	bool faulted;              /* the guest did what KVM cannot go on from */
 	bool notified, bus_locked; /* guard.c has said so */
+	struct log_budget resets;  /* that it asks for by triple faults */
 	struct exit_counts counts; /* written by its thread only */
 };
 

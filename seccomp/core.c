@@ -28,8 +28,8 @@
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
-		ALLOW(rt_sigreturn, "handlers return: the kick, and the one that restores the "    \
-			"terminal on a fault"),                                                    \
+		ALLOW(rt_sigreturn, "handlers return: the kick, memory errors, and the one that "  \
+			"restores the terminal on a fault"),                                       \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
 		ALLOW_IOCTL(KVM_IRQFD, "irqfd_on, irqfd_off"),                                     \
 		ALLOW_IOCTL(KVM_IOEVENTFD, "doorbells_on, doorbells_off: a BAR moves"),            \
@@ -38,6 +38,7 @@
 #define ROWS_VCPU_ONLY                                                                             \
 	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop"),                                                   \
 		ALLOW_IF(eventfd2, 0, 0, "a vector's eventfd, made at first use"),                 \
+		ALLOW_IOCTL(KVM_X86_SET_MCE, "mce_deliver: a memory error in guest RAM"),          \
 		ALLOW(fstat, "serial_out: has somebody truncated the file that was full?"),        \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route: a vector's message")
 
@@ -106,6 +107,8 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_CREATE_DEVICE, "vm_vfio_add"),
 	ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "vm_vfio_add"),
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
+	ALLOW_IOCTL(KVM_X86_GET_MCE_CAP_SUPPORTED, "mce_setup"),
+	ALLOW_IOCTL(KVM_X86_SETUP_MCE, "mce_setup"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create: the state a reset returns to"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),

@@ -27,6 +27,7 @@
 #include "vmm/opts.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/platform.h"
+#include "vmm/kvm/mce.h"
 #include "vmm/kvm/populate.h"
 #include "vmm/kvm/posted.h"
 #include "vmm/platform/serial.h"
@@ -148,6 +149,8 @@ static int confine(struct core *core, struct err *err)
 	};
 	int r = 0;
 
+	/* The broker, which has been started, is none of the kernel's business then. */
+	mce_watch(&core->vm, console_restore);
 	if (core->tenant.has_user)
 		r = confine_user(core->tenant.uid, core->tenant.gid, err);
 	if (r == 0)

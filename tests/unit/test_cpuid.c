@@ -54,6 +54,7 @@ static void amd(void)
 	add(0, 0, 0x10, 0x68747541, 0x444d4163, 0x69746e65);
 	add(1, 0, 0xa10f11, 0x03040800, 0x81202000, 0x078bfbff);
 	add(0x80000001, 0, 0xa10f11, 0x40000000, 0x400397, 0x23d3fbff);
+	add(0x80000007, 0, 0, 0, 0, 0x100);
 	add(0x80000008, 0, 0x302f3030, 0x50020005, 0x7003, 0);
 	add(0x8000000a, 0, 1, 0x8000, 0, 0x1ff);
 	add(0x8000001d, 0, 0x4121, 0x01c0003f, 0x3f, 0);
@@ -176,6 +177,7 @@ Test(cpuid, amd_topology, .init = amd)
 	cr_expect((leaf(0x8000001d, 0)->eax >> 14 & 0xfff) == 0);
 	cr_expect((leaf(0x8000001d, 3)->eax >> 14 & 0xfff) == 31);
 	cr_expect(leaf(0x80000026, 0)->ebx == 0);
+	cr_expect(leaf(0x80000007, 0)->ebx == 3, "recovers from a machine check");
 }
 
 /* Two threads, three cores, two dies, two packages: vCPU 23 is the last of each. */

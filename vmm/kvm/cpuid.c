@@ -39,6 +39,7 @@ enum {
 #define LD1_EAX_XFD	    BIT(4)
 #define L81_ECX_CMP_LEGACY  BIT(1)
 #define L81_ECX_SVM	    BIT(2)
+#define L87_EBX_RECOVERS    (BIT(0) | BIT(1)) /* MCA overflow recovery, SUCCOR */
 
 /* Paravirtual features that need a helping hand from user space: given where needed (irq.c), and
  * never. */
@@ -97,7 +98,7 @@ static void clear_leaf(struct kvm_cpuid2 *cpuid, uint32_t function)
 	}
 }
 
-static bool is_amd(struct kvm_cpuid2 *cpuid)
+bool cpuid_is_amd(struct kvm_cpuid2 *cpuid)
 {
 	const struct kvm_cpuid_entry2 *e = find(cpuid, 0, 0);
 
@@ -248,6 +249,9 @@ static void edit_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 		e->ebx = (core % cpus->cores & 0xff) | (cpus->threads - 1) << 8;
 		e->ecx = (die & 0xff) | at_most(cpus->dies - 1, 7) << 8; /* node, nodes a package */
 	}
+	e = find(cpuid, 0x80000007, 0);
+	if (e)
+		e->ebx |= L87_EBX_RECOVERS; /* as mce.c has it, which KVM does not know of */
 	clear_leaf(cpuid, 0x80000026); /* topology again, with core types */
 }
 
@@ -261,14 +265,14 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	edit_caches(cpuid, vcpu);
 	if (max && max->eax < LEAF_TOPOLOGY)
 		max->eax = LEAF_TOPOLOGY;
-	if (max && max->eax < LEAF_TOPOLOGY_V2 && vcpu->cpus->dies > 1 && !is_amd(cpuid))
+	if (max && max->eax < LEAF_TOPOLOGY_V2 && vcpu->cpus->dies > 1 && !cpuid_is_amd(cpuid))
 		max->eax = LEAF_TOPOLOGY_V2;
 	edit_x2apic_topology(cpuid, LEAF_TOPOLOGY, vcpu);
 	if (max && max->eax >= LEAF_TOPOLOGY_V2)
 		edit_x2apic_topology(cpuid, LEAF_TOPOLOGY_V2, vcpu);
 	if (e)
 		e->ecx &= ~L81_ECX_SVM;
-	if (!is_amd(cpuid))
+	if (!cpuid_is_amd(cpuid))
 		return;
 	if (e)
 		set_bits(&e->ecx, L81_ECX_CMP_LEGACY, per_package(vcpu->cpus) > 1);
@@ -278,7 +282,7 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 struct phys_space cpuid_phys_space(struct kvm_cpuid2 *cpuid)
 {
 	const struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000008, 0);
-	struct phys_space phys = {.bits = PHYS_BITS_DEFAULT, .ht = is_amd(cpuid)};
+	struct phys_space phys = {.bits = PHYS_BITS_DEFAULT, .ht = cpuid_is_amd(cpuid)};
 
 	if (e)
 		phys.bits = e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;

@@ -20,6 +20,7 @@ struct cpuid_vcpu {
 	unsigned index;
 	const struct cpus *cpus;
 	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+	bool amd;          /* cpuid_is_amd */
 };
 
 /* KVM_GET_SUPPORTED_CPUID; *ret has room for CPUID_ENTRIES and is the caller's to free. */
@@ -28,6 +29,9 @@ int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
 /* Makes what one vCPU gets of what is supported, in place. cpuid has room for CPUID_ENTRIES; a leaf
  * there is no room for is left out. */
 void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu);
+
+/* An AMD's, or a Hygon's. */
+bool cpuid_is_amd(struct kvm_cpuid2 *cpuid);
 
 /* What a guest physical address can be. Its width: leaf 0x80000008, EAX[23:16] (what KVM can map)
  * where given, else EAX[7:0]; 36 without the leaf. */

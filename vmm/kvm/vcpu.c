@@ -27,6 +27,7 @@
 
 #include "vmm/kvm/cpuid.h"
 #include "vmm/kvm/guard.h"
+#include "vmm/kvm/mce.h"
 
 #define KICK_SIGNAL SIGRTMIN
 
@@ -159,6 +160,9 @@ static void run_once(struct vcpu *vcpu)
 	} else if (errno == EINTR) {
 		vcpu_count(&vcpu->counts.interrupted);
 		set_immediate_exit(vcpu, 0);
+		if (!mce_deliver(vcpu))
+			guest_fault(vcpu, "a memory error it cannot be told of, errno",
+				(uint64_t)errno);
 		if (wanted_still(vcpu->vm))
 			wait_at_gate(vcpu->vm);
 		return;
@@ -177,6 +181,7 @@ static void *vcpu_thread(void *opaque)
 	struct vcpu *vcpu = opaque;
 	char name[16];
 
+	mce_thread(vcpu);
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	prctl(PR_SET_NAME, name);
 	vcpu->tid = (int)syscall(SYS_gettid);
@@ -241,6 +246,8 @@ static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
 	if (r == 0)
 		r = vcpu_state_boot_msrs(vcpu, err);
 	if (r == 0)
+		r = mce_setup(vcpu, config->amd, err);
+	if (r == 0)
 		r = vcpu_state_save(vcpu, vm->vcpus[0].initial, &vcpu->initial, err);
 	return r;
 }
@@ -255,6 +262,7 @@ int vcpus_create(struct vm *vm, const struct cpus *cpus, struct err *err)
 	r = cpuid_supported(vm->kvm.n, &supported, err);
 	if (r < 0)
 		return r;
+	config.amd = cpuid_is_amd(supported);
 	if (cpus_max_apic_id(cpus) > MSI_DEST_MAX)
 		irq_extend(&vm->irq);
 	vm->vcpus = calloc(cpus->boot, sizeof(vm->vcpus[0]));
@@ -345,12 +353,16 @@ void vcpus_resume(struct vm *vm)
 	pthread_mutex_unlock(&vm->gate_lock);
 }
 
+void vcpu_kick(struct vcpu *vcpu)
+{
+	set_immediate_exit(vcpu, 1);
+	syscall(SYS_tgkill, vcpu->pid, vcpu->tid, KICK_SIGNAL);
+}
+
 void vcpus_park(struct vm *vm)
 {
 	vm->gate_closed = true;
-	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		set_immediate_exit(&vm->vcpus[i], 1);
-		syscall(SYS_tgkill, vm->vcpus[i].pid, vm->vcpus[i].tid, KICK_SIGNAL);
-	}
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_kick(&vm->vcpus[i]);
 	wait_all_parked(vm);
 }

@@ -25,6 +25,15 @@ struct exit_counts {
 
 struct vcpu_state; /* everything a reset puts back */
 
+/* In guest RAM, by its guest address; noted by a signal handler (mce.c). */
+struct memory_error {
+	_Atomic bool pending;
+	uint64_t gpa;
+	unsigned lsb; /* so many low bits of the address mean nothing */
+};
+
+enum { MCE_BANKS = 10 };
+
 struct vcpu {
 	struct vm *vm;
 	unsigned index;
@@ -40,6 +49,8 @@ struct vcpu {
 	bool faulted;              /* the guest did what KVM cannot go on from */
 	bool notified, bus_locked; /* guard.c has said so */
 	struct log_budget resets;  /* that it asks for by triple faults */
+	struct memory_error required, optional;
+	struct log_budget errors;  /* of memory */
 	struct exit_counts counts; /* written by its thread only */
 };
 
@@ -65,6 +76,8 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
  * vcpus_resume. Returns when all of them have. */
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err);
 void vcpus_resume(struct vm *vm);
+/* Out of KVM_RUN, or of the next one; any thread of ours, a signal handler too. */
+void vcpu_kick(struct vcpu *vcpu);
 /* Main thread: returns when every vCPU is parked. At the end it is the last thing they do: threads
  * that are parked end with the process, and need no system call for it. */
 void vcpus_park(struct vm *vm);
@@ -79,5 +92,7 @@ int vcpu_state_save(const struct vcpu *vcpu, const struct vcpu_state *like,
 	struct vcpu_state **ret, struct err *err);
 /* Puts it back, with the vCPU not running. entry: where it starts, NULL: where it was. */
 int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, struct err *err);
-/* The MSRs a BIOS would have set: memory types and fast string operations. */
+/* The MSRs a BIOS would have set: memory types and fast string operations; and, where the guest can
+ * have them, local machine checks. */
 int vcpu_state_boot_msrs(const struct vcpu *vcpu, struct err *err);
+int vcpu_state_allow_lmce(const struct vcpu *vcpu, struct err *err);

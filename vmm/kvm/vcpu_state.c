@@ -17,7 +17,8 @@
 
 enum {
 	MSR_TSC = 0x10, MSR_MISC_ENABLE = 0x1a0, MSR_TSC_DEADLINE = 0x6e0,
-	MSR_MTRR_DEF_TYPE = 0x2ff,
+	MSR_MTRR_DEF_TYPE = 0x2ff, MSR_FEATURE_CONTROL = 0x3a, MSR_MC0_CTL = 0x400, MSRS_A_BANK = 4,
+	FEATURE_LOCKED = 1 << 0, FEATURE_LMCE = 1 << 20,
 	MISC_ENABLE_FAST_STRING = 1,
 	/* On, default write-back, fixed ranges off (SDM 3A 12.11.2.1): all of the first MiB is RAM here,
 	 * and what is not RAM anywhere is no cacheable mapping of the guest's. */
@@ -34,7 +35,8 @@ enum {
 /* In use, and not in KVM_GET_MSR_INDEX_LIST. */
 static const struct {
 	uint32_t first, n;
-} unlisted[] = {{0x200, 16}, {0x250, 1}, {0x258, 2}, {0x268, 8}, {MSR_MTRR_DEF_TYPE, 1}};
+} unlisted[] = {{0x200, 16}, {0x250, 1}, {0x258, 2}, {0x268, 8}, {MSR_MTRR_DEF_TYPE, 1},
+	{MSR_MC0_CTL, MCE_BANKS * MSRS_A_BANK}};
 
 struct vcpu_state {
 	struct kvm_sregs sregs;
@@ -286,4 +288,12 @@ int vcpu_state_boot_msrs(const struct vcpu *vcpu, struct err *err)
 	if (r == 0)
 		r = do_msrs(vcpu, KVM_SET_MSRS, &misc, 1, err);
 	return r < 0 ? r : do_msrs(vcpu, KVM_SET_MSRS, &mtrr, 1, err);
+}
+
+int vcpu_state_allow_lmce(const struct vcpu *vcpu, struct err *err)
+{
+	struct kvm_msr_entry feature = {.index = MSR_FEATURE_CONTROL,
+		.data = FEATURE_LOCKED | FEATURE_LMCE};
+
+	return do_msrs(vcpu, KVM_SET_MSRS, &feature, 1, err);
 }

@@ -219,7 +219,8 @@ static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported
 	return r;
 }
 
-/* An AMD with AVIC on has a table of so many ids, and before Linux 6.17 refuses the others. */
+/* An AMD with AVIC on has a table of so many ids; kernels without the inhibition
+ * APICV_INHIBIT_REASON_PHYSICAL_ID_TOO_BIG refuse the others. */
 static int refuse_id(const struct vcpu *vcpu, unsigned id, struct err *err)
 {
 	int code = -errno;

@@ -126,9 +126,9 @@ static const struct option options[] = {
 	{"--vdpa", 0, true, "path=P[,KEY=V] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
 		"num_queues=N (default the device's own), id=X,\n"
 		"pci_device_id=N[,pci_function=N]", opts_vdpa, 0, false},
-	{"--serial", 0, false, "tty|file=P[,size=N]|null|off", "COM1 (default tty; leave with\n"
-		"Ctrl-A x); a file is appended to, and at size= dropped\n"
-		"until it is truncated", opts_serial, 0, false},
+	{"--serial", 0, false, "tty|file=P[,size=N]|null|off", "COM1 (default tty; leave with Ctrl-A x); to a file it\n"
+		"is appended, and at size= dropped until the file is\n"
+		"truncated", opts_serial, 0, false},
 	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},
 	{"--platform", 0, false, "iommufd=auto|on|off", "devices by iommufd, or by group and type1\n"
 		"container (default auto: iommufd where the host has it)", set_platform, 0, false},

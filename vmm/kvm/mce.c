@@ -89,6 +89,10 @@ static _Noreturn void end(const siginfo_t *info, uint64_t gpa, bool in_ram)
 		log_error("the host's memory has an uncorrectable error in guest RAM, at 0x%llx, which "
 			"was to be loaded; start the VM again, and look at the host's log (mcelog, "
 			"rasdaemon)", (unsigned long long)gpa);
+	else if (info->si_code == BUS_ADRALN && self)
+		/* Linux arch/x86/kernel/cpu/bus_lock.c, handle_guest_split_lock */
+		log_error("vcpu%u: a locked access of the guest's across cache lines, for which this "
+			"host ends us (split_lock_detect=fatal)", self->index);
 	else
 		log_error("SIGBUS at %p (code %d)%s", info->si_addr, info->si_code, poison ?
 			": the host's memory has an uncorrectable error in this process" : "");

@@ -155,13 +155,17 @@ install: all ## DESTDIR= PREFIX=: bulkhead to bin/, the other processes to libex
 	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
 	install -m 755 $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
 
+install-apparmor: ## DESTDIR= PREFIX=: a profile for AppArmor where it restricts user namespaces (Ubuntu)
+	install -d $(DESTDIR)/etc/apparmor.d
+	sed 's|@PREFIX@|$(PREFIX)|' docs/apparmor.profile >$(DESTDIR)/etc/apparmor.d/bulkhead
+
 clean: ## remove what was built (the rig's downloads stay in their cache)
 	rm -rf $(BUILD)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tcb format tidy install clean help
+.PHONY: all tcb format tidy install install-apparmor clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 

@@ -29,8 +29,8 @@
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
-		ALLOW(rt_sigreturn, "handlers return: the kick, and the one that restores the "    \
-			"terminal on a fault"),                                                    \
+		ALLOW(rt_sigreturn, "handlers return: the kick, memory errors, and the one that "  \
+			"restores the terminal on a fault"),                                       \
 		ALLOW_IOCTL(KVM_SET_USER_MEMORY_REGION, "vm_slot_add, vm_slot_del"),               \
 		ALLOW_IOCTL(KVM_IRQFD, "irqfd_on, irqfd_off"),                                     \
 		ALLOW_IOCTL(KVM_IOEVENTFD, "doorbells_on, doorbells_off: a BAR moves"),            \
@@ -39,6 +39,8 @@
 #define ROWS_VCPU_ONLY                                                                             \
 	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop"),                                                   \
 		ALLOW_IF(eventfd2, 0, 0, "a vector's eventfd, made at first use"),                 \
+		ALLOW_IOCTL(KVM_X86_SET_MCE, "mce_deliver: a memory error in guest RAM"),          \
+		ALLOW(fstat, "serial_out: has somebody truncated the file that was full?"),        \
 		ALLOW_IOCTL(KVM_SET_GSI_ROUTING, "irq_route: a vector's message")
 
 #define ROWS_MAIN_ONLY                                                                             \
@@ -82,6 +84,7 @@ static const struct policy_row setup[] = {
 	/* So does a futex with a time-out go on after a stop or a freeze (futex_wait_restart). */
 	ALLOW(restart_syscall, "populate: join"),
 	ALLOW(sched_getaffinity, "populate: how many processors"),
+	ALLOW(sched_setaffinity, "populate: its threads on the processors of RAM's node"),
 	ROW_KIND_ANON,
 	ROW_KIND_CHANNEL,
 	ALLOW(signalfd4, "main loop"),
@@ -101,12 +104,16 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(KVM_SET_IDENTITY_MAP_ADDR, "vm_create"),
 	ALLOW_IOCTL(KVM_CREATE_IRQCHIP, "vm_create"),
 	ALLOW_IOCTL(KVM_CREATE_PIT2, "vm_create"),
-	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids"),
+	ALLOW_IOCTL(KVM_REINJECT_CONTROL, "vm_create: no re-injection of PIT ticks"),
+	ALLOW_IOCTL(KVM_ENABLE_CAP, "vm_create: 32-bit x2APIC ids; guard_enable: exits for bus locks "
+		"and where no interrupt comes through"),
 	ALLOW_IOCTL(KVM_GET_VCPU_MMAP_SIZE, "vm_create"),
-	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "vm_phys_bits, vcpus_create"),
+	ALLOW_IOCTL(KVM_GET_SUPPORTED_CPUID, "vm_phys_space, vcpus_create"),
 	ALLOW_IOCTL(KVM_CREATE_DEVICE, "kvm_vfio_add"),
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "kvm_vfio_add: above FD_FLOOR"),
 	ALLOW_IOCTL(KVM_CREATE_VCPU, "vcpus_create"),
+	ALLOW_IOCTL(KVM_X86_GET_MCE_CAP_SUPPORTED, "mce_setup"),
+	ALLOW_IOCTL(KVM_X86_SETUP_MCE, "mce_setup"),
 	ALLOW_IOCTL(KVM_SET_CPUID2, "vcpus_create"),
 	ALLOW_IOCTL(KVM_GET_SREGS, "vcpus_create: the state a reset returns to"),
 	ALLOW_IOCTL(KVM_GET_MSRS, "vcpus_create"),

@@ -115,7 +115,7 @@ int files_open(struct files *files, const struct opts *opts, struct err *err)
 	if (r == 0)
 		r = open_kvm(&files->kvm, err);
 	if (r == 0 && opts->serial == SERIAL_FILE)
-		r = open_output("--serial file=", opts->serial_path, O_TRUNC, &files->serial_out,
+		r = open_output("--serial file=", opts->serial_path, O_APPEND, &files->serial_out,
 			err);
 	if (r == 0 && opts->serial == SERIAL_TTY)
 		r = open_stdout(&files->serial_out, err);

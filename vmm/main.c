@@ -27,7 +27,9 @@
 #include "vmm/opts.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/platform.h"
+#include "vmm/kvm/mce.h"
 #include "vmm/kvm/populate.h"
+#include "vmm/kvm/posted.h"
 #include "vmm/platform/serial.h"
 #include "vmm/platform/signals.h"
 #include "vmm/shutdown.h"
@@ -46,7 +48,7 @@ struct core {
 	struct tenant tenant;
 	struct boot_source source;
 	struct vcpu_entry entry;
-	unsigned phys_bits;
+	struct phys_space phys;
 	struct vm vm;
 	struct pci pci;
 	struct platform platform;
@@ -56,6 +58,8 @@ struct core {
 	struct shutdown shutdown;
 	struct signals signals;
 	struct events events;
+	struct log_budget resets;
+	unsigned long n_resets;
 	int64_t began_us, step_us;
 };
 
@@ -79,13 +83,14 @@ static int open_files(struct core *core, struct err *err)
 	if (core->files.log.n >= 0)
 		log_init("bulkhead", (enum log_level)(LOG_WARN + core->opts.verbose),
 			core->files.log.n);
+	posted_say(cpus_max_apic_id(&core->opts.cpus));
 	core->source = (struct boot_source){
 		.kernel = core->files.kernel.n,
 		.initramfs = core->files.initramfs.n,
 		.kernel_name = core->opts.kernel,
 		.initramfs_name = core->opts.initramfs,
 		.cmdline = core->opts.cmdline,
-		.n_vcpus = core->opts.vcpus,
+		.cpus = &core->opts.cpus,
 	};
 	if (core->opts.seccomp == SECCOMP_MODE_LOG)
 		return watcher_start(LOG_WARN + (int)core->opts.verbose, core->files.log.n, err);
@@ -94,12 +99,15 @@ static int open_files(struct core *core, struct err *err)
 
 static int check_input(struct core *core, struct err *err)
 {
-	int r = boot_check(&core->source, core->opts.ram.size, err);
+	struct layout layout;
+	int r = vm_check_host(core->files.kvm.n, &core->opts.cpus, err);
 
 	if (r == 0)
-		r = vm_check_host(core->files.kvm.n, core->opts.vcpus, err);
+		r = vm_phys_space(core->files.kvm.n, &core->phys, err);
 	if (r == 0)
-		r = vm_phys_bits(core->files.kvm.n, &core->phys_bits, err);
+		r = layout_plan(core->opts.ram.size, core->phys, &layout, err);
+	if (r == 0)
+		r = boot_check(&core->source, &layout, err);
 	for (unsigned i = 0; i < core->opts.n_devices && r == 0; i++)
 		r = rom_read_file(&core->opts.devices[i], err);
 	return r;
@@ -108,12 +116,14 @@ static int check_input(struct core *core, struct err *err)
 /* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
 static unsigned max_tasks(const struct core *core)
 {
-	return 1 + (core->opts.vcpus > POPULATE_THREADS ? core->opts.vcpus : POPULATE_THREADS);
+	unsigned vcpus = core->opts.cpus.boot;
+
+	return 1 + (vcpus > POPULATE_THREADS ? vcpus : POPULATE_THREADS);
 }
 
 static int make_ram(struct core *core, struct err *err)
 {
-	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys_bits, err);
+	int r = ram_create(&core->vm.ram, &core->opts.ram, core->phys, err);
 
 	return r < 0 ? r : ram_seal(&core->vm.ram, err);
 }
@@ -124,7 +134,7 @@ static int make_ram(struct core *core, struct err *err)
  * two channels and a pin's pair, within what the operator's limit allows. */
 static unsigned max_fds(const struct core *core)
 {
-	uint64_t wanted = 64 + core->opts.vcpus + core->opts.n_devices * (4ull + MSIX_MAX + DOORBELLS_MAX);
+	uint64_t wanted = 64 + core->opts.cpus.boot + core->opts.n_devices * (4ull + MSIX_MAX + DOORBELLS_MAX);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
@@ -144,6 +154,8 @@ static int confine(struct core *core, struct err *err)
 	};
 	int r = 0;
 
+	/* The broker, which has been started, is none of the kernel's business then. */
+	mce_watch(&core->vm, console_restore);
 	if (core->tenant.has_user)
 		r = confine_user(core->tenant.uid, core->tenant.gid, err);
 	if (r == 0)
@@ -175,6 +187,8 @@ static int make_machine(struct core *core, struct err *err)
 	r = platform_init(&core->platform, vm);
 	if (r == 0 && core->opts.serial != SERIAL_OFF)
 		r = serial_init(&core->serial, &vm->pio, &vm->irq, core->files.serial_out.n);
+	if (core->opts.serial_limit)
+		serial_out_limit(&core->serial.out, core->opts.serial_limit);
 	if (r < 0)
 		return err_set(err, r, BLAME_BUG, "platform: %s", strerror(-r));
 	return 0;
@@ -182,10 +196,12 @@ static int make_machine(struct core *core, struct err *err)
 
 static int make_vcpus(struct core *core, struct err *err)
 {
-	int r = vcpus_create(&core->vm, core->opts.vcpus, err);
+	int r = vcpus_create(&core->vm, &core->opts.cpus, err);
 
+	/* All are as a reset leaves them, and only the first has somewhere to go. (Setting a local
+	 * APIC costs KVM a walk of all of them: lapic.c, kvm_recalculate_apic_map.) */
 	if (r == 0)
-		r = vcpus_reset(&core->vm, &core->entry, err);
+		r = vcpu_state_restore(&core->vm.vcpus[0], &core->entry, err);
 	return r;
 }
 
@@ -377,7 +393,9 @@ static bool restart(struct core *core)
 		log_info("reset: the VM was to end, and is not started anew");
 		return false;
 	}
-	log_info("reset: the guest boots again");
+	core->n_resets++;
+	if (log_allowed(&core->resets)) /* a guest may do nothing else */
+		log_info("reset %lu: the guest boots again", core->n_resets);
 	if (reset(core, &err) == 0)
 		return true;
 	if (core->vm.request != VM_CUT_OFF) {

@@ -16,6 +16,7 @@
 
 #include "vmm/binary.h"
 #include "vmm/opts_device.h"
+#include "vmm/opts_machine.h"
 #include "vmm/opts_value.h"
 #include "vmm/shutdown.h"
 #include "vmm/kvm/vm.h"
@@ -30,67 +31,6 @@ struct option {
 	size_t text;     /* in place of set: the field that takes the value as it is */
 	bool optional;   /* its argument may be missing */
 };
-
-static int set_cpus(struct opts *opts, const char *value, struct err *err)
-{
-	struct key keys[] = {{"boot", true, ""}, {"max", false, ""}, {NULL, false, ""}};
-	unsigned max = 0;
-	int r = parse_keys("--cpus", value, keys, err);
-
-	if (r == 0)
-		r = parse_count("--cpus boot", keys[0].value, VCPUS_MAX, &opts->vcpus, err);
-	if (r < 0 || !keys[1].value[0])
-		return r;
-	r = parse_count("--cpus max", keys[1].value, VCPUS_MAX, &max, err);
-	if (r == 0 && max != opts->vcpus)
-		return refuse(err, "--cpus: max=%u with boot=%u: vCPUs cannot be added later; give "
-			"max=%u or leave it out", max, opts->vcpus, opts->vcpus);
-	return r;
-}
-
-static int set_memory(struct opts *opts, const char *value, struct err *err)
-{
-	struct key keys[] = {{"size", true, ""}, {"hugepages", false, ""},
-		{"hugepage_size", false, ""}, {"prefault", false, ""}, {NULL, false, ""}};
-	struct ram_options *ram = &opts->ram;
-	int r = parse_keys("--memory", value, keys, err);
-
-	if (r == 0)
-		r = parse_size("--memory size", keys[0].value, &ram->size, err);
-	if (r == 0 && keys[1].value[0])
-		r = parse_switch("--memory hugepages", keys[1].value, &ram->hugepages, err);
-	if (r == 0 && keys[2].value[0])
-		r = parse_size("--memory hugepage_size", keys[2].value, &ram->hugepage_size, err);
-	if (r == 0 && keys[3].value[0])
-		r = parse_switch("--memory prefault", keys[3].value, &ram->prefault, err);
-	if (r < 0)
-		return r;
-	if (ram->hugepage_size != 2 * MiB && ram->hugepage_size != GiB)
-		return refuse(err, "--memory hugepage_size: «%s» is not a huge page's size; give 2M "
-			"or 1G", keys[2].value);
-	if (keys[2].value[0] && !ram->hugepages)
-		return refuse(err, "--memory: hugepage_size= without hugepages=on; add it");
-	return 0;
-}
-
-static int set_serial(struct opts *opts, const char *value, struct err *err)
-{
-	static const char file[] = "file=";
-
-	if (strncmp(value, file, strlen(file)) == 0 && value[strlen(file)]) {
-		opts->serial = SERIAL_FILE;
-		opts->serial_path = value + strlen(file);
-	} else if (strcmp(value, "tty") == 0) {
-		opts->serial = SERIAL_TTY;
-	} else if (strcmp(value, "null") == 0) {
-		opts->serial = SERIAL_NULL;
-	} else if (strcmp(value, "off") == 0) {
-		opts->serial = SERIAL_OFF;
-	} else {
-		return refuse(err, "--serial: «%s» is not one of tty, file=PATH, null, off", value);
-	}
-	return 0;
-}
 
 static int set_console(struct opts *opts, const char *value, struct err *err)
 {
@@ -174,9 +114,13 @@ static const struct option options[] = {
 	{"--kernel", 0, false, "FILE", "bzImage, or vmlinux with a PVH entry", TEXT(kernel)},
 	{"--initramfs", 0, false, "FILE", "initramfs", TEXT(initramfs)},
 	{"--cmdline", 0, false, "TEXT", "the kernel's command line", TEXT(cmdline)},
-	{"--cpus", 0, false, "boot=N", "vCPUs, 1 to 32 (default 1)", set_cpus, 0, false},
+	{"--cpus", 0, false, "boot=N[,…]", "vCPUs, 1 to 1024 (default 1); also\n"
+		"topology=THREADS:CORES:DIES:PACKAGES (a core, a die, a\n"
+		"package, in all), max=N (taken, and the topology's\n"
+		"product; vCPUs beyond boot= cannot be added yet)", opts_cpus, 0, false},
 	{"--memory", 0, false, "size=N[,…]", "guest RAM, like 512M, 5G (default 512M); also\n"
-		"hugepages=on, hugepage_size=2M|1G, prefault=on", set_memory, 0, false},
+		"hugepages=on, hugepage_size=2M|1G, prefault=on,\n"
+		"host_numa_node=N (all of it on that node of the host)", opts_memory, 0, false},
 	{"--device", 0, true, "path=P[,KEY=V] …", "pass a PCI device through, by its sysfs directory;\n"
 		"it must be bound to vfio-pci; several may follow; also\n"
 		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"
@@ -190,8 +134,9 @@ static const struct option options[] = {
 	{"--vdpa", 0, true, "path=P[,KEY=V] …", "a vDPA device by its node, /dev/vhost-vdpa-N; also\n"
 		"num_queues=N (default the device's own), id=X,\n"
 		"pci_device_id=N[,pci_function=N]", opts_vdpa, 0, false},
-	{"--serial", 0, false, "tty|file=P|null|off", "COM1 (default tty; leave with Ctrl-A x)",
-		set_serial, 0, false},
+	{"--serial", 0, false, "tty|file=P[,size=N]|null|off", "COM1 (default tty; leave with Ctrl-A x); to a file it\n"
+		"is appended, and at size= dropped until the file is\n"
+		"truncated", opts_serial, 0, false},
 	{"--console", 0, false, "off", "there is no virtio console", set_console, 0, false},
 	{"--platform", 0, false, "iommufd=auto|on|off", "devices by iommufd, or by group and type1\n"
 		"container (default auto: iommufd where the host has it)", set_platform, 0, false},
@@ -303,7 +248,7 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 {
 	struct cursor c = {.argc = argc, .argv = argv};
 	struct opts opts = {
-		.vcpus = 1,
+		.cpus = {1, 1, 1, 1, 1, 1},
 		.ram = {.size = 512 * MiB, .hugepage_size = 2 * MiB},
 		.serial = SERIAL_TTY,
 		.seccomp = SECCOMP_MODE_KILL,

@@ -8,6 +8,7 @@
 
 #include "ipc/token.h"
 #include "seccomp/policy.h"
+#include "vmm/kvm/cpus.h"
 #include "vmm/kvm/ram.h"
 
 enum { DEVICES_MAX = 30, ID_MAX = 64 };
@@ -33,10 +34,11 @@ struct device_opt {
 
 struct opts {
 	const char *kernel, *initramfs, *cmdline;
-	unsigned vcpus;
+	struct cpus cpus;
 	struct ram_options ram;
 	enum serial_mode serial;
 	const char *serial_path;
+	uint64_t serial_limit; /* of that file; 0: none */
 	unsigned n_devices;
 	struct device_opt devices[DEVICES_MAX];
 	enum iommufd_opt iommufd;

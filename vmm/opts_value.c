@@ -39,7 +39,7 @@ int parse_size(const char *what, const char *value, uint64_t *ret, struct err *e
 	return 0;
 }
 
-int parse_count(const char *what, const char *value, unsigned max, unsigned *ret,
+int parse_number(const char *what, const char *value, unsigned min, unsigned max, unsigned *ret,
 	struct err *err)
 {
 	unsigned long n;
@@ -47,10 +47,15 @@ int parse_count(const char *what, const char *value, unsigned max, unsigned *ret
 
 	errno = 0;
 	n = strtoul(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end || errno || n < 1 || n > max)
-		return refuse(err, "%s: «%s» is not a number from 1 to %u", what, value, max);
+	if (value[0] < '0' || value[0] > '9' || *end || errno || n < min || n > max)
+		return refuse(err, "%s: «%s» is not a number from %u to %u", what, value, min, max);
 	*ret = (unsigned)n;
 	return 0;
+}
+
+int parse_count(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err)
+{
+	return parse_number(what, value, 1, max, ret, err);
 }
 
 int parse_switch(const char *what, const char *value, bool *ret, struct err *err)

@@ -23,6 +23,9 @@ struct key {
 
 /* Digits and one of K, M, G, T; in bytes, not 0. */
 int parse_size(const char *what, const char *value, uint64_t *ret, struct err *err);
+/* From min to max. */
+int parse_number(const char *what, const char *value, unsigned min, unsigned max, unsigned *ret,
+	struct err *err);
 /* From 1 to max. */
 int parse_count(const char *what, const char *value, unsigned max, unsigned *ret, struct err *err);
 /* on, true, off, false */

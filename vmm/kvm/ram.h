@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,16 +19,21 @@ struct ram {
 	uint8_t *host;   /* ram_size bytes */
 	struct layout layout;
 	bool hugepages;
+	cpu_set_t node_cpus; /* of the node it is bound to; none: of no node, or one without */
 };
+
+enum { NUMA_NODES_MAX = 1024 }; /* Linux on x86 has at most 2^CONFIG_NODES_SHIFT, 10 */
 
 struct ram_options {
 	uint64_t size;
 	bool hugepages;
 	uint64_t hugepage_size; /* 2 MiB or 1 GiB */
 	bool prefault;
+	bool on_node; /* all of it on one NUMA node of the host */
+	unsigned node;
 };
 
-int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err);
 void ram_done(struct ram *ram);
 

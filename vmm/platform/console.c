@@ -56,7 +56,7 @@ void console_restore(void)
 	is_raw = 0;
 }
 
-/* A fault of our own. Installed with SA_RESETHAND: the signal sent here is the end of the process
+/* A fault of our own, but for SIGBUS, which kvm/mce.c has. Installed with SA_RESETHAND: the signal sent here is the end of the process
  * as soon as this returns. */
 static void on_fatal(int signal)
 {
@@ -66,7 +66,7 @@ static void on_fatal(int signal)
 
 static void watch_fatal_signals(void)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+	static const int fatal[] = {SIGSEGV, SIGILL, SIGFPE, SIGABRT};
 	struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
 
 	for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)

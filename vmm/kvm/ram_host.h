@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the host has for guest RAM: memory, huge pages, NUMA nodes. Read under a root that a test can
+ * choose.
+ *
+ * Core process, main thread, with the operator's rights, before guest RAM is made.
+ */
+#pragma once
+
+#include <sched.h>
+
+#include "vmm/kvm/ram.h"
+
+/* Is there enough of it, where it was asked for? */
+int ram_host_check(int root, const struct ram_options *options, struct err *err);
+
+/* Processors of a node, as far as a cpu_set_t goes; none on a node that is memory only. */
+void ram_host_node_cpus(int root, unsigned node, cpu_set_t *ret);
+
+/* Whether the kernel may give huge pages of its own accord (transparent ones, of shmem): "never" or
+ * "deny" where it may not, else NULL. */
+const char *ram_host_thp_off(int root);

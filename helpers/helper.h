@@ -70,7 +70,6 @@ struct helper_ops {
 	int (*msix_enable)(struct err *err);
 	int (*msix_disable)(struct err *err);
 	int (*msix_arm)(unsigned vector, struct fd eventfd, struct err *err);
-	int (*msix_disarm)(unsigned vector, struct err *err);
 	int (*reset)(struct err *err);
 	/* May be NULL when the description has no doorbells, no intx, no can_suspend. queue is
 	 * below doorbells.count. */

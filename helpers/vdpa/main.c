@@ -106,13 +106,6 @@ static int vdpa_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
 	return 0;
 }
 
-static int vdpa_msix_disarm(unsigned vector, struct err *err)
-{
-	(void)err;
-	virtio_irq_arm(&vdpa.virtio, vector, FD_NONE_INIT);
-	return 0;
-}
-
 static int vdpa_reset(struct err *err)
 {
 	int r = virtio_pci_reset(&vdpa.virtio, err);
@@ -176,7 +169,6 @@ static const struct helper_ops vdpa_ops = {
 	.msix_enable = vdpa_msix_enable,
 	.msix_disable = vdpa_msix_disable,
 	.msix_arm = vdpa_msix_arm,
-	.msix_disarm = vdpa_msix_disarm,
 	.reset = vdpa_reset,
 	.kick_arm = vdpa_kick_arm,
 	.intx_arm = vdpa_intx_arm,

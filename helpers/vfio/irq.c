@@ -223,8 +223,3 @@ int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
 
 	return set_one(&vfio, VFIO_PCI_MSIX_IRQ_INDEX, vector, owned.n, err);
 }
-
-int vfio_msix_disarm(unsigned vector, struct err *err)
-{
-	return set_one(&vfio, VFIO_PCI_MSIX_IRQ_INDEX, vector, -1, err);
-}

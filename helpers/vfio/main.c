@@ -113,7 +113,6 @@ static const struct helper_ops vfio_ops = {
 	.msix_enable = vfio_msix_enable,
 	.msix_disable = vfio_msix_disable,
 	.msix_arm = vfio_msix_arm,
-	.msix_disarm = vfio_msix_disarm,
 	.reset = vfio_reset,
 	.event_fds = vfio_event_fds,
 	.on_event = vfio_on_event,

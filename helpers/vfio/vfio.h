@@ -51,7 +51,6 @@ int vfio_msi_arm(unsigned vector, struct fd eventfd, struct err *err);
 int vfio_msix_enable(struct err *err);
 int vfio_msix_disable(struct err *err);
 int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err);
-int vfio_msix_disarm(unsigned vector, struct err *err);
 
 /* reset.c: what resets it; takes the group. own_reset: VFIO_DEVICE_RESET does. */
 void reset_setup(struct fd group, bool own_reset);

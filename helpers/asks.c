@@ -208,7 +208,7 @@ static int on_resume(struct helper_self *h, struct msg *msg, struct err *err)
 
 static int on_reset(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	return finish(h, msg, h->ops->reset(err), err);
+	return finish(h, msg, h->ops->reset(msg->packet->reset->whole, err), err);
 }
 
 const struct handler helper_asks[] = {

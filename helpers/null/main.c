@@ -137,8 +137,9 @@ static int null_msix_disable(struct err *err)
 	return 0;
 }
 
-static int null_reset(struct err *err)
+static int null_reset(bool whole, struct err *err)
 {
+	(void)whole;
 	memset(null.scratch, 0, sizeof(null.scratch));
 	put16(COMMAND, 0);
 	return null_msix_disable(err);

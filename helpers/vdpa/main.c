@@ -106,10 +106,11 @@ static int vdpa_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
 	return 0;
 }
 
-static int vdpa_reset(struct err *err)
+static int vdpa_reset(bool whole, struct err *err)
 {
 	int r = virtio_pci_reset(&vdpa.virtio, err);
 
+	(void)whole;
 	virtio_config_build(&vdpa.virtio);
 	return r;
 }

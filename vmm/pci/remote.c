@@ -167,7 +167,7 @@ static void on_flr(struct remote *fn)
 	fn->rom.value = 0;
 	/* First: should the reset fail, the device's DMA is over all the same. */
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
-	if (ask_reset(&fn->peer) < 0)
+	if (ask_reset(&fn->peer, false) < 0)
 		peer_fail(&fn->peer, "it was not reset as the guest asked");
 	peer_begin(&fn->peer);
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
@@ -239,7 +239,7 @@ static void reset(void *opaque)
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		fn->bars[i].addr = fn->bars[i].placed;
 	fn->rom.value = fn->rom.placed;
-	if (!fn->peer.failed && ask_reset(&fn->peer) < 0)
+	if (!fn->peer.failed && ask_reset(&fn->peer, true) < 0)
 		peer_fail(&fn->peer, "it was not reset for the guest's new start");
 	if (fn->peer.failed) {
 		/* Its last mapping: the device is closed, which resets it and ends its DMA before

@@ -33,7 +33,7 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 {
 	const Bulkhead__Open *in = msg->packet->open;
 	struct helper_open out = {.name = in->name, .num_queues = in->num_queues,
-		.bound = in->bound};
+		.silence_s = in->silence_s, .bound = in->bound};
 
 	if (in->n_ram > GUEST_RAM_MAX)
 		return err_set(err, -EBADMSG, BLAME_PEER, "broker: too many RAM regions");

@@ -38,7 +38,7 @@ struct helper_open {
 	bool bound;       /* device is the VFIO device's own, open and in its address space */
 	struct vf_token token; /* VFIO, by group */
 	struct fd memfd;  /* guest RAM, or nothing */
-	unsigned n_ram, num_queues;
+	unsigned n_ram, num_queues, silence_s; /* as in Open */
 	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */
 };
 

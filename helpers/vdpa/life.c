@@ -12,7 +12,7 @@ enum life life_after(enum life life, enum life_event event)
 	switch (event) {
 	case LIFE_DID_RESET: return LIFE_RESET;
 	case LIFE_RESET_FAILED: return LIFE_BROKEN;
-	case LIFE_STARTED: return LIFE_RUNNING;
+	case LIFE_STARTED: return life == LIFE_RESET ? LIFE_RUNNING : life;
 	case LIFE_START_FAILED: return LIFE_BROKEN;
 	/* A broken device is suspended if it can be, as it may run, and stays one. */
 	case LIFE_DID_SUSPEND: return life == LIFE_RUNNING ? LIFE_SUSPENDED : life;

@@ -37,9 +37,14 @@ void vring_status(struct virtio_pci *vp, uint8_t status)
 		log_warn("status 0x%x: %s", status, err.msg);
 }
 
+/* A driver that goes on after a reset that failed gets no further than this. */
 int vring_features(struct virtio_pci *vp, uint64_t features, struct err *err)
 {
-	return device_set_features(vdpa_of(vp), features, vp->status, err);
+	const struct vdpa *v = vdpa_of(vp);
+
+	if (v->life != LIFE_RESET)
+		return err_set(err, -EBUSY, BLAME_HOST, "the device was not reset before");
+	return device_set_features(v, features, vp->status, err);
 }
 
 /* A queue begins at 0; in a packed ring with both wrap counters set (§2.8.1). A device without

@@ -383,6 +383,42 @@ Test(vdpa, a_reset_that_fails_leaves_it_running)
 	cr_assert_eq(vdpa.life, LIFE_RESET);
 }
 
+/* A driver that goes on after a reset that failed: here the device would take its features. */
+Test(vdpa, nothing_starts_without_a_reset)
+{
+	cr_assert_eq(open_device(0), 0, "%s", err.msg);
+	put(20, 1, 1);
+	dev.fail_at = 0x72;
+	put(20, 1, 0);
+	dev.fail_at = 0;
+	put(20, 1, 1);
+	put(20, 1, 3);
+	put(8, 4, 1);
+	put(12, 4, 1);
+	put(20, 1, 11);
+	cr_assert_eq(get(20, 1), 0x43, "no FEATURES_OK, and it needs a reset");
+	negotiate(1ull << 32);
+	cr_assert_eq(get(20, 1), 11);
+}
+
+/* It may run, so it is suspended with its VM; and not left so. */
+Test(vdpa, a_broken_device_stands_still_with_its_vm_and_goes_on_with_it)
+{
+	start();
+	dev.fail_at = 0x72;
+	put(20, 1, 0);
+	dev.fail_at = 0;
+	trace[0] = '\0';
+	cr_assert_eq(vring_suspend(&vdpa, &err), 0, "%s", err.msg);
+	cr_assert_eq(vring_resume(&vdpa, &err), 0, "%s", err.msg);
+	expect("suspend resume ");
+	cr_assert_eq(vdpa.life, LIFE_BROKEN);
+	dev.fail_at = 0x7d;
+	cr_assert_eq(vring_suspend(&vdpa, &err), -EIO, "it is not said to stand still");
+	dev.fail_at = 0x7e;
+	cr_assert_eq(vring_resume(&vdpa, &err), 0);
+}
+
 /* A device that could not be started is not started by giving it up. */
 Test(vdpa, giving_up_is_not_drivers_ok_by_another_way)
 {

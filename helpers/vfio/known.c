@@ -2,7 +2,7 @@
  *
  * Devices of which something does not work in any guest, by vendor and id. VFIO helper, at set-up.
  *
- * What is here nobody can mend from outside the device: see README, «What a guest cannot have».
+ * What is here nobody can mend from outside the device; README, «On real hardware», says so, too.
  */
 #include "helpers/vfio/vfio.h"
 #include "ipc/log.h"

@@ -4,16 +4,18 @@
  * what it leaves as it is in the device. Whole devices, and broken ones: test_config_spaces.c.
  *
  * links: helpers/vfio/config.c helpers/vfio/caps.c helpers/vfio/ext_caps.c helpers/vfio/msix.c
- * links: helpers/vfio/map.c helpers/vfio/access.c helpers/vfio/ranges.c
+ * links: helpers/vfio/map.c helpers/vfio/access.c helpers/vfio/ranges.c helpers/vfio/known.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "helpers/vfio/config.h"
 #include "helpers/vfio/ranges.h"
 #include "helpers/vfio/vfio.h"
+#include "ipc/log.h"
 #include "tests/unit/vfio_device.h"
 
 static uint8_t raw[4096];
@@ -468,6 +470,22 @@ Test(config, random_devices, .timeout = 60)
 		if (map.size == 4096)
 			cr_assert_not(ext_listed(0x10) || ext_listed(0x0f) || ext_listed(0x15));
 	}
+}
+
+/* Wi-Fi cards whose firmware is told the MSI message, by vendor and id. */
+Test(config, what_is_known_not_to_work_is_said)
+{
+	char said[256] = "";
+	int log[2];
+
+	cr_assert_eq(pipe2(log, O_NONBLOCK), 0);
+	log_init("", LOG_WARN, log[1]);
+	known_warn(0x8086, 0x1104);
+	known_warn(0x17cb, 0x0400);
+	cr_assert_lt(read(log[0], said, sizeof(said) - 1), 0, "%s", said);
+	known_warn(0x17cb, 0x1104);
+	cr_assert_gt(read(log[0], said, sizeof(said) - 1), 0);
+	cr_assert(strstr(said, "QCN9074, ath11k") && strstr(said, "MSI"), "%s", said);
 }
 
 Test(config, ranges_leave_out_the_table)

@@ -33,8 +33,8 @@ SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
 HELPER_SRC  := helpers/helper.c helpers/asks.c
 # One list a process.
 core_SRC   := $(wildcard vmm/*.c vmm/*/*.c) seccomp/core.c
-broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
-vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) seccomp/vfio.c
+broker_SRC := $(wildcard helpers/broker/*.c) helpers/retry.c seccomp/broker.c
+vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/retry.c seccomp/vfio.c
 vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
 null_SRC   := $(HELPER_SRC) $(wildcard helpers/null/*.c) seccomp/null.c
 

@@ -33,7 +33,7 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 {
 	const Bulkhead__Open *in = msg->packet->open;
 	struct helper_open out = {.name = in->name, .num_queues = in->num_queues,
-		.bound = in->bound};
+		.silence_s = in->silence_s, .bound = in->bound};
 
 	if (in->n_ram > GUEST_RAM_MAX)
 		return err_set(err, -EBADMSG, BLAME_PEER, "broker: too many RAM regions");
@@ -53,59 +53,59 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 	return 0;
 }
 
-static int on_open(struct msg *msg, struct err *err)
+static int on_open(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	Bulkhead__Opened body = BULKHEAD__OPENED__INIT;
 	fd_owned store = FD_NONE_INIT;
 	struct helper_open open;
 	int r;
 
-	if (self.open)
+	if (h->open)
 		return breach(err, "a second Open");
 	r = open_from_wire(msg, &open, err);
 	if (r < 0)
 		return r;
-	r = self.ops->open(&open, &store, err);
+	r = h->ops->open(&open, &store, err);
 	fd_close(&open.device);
 	fd_close(&open.memfd);
 	if (r < 0)
-		return chan_refuse(&self.broker, msg, err);
-	self.open = true;
-	return chan_answer(&self.broker, msg, &PACKET(OPENED, opened, &body), &store.n,
+		return chan_refuse(&h->broker, msg, err);
+	h->open = true;
+	return chan_answer(&h->broker, msg, &PACKET(OPENED, opened, &body), &store.n,
 		store.n >= 0);
 }
 
-static int on_describe(struct msg *msg, struct err *err)
+static int on_describe(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	static struct describe_wire wire;
 	fd_owned device = FD_NONE_INIT;
 	int r;
 
-	if (!self.open || self.described)
+	if (!h->open || h->described)
 		return breach(err, "Describe out of turn");
-	r = self.ops->describe(&self.desc, &device, err);
+	r = h->ops->describe(&h->desc, &device, err);
 	if (r < 0)
-		return chan_refuse(&self.core, msg, err);
-	self.described = true;
-	describe_to_wire(&self.desc, &wire);
-	return chan_answer(&self.core, msg, &PACKET(DESCRIPTION, description, &wire.description),
+		return chan_refuse(&h->core, msg, err);
+	h->described = true;
+	describe_to_wire(&h->desc, &wire);
+	return chan_answer(&h->core, msg, &PACKET(DESCRIPTION, description, &wire.description),
 		&device.n, device.n >= 0);
 }
 
-static int on_run(struct msg *msg, struct err *err)
+static int on_run(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	int r;
 
-	if (!self.described)
+	if (!h->described)
 		return breach(err, "Run out of turn");
-	if (self.ops->ready)
-		self.ops->ready();
-	r = policy_enter(self.ops->run, self.mode, false, err);
+	if (h->ops->ready)
+		h->ops->ready();
+	r = policy_enter(h->ops->run, h->mode, false, err);
 	if (r < 0)
 		return r;
-	self.running = true;
-	self.events.phase = PHASE_RUN;
-	return chan_done(&self.core, msg);
+	h->running = true;
+	h->events.phase = PHASE_RUN;
+	return chan_done(&h->core, msg);
 }
 
 static const struct handler life[] = {
@@ -135,7 +135,7 @@ static int serve_one(struct chan *chan, struct err *err)
 	handler = find(life, self.msg.packet->body_case);
 	if (!handler->handle)
 		handler = find(helper_asks, self.msg.packet->body_case);
-	r = handler->handle ? handler->handle(&self.msg, err)
+	r = handler->handle ? handler->handle(&self, &self.msg, err)
 		: breach(err, "a message without a handler");
 	msg_done(&self.msg);
 	return r;

@@ -38,7 +38,7 @@ struct helper_open {
 	bool bound;       /* device is the VFIO device's own, open and in its address space */
 	struct vf_token token; /* VFIO, by group */
 	struct fd memfd;  /* guest RAM, or nothing */
-	unsigned n_ram, num_queues;
+	unsigned n_ram, num_queues, silence_s; /* as in Open */
 	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */
 };
 
@@ -54,7 +54,8 @@ struct helper_ops {
 	int (*open)(struct helper_open *open, struct fd *ret_store, struct err *err);
 	/* ret_device: a duplicate for the core to map BARs from, or nothing. */
 	int (*describe)(struct function_desc *ret, struct fd *ret_device, struct err *err);
-	/* Every device of the VM is attached; the last thing under the set-up policy. May be NULL. */
+	/* Every device of the VM is attached; the last thing under the set-up policy. May be
+	 * NULL. */
 	void (*ready)(void);
 	int (*config_read)(unsigned offset, unsigned size, uint32_t *ret, struct err *err);
 	int (*config_write)(unsigned offset, unsigned size, uint32_t value, struct err *err);
@@ -70,8 +71,7 @@ struct helper_ops {
 	int (*msix_enable)(struct err *err);
 	int (*msix_disable)(struct err *err);
 	int (*msix_arm)(unsigned vector, struct fd eventfd, struct err *err);
-	int (*msix_disarm)(unsigned vector, struct err *err);
-	int (*reset)(struct err *err);
+	int (*reset)(bool whole, struct err *err); /* whole: as in Reset */
 	/* May be NULL when the description has no doorbells, no intx, no can_suspend. queue is
 	 * below doorbells.count. */
 	int (*kick_arm)(unsigned queue, struct fd eventfd, struct err *err);
@@ -82,8 +82,8 @@ struct helper_ops {
 	 * once the device is open; and what to do when one is readable. */
 	void (*event_fds)(int ret_fds[HELPER_EVENTS]);
 	void (*on_event)(unsigned which, struct chan *events);
-	/* May be NULL. Called before each wait once the device is open; returns after how many ms it
-	 * wants to be called again, -1 for never. */
+	/* May be NULL. Called before each wait once the device is open; returns after how many ms
+	 * it wants to be called again, -1 for never. */
 	int (*tick)(void);
 };
 

@@ -82,7 +82,6 @@ const struct rule rules[] = {
 	ASK(MSIX_ENABLE, CORE, HELPER, LATE, DONE, 2000),
 	ASK(MSIX_DISABLE, CORE, HELPER, LATE, DONE, 2000),
 	ASK(MSIX_ARM, CORE, HELPER, LATE, DONE, 2000, .min_fds = 1, KINDS(FD_KIND_EVENTFD)),
-	ASK(MSIX_DISARM, CORE, HELPER, LATE, DONE, 2000),
 	/* The kernel would wait 60 s for a device that is not ready (PCIE_RESET_READY_POLL_MS), which
 	 * should be so within one (PCIe 6.6.1). Whoever asks holds the function's lock, on which the
 	 * main thread may be waiting; a device that takes longer than this is failed. */

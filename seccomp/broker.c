@@ -91,7 +91,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "helper: regions_read"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "helper: irq_setup"),
 	ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "helper: irq.c"),
-	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: vfio_reset"),
+	ALLOW_IOCTL(VFIO_DEVICE_RESET, "helper: reset.c by_itself"),
 	ALLOW(pwrite64, "helper: config space, trapped BAR writes"),
 	ALLOW_IF(eventfd2, 0, 0, "helpers: irq_setup, virtio_irq_init"),
 	/* And by the vDPA helper. */

@@ -61,7 +61,7 @@ int ask_msix_arm(struct peer *peer, unsigned vector, int eventfd);
 /* vectors: a power of two, or 0: leave MSI mode. */
 int ask_msi_mode(struct peer *peer, unsigned vectors);
 int ask_msi_arm(struct peer *peer, unsigned vector, int eventfd);
-int ask_reset(struct peer *peer);
+int ask_reset(struct peer *peer, bool whole);
 int ask_suspend(struct peer *peer, struct err *err);
 int ask_resume(struct peer *peer, struct err *err);
 

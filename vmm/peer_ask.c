@@ -188,11 +188,12 @@ int ask_msi_arm(struct peer *peer, unsigned vector, int eventfd)
 	return ask(peer, &packet, &eventfd, 1, NULL);
 }
 
-int ask_reset(struct peer *peer)
+int ask_reset(struct peer *peer, bool whole)
 {
 	Bulkhead__Reset body = BULKHEAD__RESET__INIT;
 	Bulkhead__Packet packet = PACKET(RESET, reset, &body);
 
+	body.whole = whole;
 	return ask(peer, &packet, NULL, 0, NULL);
 }
 

@@ -42,7 +42,8 @@ const struct promise promise_broker = {
 static const struct promise helpers[] = {
 	{.name = "vfio helper", .binary = "bulkhead-vfio", .pid_namespace = true,
 		.max_files = HELPER_FILES, .max_devices = 1,
-		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_EVENT), .standard_fds = CHANNELS,
+		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VFIO_GROUP) | BIT(HELD_EVENT),
+		.standard_fds = CHANNELS,
 		.stack = {&policy_broker_setup, &policy_vfio_setup, &policy_vfio_run}},
 	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .pid_namespace = true,
 		.may_map_ram = true, .max_files = VDPA_FILES, .max_devices = 1,

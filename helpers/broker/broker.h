@@ -33,6 +33,7 @@ struct bar_map {
 struct device {
 	const char *kind, *path, *id;  /* from the command line; path is NULL for null */
 	unsigned num_queues;           /* vdpa; 0: the device's own number */
+	unsigned silence_s;            /* vdpa; as in Open */
 	struct vf_token token;         /* vfio; of Attach, until it is open */
 	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                     /* index in broker.groups, -1: none */

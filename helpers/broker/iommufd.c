@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 
 #include "helpers/broker/broker.h"
+#include "helpers/retry.h"
 #include "seccomp/iommufd.h"
 
 #define NODE_IOMMU "/dev/iommu"
@@ -109,6 +110,7 @@ int iommufd_open(struct broker *broker, struct err *err)
 	return r;
 }
 
+/* 0 or -errno. It opens the device, which resets it. */
 static int bind_node(const struct broker *broker, const struct device *device,
 	const struct vf_token *token)
 {
@@ -120,7 +122,7 @@ static int bind_node(const struct broker *broker, const struct device *device,
 		bind.flags = VFIO_BIND_TOKEN;
 		bind.token_uuid_ptr = (uintptr_t)token->uuid;
 	}
-	return ioctl(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	return ioctl_retry(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind, 0);
 }
 
 /* A kernel that knows no token says EINVAL, which has other reasons; those stay without one. From
@@ -133,10 +135,9 @@ static bool takes_no_token(const struct broker *broker, const struct device *dev
 		(code == -EINVAL && bind_node(broker, device, &none) == 0));
 }
 
-static int explain_bind(const struct broker *broker, const struct device *device, struct err *err)
+static int explain_bind(const struct broker *broker, const struct device *device, int code,
+	struct err *err)
 {
-	int code = -errno;
-
 	if (code == -EACCES)
 		return token_explain(device->name, &device->token, code, err);
 	if (takes_no_token(broker, device, code))
@@ -160,9 +161,10 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 {
 	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach),
 		.pt_id = broker->ioas};
+	int r = bind_node(broker, device, &device->token);
 
-	if (bind_node(broker, device, &device->token) < 0)
-		return explain_bind(broker, device, err);
+	if (r < 0)
+		return explain_bind(broker, device, r, err);
 	if (ioctl(device->node.n, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
 		return 0;
 	if (errno == EADDRINUSE)

@@ -99,6 +99,7 @@ static unsigned open_fds(const struct broker *broker, struct device *device,
 	open->n_ram = broker->n_ram;
 	open->ram = ptrs;
 	open->num_queues = device->num_queues;
+	open->silence_s = device->silence_s;
 	return 2;
 }
 

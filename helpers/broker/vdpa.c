@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -87,6 +88,23 @@ static void allow_memlock(const struct broker *broker, struct device *device)
 			strerror(errno));
 }
 
+/* How long VDUSE waits for its daemon's word, in seconds, 0: for ever. The device VDUSE has of it
+ * is the parent of the one on the vdpa bus. What is not VDUSE's answers for itself: as long as
+ * VDUSE waits by default. */
+static unsigned silence(const struct stat *st)
+{
+	enum { VDUSE_MSG_DEFAULT_TIMEOUT = 30 };
+	char path[64], text[16] = "";
+	fd_owned file = FD_NONE_INIT;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/../../msg_timeout", major(st->st_rdev),
+		minor(st->st_rdev));
+	file.n = open(path, O_RDONLY | O_CLOEXEC);
+	if (file.n < 0 || read(file.n, text, sizeof(text) - 1) <= 0)
+		return VDUSE_MSG_DEFAULT_TIMEOUT;
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 int vdpa_check(struct broker *broker, struct device *device, struct err *err)
 {
 	const char *path = device->path ? device->path : "";
@@ -113,5 +131,6 @@ int vdpa_check(struct broker *broker, struct device *device, struct err *err)
 		return err_set(err, -ESTALE, BLAME_HOST,
 			"--vdpa path=%s became another file while it was opened; start again", path);
 	allow_memlock(broker, device);
+	device->silence_s = silence(&st);
 	return nodes_watch(broker, device, err);
 }

@@ -293,7 +293,7 @@ Test(broker, an_interrupt_reaches_its_eventfd)
 {
 	Bulkhead__MsixEnable enable = BULKHEAD__MSIX_ENABLE__INIT;
 	Bulkhead__MsixArm arm = BULKHEAD__MSIX_ARM__INIT;
-	Bulkhead__MsixDisarm disarm = BULKHEAD__MSIX_DISARM__INIT;
+	Bulkhead__MsixDisable disable = BULKHEAD__MSIX_DISABLE__INIT;
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct core core;
 	uint64_t count = 0;
@@ -311,8 +311,7 @@ Test(broker, an_interrupt_reaches_its_eventfd)
 	cr_assert_eq(count, 1);
 	cr_assert_eq(region_write(&core, 0, 0x100, 4, 2), 0);
 	cr_assert_eq(region_write(&core, 0, 0x100, 4, 8), 0);
-	disarm.vector = 3;
-	cr_assert_eq(chan_ask(&core.device[0], &PACKET(MSIX_DISARM, msix_disarm, &disarm), NULL,
+	cr_assert_eq(chan_ask(&core.device[0], &PACKET(MSIX_DISABLE, msix_disable, &disable), NULL,
 		0, NULL, &err), 0);
 	cr_assert_eq(region_write(&core, 0, 0x100, 4, 3), 0);
 	cr_assert_eq(read(fd, &count, 8), -1);

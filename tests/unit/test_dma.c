@@ -4,7 +4,7 @@
  * by file, and by address where the kernel says it has no such call (Linux 6.6 to 6.12), with nothing
  * left mapped here afterwards. ioctl(2) is a double.
  *
- * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
+ * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c helpers/retry.c
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -22,6 +22,7 @@ static int no_file;         /* what IOMMU_IOAS_MAP_FILE fails with */
 static uint64_t limit;      /* the last address the IOMMU translates */
 static int no_bind;         /* what a bind with a token fails with */
 static bool in_use;         /* and one without fails, too */
+static unsigned busy;       /* so often a bind says EAGAIN first: the device's lock is taken */
 static unsigned char *last; /* where the last piece was mapped by address */
 
 int explain_no_access(const struct device *device, const char *path, struct err *ret)
@@ -112,6 +113,10 @@ static int bind_ioctl(const struct vfio_bind *bind)
 {
 	const uint8_t *token = (const void *)(uintptr_t)bind->token_uuid_ptr;
 
+	if (busy && busy--) {
+		errno = EAGAIN;
+		return -1;
+	}
 	cr_assert(bind->iommufd == IOMMUFD && bind->flags == (token ? VFIO_BIND_TOKEN : 0));
 	cr_assert_eq(bind->argsz, token ? 24 : 16);
 	if (token)
@@ -244,6 +249,15 @@ Test(dma, no_vf_token_by_iommufd)
 	cr_assert_eq(attach(0), -EBUSY);
 	cr_expect_not_null(strstr(err.msg, "is in use"), "%s", err.msg);
 	expect("bind:ab..cd bind ");
+}
+
+/* A bind opens the device, which resets it, and the kernel does not wait for its lock. */
+Test(dma, a_device_that_is_busy_for_a_moment)
+{
+	broker.iommufd.n = IOMMUFD;
+	busy = 5;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	cr_expect_eq(busy, 0);
 }
 
 /* Only a kernel that does not know the call gets another. */

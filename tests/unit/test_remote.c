@@ -183,7 +183,7 @@ Test(remote, vm_reset_puts_everything_back)
 	bus_write(&vm.mmio, 0x8000102000ull + 12, (uint8_t *)&unmask, 4);
 	trace[0] = '\0';
 	pci_reset(&pci);
-	expect("-8000100000 off msix0 free cfg4/2=0 reset cfg4/2=0 ");
+	expect("-8000100000 off msix0 free cfg4/2=0 reset-all cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0x80u);
 	cr_assert_eq(cfg_get(MSIX + 2, 2), 64u);
@@ -196,7 +196,7 @@ Test(remote, a_device_that_is_not_reset_does_not_see_the_next_kernel)
 	trace[0] = '\0';
 	refuse_reset = true;
 	pci_reset(&pci);
-	expect("-8000000000 cfg4/2=0 reset vm0 ");
+	expect("-8000000000 cfg4/2=0 reset-all vm0 ");
 	cr_assert(!peer_serves(&fn.peer));
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		cr_assert_null(fn.bars[i].host[0]);

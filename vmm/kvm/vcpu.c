@@ -30,8 +30,6 @@
 #include "vmm/kvm/guard.h"
 #include "vmm/kvm/mce.h"
 
-#define KICK_SIGNAL SIGRTMIN
-
 enum {
 	LOST_MEMORY_MAX = 16,
 	AGAIN_MAX = 1000,
@@ -40,11 +38,6 @@ enum {
 	HURRY_MS = 12000, /* longer than any one ask of a helper (ipc/rules.c) */
 	STACK_SIZE = 512 * 1024, /* a handler may hold a message of 64 KiB */
 };
-
-static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
-{
-	__atomic_store_n(&vcpu->run->immediate_exit, value, __ATOMIC_SEQ_CST);
-}
 
 /* ---- the vCPU's thread ---------------------------------------------------------------------- */
 
@@ -166,7 +159,7 @@ static void handle_interrupted(struct vcpu *vcpu)
 {
 	vcpu_count(&vcpu->counts.interrupted);
 	vcpu->registers_known = vcpu->faulted;
-	set_immediate_exit(vcpu, 0);
+	vcpu_immediate_exit(vcpu, false);
 	if (!mce_deliver(vcpu))
 		guest_fault(vcpu, "a memory error it cannot be told of, errno", (uint64_t)errno);
 	if (gate_is_closed(&vcpu->vm->gate))
@@ -183,7 +176,7 @@ static void run_once(struct vcpu *vcpu)
 		handle_failure(vcpu, errno);
 	/* It does not run past what it asked for, and what it did becomes complete. */
 	if (gate_is_closed(&vcpu->vm->gate))
-		set_immediate_exit(vcpu, 1);
+		vcpu_immediate_exit(vcpu, true);
 }
 
 static void *vcpu_thread(void *opaque)
@@ -298,11 +291,6 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err)
 	return r;
 }
 
-static void on_kick(int signal)
-{
-	(void)signal; /* that KVM_RUN returns is all it is for */
-}
-
 static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
 {
 	pthread_attr_t attr;
@@ -326,15 +314,9 @@ static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
 
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
 {
-	struct sigaction action = {.sa_handler = on_kick};
-	sigset_t kick;
 	int r;
 
-	/* Whoever started us may have blocked it, and threads inherit that. */
-	sigemptyset(&kick);
-	sigaddset(&kick, KICK_SIGNAL);
-	sigprocmask(SIG_UNBLOCK, &kick, NULL);
-	sigaction(KICK_SIGNAL, &action, NULL);
+	vcpu_kick_init();
 	r = start_threads(vm, mode, err);
 	if (r < 0)
 		return r;
@@ -355,12 +337,6 @@ void vcpus_resume(struct vm *vm)
 	/* What a vCPU asked for on its way to the gate comes first. */
 	if (vm->request == VM_RUN)
 		gate_open(&vm->gate);
-}
-
-void vcpu_kick(struct vcpu *vcpu)
-{
-	set_immediate_exit(vcpu, 1);
-	syscall(SYS_tgkill, vcpu->pid, vcpu->tid, KICK_SIGNAL);
 }
 
 bool vcpus_park(struct vm *vm)

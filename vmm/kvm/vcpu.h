@@ -78,8 +78,6 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
  * vcpus_resume. Returns when all of them have. */
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err);
 void vcpus_resume(struct vm *vm);
-/* Out of KVM_RUN, or of the next one; any thread of ours, a signal handler too. */
-void vcpu_kick(struct vcpu *vcpu);
 /* Main thread: parks every vCPU. At the end it is the last thing they do: threads that are parked end
  * with the process, and need no system call for it. A vCPU that does not come within 4 s, as one in
  * the midst of a long string instruction on a trapped page, cuts off the helpers it still wants to
@@ -89,6 +87,13 @@ bool vcpus_park(struct vm *vm);
 void vcpus_log_counts(const struct vm *vm, enum log_level level);
 /* Parked after VM_FATAL: registers of the vCPUs the guest broke. */
 void vcpus_log_faults(const struct vm *vm);
+
+/* kick.c. Main thread, before there are vCPU threads. */
+void vcpu_kick_init(void);
+/* Out of KVM_RUN, or of the next one; any thread of ours, a signal handler too. */
+void vcpu_kick(struct vcpu *vcpu);
+/* Its own thread: the next KVM_RUN completes what it began and runs no guest. */
+void vcpu_immediate_exit(struct vcpu *vcpu, bool on);
 
 /* vcpu_state.c. What KVM lets us get and set of a vCPU, as it is now; like: a vCPU of the same kind
  * that knows already which MSRs those are, or NULL. */

@@ -140,7 +140,7 @@ static void on_flr(struct remote *fn)
 	fn->rom.value = 0;
 	/* First: should the reset fail, the device's DMA is over all the same. */
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
-	if (ask_reset(&fn->peer) < 0)
+	if (ask_reset(&fn->peer, false) < 0)
 		peer_fail(&fn->peer, "it was not reset as the guest asked");
 	peer_begin(&fn->peer);
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
@@ -229,7 +229,7 @@ static void reset(void *opaque)
 	fn->rom.value = fn->rom.placed;
 	if (peer_serves(&fn->peer)) {
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0); /* as in on_flr */
-		if (ask_reset(&fn->peer) < 0)
+		if (ask_reset(&fn->peer, true) < 0)
 			peer_fail(&fn->peer, "it was not reset for the guest's new start");
 		peer_begin(&fn->peer); /* a reset has a deadline of its own */
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0);

@@ -3,7 +3,7 @@
  * The VFIO helper's reset of its device: interrupts off, the reset, interrupts as at power-on. ioctl(2)
  * is a double.
  *
- * links: helpers/vfio/reset.c
+ * links: helpers/vfio/reset.c helpers/host/address.c
  */
 #include <errno.h>
 #include <linux/vfio.h>

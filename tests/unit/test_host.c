@@ -413,6 +413,12 @@ Test(host, vdpa)
 	cr_assert_str_eq(device.node, "vhost-vdpa-4");
 	take_vdpa(&host, &device, &verdict);
 	cr_assert_eq(verdict.n, 0);
+	/* Another's name may begin as this one's does. */
+	tree_node("dev/vhost-vdpa-5", 'c', "509:5", "vdpasim_net/n01/vhost-vdpa-5");
+	tree_opener(8, "qemu", "dev/vhost-vdpa-5");
+	host_close(&host);
+	take_vdpa(&host, &device, &verdict);
+	cr_assert_eq(verdict.n, 0);
 	tree_opener(9, "qemu", "dev/vhost-vdpa-4");
 	host_close(&host);
 	take_vdpa(&host, &device, &verdict);

@@ -57,6 +57,8 @@ static int check_remapping(const struct device *device, struct verdict *verdict,
 		obstacle_what(o, device->name, what, sizeof(what));
 		r = layer_missing(LAYER_REMAPPING, -EPERM, err, "%s: %s", device->name, what);
 	}
+	if (r == 0 && left == verdict->n)
+		layer_holds(LAYER_REMAPPING, "%s", device->name);
 	verdict->n = left;
 	return r;
 }

@@ -70,12 +70,6 @@ static bool has_source(int root, const struct place *place, char *source, char r
 	return false;
 }
 
-static bool is_plain(const char *text)
-{
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-		"/._+:@-")] == '\0';
-}
-
 /* A line of mountinfo (proc_pid_mountinfo(5)): is that mount on the place? */
 static bool mount_line(int root, const struct place *place, const char *line, char at[static 512],
 	char ret[static WORD])

@@ -9,6 +9,7 @@
  */
 #include "helpers/host/uses.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,23 +66,29 @@ static int route_6(const char *line, char ret[static 32])
 	return strspn(address, "0") == 32 && prefix == 0 ? 2 : 1;
 }
 
-/* The weightiest route by the interface, and who has it. */
+/* The weightiest route by the interface, and who has it. A table too large to read is a router's. */
 static int route_by(int root, const char *interface, char ret[static 32])
 {
 	static const char *const tables[] = {"proc/net/route", "proc/net/ipv6_route"};
+	char by[32], other[32] = "";
 	int most = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
 		text_owned text = file_text(root, "%s", tables[i]);
 
+		if (!text && errno == EFBIG)
+			most = 2, strcpy(ret, "?");
 		for (char *line, *rest = text; (line = strsep(&rest, "\n"));) {
-			char by[32];
 			int weight = (i ? route_6 : route_4)(line, by);
 
-			if (weight <= most || !made_of(root, by, interface, 0))
+			if (weight <= most || strcmp(by, other) == 0)
 				continue;
-			most = weight;
-			memcpy(ret, by, sizeof(by));
+			if (made_of(root, by, interface, 0)) {
+				most = weight;
+				memcpy(ret, by, sizeof(by));
+			} else {
+				memcpy(other, by, sizeof(by));
+			}
 		}
 	}
 	return most;
@@ -116,9 +123,9 @@ static int use_of(int root, const char *interface, struct obstacle *ret)
 {
 	char by[32] = "", other[WORD], how[128];
 	const bool up = is_up(root, interface), part = part_of(root, interface, other);
-	const int route = route_by(root, interface, by);
+	const int route = up ? route_by(root, interface, by) : 0;
 
-	if (!up && !part && !route)
+	if (!up && !part)
 		return 0;
 	if (route)
 		snprintf(how, sizeof(how), "%s goes by it (%s)",
@@ -130,6 +137,8 @@ static int use_of(int root, const char *interface, struct obstacle *ret)
 	obstacle_set(ret, OBSTACLE_NETWORK, interface, how);
 	if (route || part)
 		obstacle_advise(ret, ADVICE_NONE, "the host would lose that");
+	else if (!is_plain(interface))
+		obstacle_advise(ret, ADVICE_NONE, "take it down first");
 	else
 		obstacle_advise(ret, ADVICE_COMMAND, "ip link set dev %s down", interface);
 	return route ? 2 + route : 1 + part;
@@ -166,7 +175,7 @@ static bool hidden_below(int root, const char *path, unsigned depth)
 bool network_in_use(struct host *host, const struct place *place, struct obstacle *ret)
 {
 	folder_owned interfaces = folder_of(host->root, SYS_NET);
-	char target[PATH_MAX], path[600];
+	char target[PATH_MAX], path[PATH_MAX + 16];
 	struct obstacle one = *ret;
 	int most = 0;
 

@@ -28,6 +28,12 @@ void obstacle_set(struct obstacle *ret, enum obstacle_kind kind, const char *thi
 	put(ret->how, sizeof(ret->how), how);
 }
 
+bool is_plain(const char *text)
+{
+	return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		"/._+:@-")] == '\0';
+}
+
 void obstacle_advise(struct obstacle *ret, enum advice advice, const char *fmt, ...)
 {
 	va_list args;
@@ -76,7 +82,7 @@ void obstacle_what(const struct obstacle *o, const char *name, char *ret, size_t
 						    : "behind none of the host's IOMMUs");
 		break;
 	case OBSTACLE_NO_REMAPPING:
-		snprintf(ret, size, "the host has no interrupt remapping, so a guest could forge "
+		snprintf(ret, size, "/proc/interrupts shows no interrupt remapping, so a guest could forge "
 			"interrupts with it");
 		break;
 	case OBSTACLE_RESERVED:

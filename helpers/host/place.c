@@ -8,7 +8,6 @@
  */
 #include "helpers/host/uses.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,9 +35,7 @@ int place_read(int root, struct place *ret, const char *fmt, ...)
 	vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
 	r = link_read(root, target, sizeof(target), "%s", path);
-	if (r == 0 && strlen(from_devices(target)) >= sizeof(ret->path))
-		r = -ENAMETOOLONG;
-	snprintf(ret->path, sizeof(ret->path), "%.511s", r < 0 ? "" : from_devices(target));
+	strcpy(ret->path, r < 0 ? "" : from_devices(target));
 	return r;
 }
 

@@ -84,9 +84,21 @@ static void add_no_iommu(int root, const struct function *f, struct verdict *ret
 			"the host with `intel_iommu=on` (AMD: without `amd_iommu=off`)");
 }
 
+/* Intel's driver always refused such a device (device_is_rmrr_locked); the IOMMU core has done so for
+ * all since Linux 6.6 (require_direct). */
+static bool is_refused(int root, const struct function *f)
+{
+	unsigned major = 0, minor = 0;
+	char release[WORD];
+
+	attr_read(root, release, sizeof(release), "proc/sys/kernel/osrelease");
+	return strncmp(f->iommu, "ivhd", 4) != 0 || sscanf(release, "%u.%u", &major, &minor) != 2 ||
+		major > 6 || (major == 6 && minor >= 6);
+}
+
 /* A region the device needs mapped one to one, for firmware that uses it behind the system's back
- * (Documentation/ABI/testing/sysfs-kernel-iommu_groups): the IOMMU core gives no such device away,
- * but for those it knows to get on without («direct-relaxable»). */
+ * (Documentation/ABI/testing/sysfs-kernel-iommu_groups), if it is not known to get on without
+ * («direct-relaxable»). */
 static void add_reserved(int root, const struct function *f, struct verdict *ret)
 {
 	text_owned text = file_text(root, SYS_GROUPS "/%d/reserved_regions", f->group);
@@ -95,7 +107,7 @@ static void add_reserved(int root, const struct function *f, struct verdict *ret
 
 	for (char *line, *rest = text; (line = strsep(&rest, "\n"));) {
 		if (sscanf(line, "%llx %llx %31s", &start, &end, kind) != 3 ||
-			strcmp(kind, "direct") != 0)
+			strcmp(kind, "direct") != 0 || !is_refused(root, f))
 			continue;
 		snprintf(region, sizeof(region), "0x%llx-0x%llx", start, end);
 		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_RESERVED, region, ""), ADVICE_SETTING,
@@ -232,9 +244,25 @@ void take_pci(struct host *host, const struct function *f, unsigned how, struct 
 		way_check_nodes(host->root, f, how, ret);
 }
 
+static void add_vdpa_driver(const struct vdpa_device *device, struct verdict *ret)
+{
+	const char *name = device->name, *driver = device->driver[0] ? device->driver : "no driver";
+	struct obstacle *o = verdict_add(ret, name, OBSTACLE_DRIVER, driver, "");
+	char unbind[160] = "";
+
+	if (device->driver[0])
+		snprintf(unbind, sizeof(unbind), "echo %s >devices/%s/driver/unbind && ", name, name);
+	if (is_plain(name))
+		obstacle_advise(o, ADVICE_COMMAND, "cd /sys/bus/vdpa && modprobe vhost_vdpa && echo "
+			"vhost_vdpa >devices/%s/driver_override && %secho %s >drivers_probe", name, unbind,
+			name);
+	else
+		obstacle_advise(o, ADVICE_NONE, "give it to vhost_vdpa first");
+}
+
 void take_vdpa(struct host *host, const struct vdpa_device *device, struct verdict *ret)
 {
-	char unbind[160] = "", node[WORD + 8];
+	char node[WORD + 8];
 	struct obstacle found;
 	struct place place;
 
@@ -252,14 +280,6 @@ void take_vdpa(struct host *host, const struct vdpa_device *device, struct verdi
 		return;
 	}
 	add_uses(host, device->name, NULL, &place, ret);
-	if (ret->n)
-		return;
-	if (device->driver[0])
-		snprintf(unbind, sizeof(unbind), "echo %s >devices/%s/driver/unbind && ",
-			device->name, device->name);
-	obstacle_advise(verdict_add(ret, device->name, OBSTACLE_DRIVER,
-		device->driver[0] ? device->driver : "no driver", ""), ADVICE_COMMAND,
-		"cd /sys/bus/vdpa && modprobe vhost_vdpa && echo vhost_vdpa "
-		">devices/%s/driver_override && %secho %s >drivers_probe", device->name, unbind,
-		device->name);
+	if (!ret->n)
+		add_vdpa_driver(device, ret);
 }

@@ -6,10 +6,12 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include "helpers/host/host.h"
 
 struct place {
-	char path[512]; /* pci0000:00/0000:00:10.0 */
+	char path[PATH_MAX]; /* pci0000:00/0000:00:10.0 */
 };
 
 /* place.c */
@@ -42,6 +44,8 @@ void process_name(int root, pid_t pid, char *ret, size_t size);
 
 /* obstacle.c */
 void obstacle_set(struct obstacle *ret, enum obstacle_kind kind, const char *thing, const char *how);
+/* May it stand in a command as it is? Names come from operators, containers and USB sticks. */
+bool is_plain(const char *text);
 void obstacle_advise(struct obstacle *ret, enum advice advice, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* One more in the verdict, about the device `of`; one that was found. */

@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The interrupt controllers of a host that remaps are called IR-something. */
+/* The interrupt controllers of a host that remaps are called IR-something. What cannot be read does not
+ * show it either. */
 void way_check_remapping(int root, const struct function *f, struct verdict *ret)
 {
-	if (file_has(root, "proc/interrupts", " IR-") == 0)
+	if (file_has(root, "proc/interrupts", " IR-") <= 0)
 		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_NO_REMAPPING, "", ""), ADVICE_SETTING,
 			"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot the host without "
 			"`intremap=off`");

@@ -3,7 +3,7 @@
  * What the broker says of devices at Start, on a made tree: which it takes, whom it refuses, and that
  * what the kernel says later is explained by what is seen then.
  *
- * links: tests/unit/nodes.c
+ * links: tests/unit/nodes.c seccomp/broker.c
  * links: helpers/broker/check.c helpers/broker/explain.c helpers/broker/vdpa.c helpers/broker/ram.c
  * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
@@ -14,12 +14,15 @@
 #include <errno.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "tests/unit/tree.h"
 
 #include "helpers/broker/broker.h"
 #include "seccomp/iommufd.h"
 #include "seccomp/layers.h"
+#include "seccomp/policy.h"
 
 #define NVME "0000:00:10.0"
 
@@ -143,7 +146,7 @@ Test(check, no_remapping)
 	tree_file("proc/interrupts", "  24:  0  0  PCI-MSI 1-edge  nvme0q0\n");
 	tree_file("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
 	tree_file("sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
-	refused(-EPERM, NVME ": the host has no interrupt remapping");
+	refused(-EPERM, NVME ": /proc/interrupts shows no interrupt remapping");
 	cr_assert(strstr(err.msg, "`intremap=off`") && strstr(err.msg, "--allow-degraded"), "%s", err.msg);
 	layers_allow_degraded(true);
 	cr_assert_eq(start(), 0, "%s", err.msg);
@@ -268,4 +271,58 @@ Test(check, no_vdpa_device)
 		cr_assert(strstr(err.msg, bad[i].path + 1), "%s", err.msg);
 		cr_assert_lt(broker.devices[0].node.n, 0);
 	}
+}
+
+/* ---- the broker's own walls */
+
+/* All there is to look at: what uses a device of the host's, and who has one of VFIO's. */
+static int look_at_everything(void)
+{
+	static const char *const bdfs[] = {NVME, "0000:00:11.0"};
+	struct host host = host_at(tree);
+	struct verdict verdict;
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct function f;
+
+		if (pci_read(tree, bdfs[i], &f, &err) < 0)
+			return 1;
+		take_pci(&host, &f, TAKE_ALL, &verdict);
+		for (unsigned k = 0; k < verdict.n; k++)
+			seen |= 1u << verdict.obstacles[k].kind;
+	}
+	host_close(&host);
+	return seen == (1u << OBSTACLE_USED | 1u << OBSTACLE_DISK | 1u << OBSTACLE_NETWORK |
+		1u << OBSTACLE_OPEN | 1u << OBSTACLE_CONSOLE) ? 0 : 2;
+}
+
+/* Many processes, too: no call that only comes with many. */
+Test(check, looks_within_its_policy)
+{
+	int status;
+	pid_t pid;
+
+#ifdef BULKHEAD_SANITIZER
+	cr_skip_test("a sanitizer makes calls of its own");
+#endif
+	for (int i = 100; i < 700; i++)
+		tree_opener(i, "qemu", i % 2 ? "dev/vfio/5" : "dev/vfio/vfio");
+	tree_function("0000:00:11.0", "e1000e", 6);
+	tree_block("0000:00:11.0", "nvme0n1", "259:0");
+	tree_file("proc/self/mountinfo", "30 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n");
+	tree_file("sys/devices/pci0000:00/0000:00:11.0/net/eth0/flags", "0x1003\n");
+	tree_link("sys/class/net/eth0", "../../devices/pci0000:00/0000:00:11.0/net/eth0");
+	tree_file("sys/devices/pci0000:00/0000:00:11.0/boot_vga", "1\n");
+	tree_node("dev/dri/card0", 'c', "226:0", "pci0000:00/0000:00:11.0/drm/card0");
+	tree_opener(99, "Xorg", "dev/dri/card0");
+	pid = fork();
+	if (pid == 0) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			policy_enter(&policy_broker_setup, SECCOMP_MODE_KILL, false, &err) < 0)
+			_exit(3);
+		_exit(look_at_everything());
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0, "status 0x%x: a call its policy does not have?", status);
 }

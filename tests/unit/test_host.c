@@ -295,6 +295,15 @@ Test(host, memory_reserved_by_firmware)
 	cr_assert_eq(verdict_of(NVME).n, 1);
 	cr_assert_eq(verdict_of(NVME).obstacles[0].kind, OBSTACLE_RESERVED);
 	cr_assert(strstr(said, "0x7b800000-0x7f7fffff") && strstr(said, "firmware's settings"), "%s", said);
+	/* By an older kernel AMD's driver does not mind. */
+	tree_link(DIR(NVME) "/iommu", "../../ivhd0");
+	tree_file("proc/sys/kernel/osrelease", "6.1.0-41-amd64\n");
+	expect_ready(NVME, WAY_IOMMUFD);
+	tree_file("proc/sys/kernel/osrelease", "6.12.1\n");
+	cr_assert_eq(verdict_of(NVME).n, 1);
+	tree_file("proc/sys/kernel/osrelease", "6.1.0-41-amd64\n");
+	tree_link(DIR(NVME) "/iommu", "../../dmar0");
+	cr_assert_eq(verdict_of(NVME).n, 1);
 }
 
 /* Class 06 is not it: bridges have a header of their own, host and ISA bridges are the host's. */
@@ -424,6 +433,23 @@ Test(host, vdpa)
 	take_vdpa(&host, &device, &verdict);
 	cr_assert_eq(verdict.obstacles[0].kind, OBSTACLE_USED);
 	host_close(&host);
+}
+
+/* What somebody else has named does not get into a command. */
+Test(host, commands_are_plain)
+{
+	struct verdict verdict;
+
+	tree_function(NVME, "e1000e", 5);
+	tree_file(DIR(NVME) "/net/a;reboot/flags", "0x1003\n");
+	tree_link("sys/class/net/a;reboot", "../../devices/pci0000:00/" NVME "/net/a;reboot");
+	verdict = verdict_of(NVME);
+	cr_assert(verdict.n == 1 && verdict.obstacles[0].advice == ADVICE_NONE, "%s", said);
+	tree_file(DIR(NVME) "/net/a;reboot/flags", "0x1002\n");
+	tree_block(NVME, "nvme0n1", "259:0");
+	tree_file("proc/self/mountinfo", "30 1 259:0 / /media/$(reboot) rw - vfat /dev/nvme0n1 rw\n");
+	verdict = verdict_of(NVME);
+	cr_assert(verdict.n == 1 && verdict.obstacles[0].advice == ADVICE_NONE, "%s", said);
 }
 
 /* The longest names there can be: nothing is cut, and nothing controls a terminal. */

@@ -189,8 +189,9 @@ static int take_back(int root, const struct function *f, struct err *err)
 	struct record record;
 	int r = record_read(root, f->name, &record, err);
 
-	if (f->driver[0] && !f->vfio) {
+	if (f->driver[0] && !f->vfio) { /* somebody has undone it already */
 		printf("%s: %s has it, which is not VFIO's: nothing to undo\n", f->name, f->driver);
+		record_remove(root, f->name);
 		return 0;
 	}
 	if (r == -ENOENT) /* not bound by bulkhead, or before a record was kept */

@@ -19,7 +19,7 @@
 
 #define RUN_BIND "run/bulkhead/bind"
 
-enum { LOCK_WAIT_MS = 10000, LOCK_AGAIN_MS = 50 };
+enum { LOCK_WAIT_MS = 5000, LOCK_AGAIN_MS = 50 };
 
 int record_lock(int root, struct fd *ret, struct err *err)
 {

@@ -90,8 +90,8 @@ int args_parse(int argc, char **argv, struct broker *broker);
  * nodes, changes nothing on the host. */
 int check_devices(struct broker *broker, struct err *err);
 
-/* explain.c: the device is not to be had: what stands in the way, asking by the ways in `how` (TAKE_),
- * or else what the kernel said (code, of the call or node `what`). Always negative. */
+/* explain.c: the device is not to be had: what stands in the way, by the ways in `how` (TAKE_), or
+ * else what the kernel said (code, of the call or node `what`). Always negative. */
 int explain(const struct broker *broker, const struct device *device, unsigned how, int code,
 	const char *what, struct err *err);
 /* The ways that --platform iommufd= leaves. */

@@ -111,7 +111,8 @@ static int check_twice(const struct broker *broker, const struct device *device,
 
 static int check_device(struct broker *broker, struct device *device, struct err *err)
 {
-	const bool vfio = strcmp(device->kind, "vfio") == 0, vdpa = strcmp(device->kind, "vdpa") == 0;
+	const bool vfio = strcmp(device->kind, "vfio") == 0;
+	const bool vdpa = strcmp(device->kind, "vdpa") == 0;
 	int r = 0;
 
 	if (vfio)

@@ -41,8 +41,9 @@ static int from_kernel(const struct device *device, int code, const char *what, 
 {
 	if (code == -EBUSY)
 		return err_set(err, code, BLAME_HOST,
-			"%s is in use: %s: another process, or a host driver, has it or another device "
-			"of its IOMMU group (as root, `bulkhead devices` names it)", device->name, what);
+			"%s is in use: %s: another process, or a host driver, has it or another "
+			"device of its IOMMU group (as root, `bulkhead devices` names it)",
+			device->name, what);
 	return err_set(err, code, BLAME_HOST, "%s: %s: %s; %s", device->name, what, strerror(-code),
 		strcmp(device->kind, "vdpa") == 0
 			? "its back end does not answer a reset, or is gone (`vdpa dev show`)"
@@ -83,6 +84,7 @@ int explain(const struct broker *broker, const struct device *device, unsigned h
 	if (o->kind != OBSTACLE_NO_REMAPPING || !layers_degraded())
 		return obstacle_refuse(o, device->name, code, err);
 	return err_set(err, code, BLAME_HOST,
-		"%s: --allow-degraded goes on without interrupt remapping, but this host's kernel does "
-		"not; give vfio_iommu_type1, or iommufd, allow_unsafe_interrupts=1", device->name);
+		"%s: --allow-degraded goes on without interrupt remapping, but this host's kernel "
+		"does not; give vfio_iommu_type1, or iommufd, allow_unsafe_interrupts=1",
+		device->name);
 }

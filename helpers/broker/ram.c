@@ -33,8 +33,8 @@ int ram_check_ranges(const struct broker *broker, const struct vfio_iova_range *
 				ram->gpa + ram->size - 1 <= ranges[j].end;
 		if (!inside)
 			return err_set(err, -ERANGE, BLAME_HOST,
-				"guest RAM at 0x%llx (%llu MiB) is outside what this host's IOMMU can "
-				"translate; give the guest less memory",
+				"guest RAM at 0x%llx (%llu MiB) is outside what this host's IOMMU "
+				"can translate; give the guest less memory",
 				(unsigned long long)ram->gpa,
 				(unsigned long long)ram->size >> 20);
 	}
@@ -78,8 +78,8 @@ int ram_allow_lock(const struct broker *broker, struct err *err)
 			return 0;
 	}
 	return err_set(err, -ENOMEM, BLAME_HOST,
-		"guest RAM (%llu MiB) must be locked for DMA%s, but RLIMIT_MEMLOCK is %llu MiB; raise "
-		"it: `ulimit -l %llu`, systemd's LimitMEMLOCK=, or /etc/security/limits.conf",
+		"guest RAM (%llu MiB) must be locked for DMA%s, but RLIMIT_MEMLOCK is %llu MiB; "
+		"raise it: `ulimit -l %llu`, systemd's LimitMEMLOCK=, or /etc/security/limits.conf",
 		(unsigned long long)ram >> 20, counted(broker),
 		(unsigned long long)limit.rlim_max >> 20, (unsigned long long)ram >> 10);
 }

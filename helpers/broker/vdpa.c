@@ -29,8 +29,8 @@ int vdpa_check(const struct broker *broker, struct device *device, struct err *e
 			r == -ENOENT ? "there is no such device" : strerror(-r));
 	if (vdpa_of_node(broker->root.n, &st, &vdpa) < 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"--vdpa path=%s is not a vhost-vdpa device%s; those are /dev/vhost-vdpa-N, and "
-			"`ls /sys/bus/vdpa/devices/*` says which is which", path,
+			"--vdpa path=%s is not a vhost-vdpa device%s; those are /dev/vhost-vdpa-N, "
+			"and `ls /sys/bus/vdpa/devices/*` says which is which", path,
 			S_ISCHR(st.st_mode) ? "" : ": it is no character device");
 	snprintf(device->name, sizeof(device->name), "%s", vdpa.node);
 	return 0;

@@ -178,8 +178,8 @@ static int may_unbind(int root, const struct function *f, struct err *err)
 
 	if (take_used(&host, f, &used))
 		r = err_set(err, -EBUSY, BLAME_HOST,
-			"%s is in use by process %.100s, and the kernel would wait for that; end its VM "
-			"first", f->name, used.how);
+			"%s is in use by process %.100s, and the kernel would wait for that; end "
+			"its VM first", f->name, used.how);
 	host_close(&host);
 	return r;
 }

@@ -23,7 +23,8 @@ int attr_write(int root, const char *value, struct err *err, const char *fmt, ..
 	n = vsnprintf(path, sizeof(path), fmt, args);
 	va_end(args);
 	if (n < 0 || (size_t)n >= sizeof(path))
-		return err_set(err, -ENAMETOOLONG, BLAME_HOST, "a path under /%.32s is too long", fmt);
+		return err_set(err, -ENAMETOOLONG, BLAME_HOST, "a path under /%.32s is too long",
+			fmt);
 	/* A file of sysfs knows no length; the tests' files do. */
 	fd.n = openat(root, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd.n >= 0 && write(fd.n, value, strlen(value)) >= 0)

@@ -18,6 +18,6 @@ enum { PCI_ADDRESS = 20 }; /* bytes of one as text, with the final 0 */
 int pci_address_parse(const char *text, struct pci_address *ret);
 /* As the kernel names it in sysfs. */
 void pci_address_write(const struct pci_address *address, char ret[static PCI_ADDRESS]);
-/* Is that the function a text names, as far as 16 bits of its domain tell? VFIO has no more of it for
- * the functions that a hot reset reaches (struct vfio_pci_dependent_device). */
+/* Is that the function a text names, as far as 16 bits of its domain tell? VFIO has no more of it
+ * for the functions that a hot reset reaches (struct vfio_pci_dependent_device). */
 bool pci_address_is(const char *text, uint16_t segment, uint8_t bus, uint8_t devfn);

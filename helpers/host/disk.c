@@ -36,7 +36,8 @@ static bool has_path(int root, const struct place *place, const char *path, char
 }
 
 /* btrfs mounts under a number that is no disk's, by one disk of its several. */
-static bool has_btrfs(int root, const struct place *place, const char *source, char ret[static WORD])
+static bool has_btrfs(int root, const struct place *place, const char *source,
+	char ret[static WORD])
 {
 	char number[24], disk[WORD];
 
@@ -53,7 +54,8 @@ static bool has_btrfs(int root, const struct place *place, const char *source, c
 		folder_owned disks = folder_of(root, "sys/fs/btrfs/%s/devices", id);
 
 		for (int k = 0; k < disks.n; k++)
-			if (attr_read(root, number, sizeof(number), "sys/fs/btrfs/%s/devices/%s/dev", id,
+			if (attr_read(root, number, sizeof(number),
+					"sys/fs/btrfs/%s/devices/%s/dev", id,
 					disks.entries[k]->d_name) > 0 &&
 				place_has_block(root, place, number, ret))
 				return true;
@@ -151,36 +153,46 @@ static bool opened(struct host *host, const struct place *place, struct obstacle
 	return true;
 }
 
+#define NVMET "sys/kernel/config/nvmet/subsystems"
+
+static bool exported_as(int root, const struct place *place, const char *system, const char *space,
+	struct obstacle *ret)
+{
+	char path[512], enable[4], disk[WORD];
+
+	attr_read(root, enable, sizeof(enable), NVMET "/%s/namespaces/%s/enable", system, space);
+	if (enable[0] != '1' || attr_read(root, path, sizeof(path),
+			NVMET "/%s/namespaces/%s/device_path", system, space) <= 0 ||
+		!has_path(root, place, path, disk))
+		return false;
+	obstacle_set(ret, OBSTACLE_DISK, disk, "exported by nvmet");
+	if (is_plain(system) && is_plain(space))
+		obstacle_advise(ret, ADVICE_COMMAND, "echo 0 >/" NVMET "/%s/namespaces/%s/enable",
+			system, space);
+	else
+		obstacle_advise(ret, ADVICE_NONE, "take it out of the export first");
+	return true;
+}
+
 /* The kernel's NVMe target opens what it exports, and claims nothing. */
 static bool exported(int root, const struct place *place, struct obstacle *ret)
 {
-#define NVMET "sys/kernel/config/nvmet/subsystems"
 	folder_owned systems = folder_of(root, NVMET);
-	char path[512], enable[4], disk[WORD];
 
 	for (int i = 0; i < systems.n; i++) {
-		const char *name = systems.entries[i]->d_name;
-		folder_owned spaces = folder_of(root, NVMET "/%s/namespaces", name);
+		const char *system = systems.entries[i]->d_name;
+		folder_owned spaces = folder_of(root, NVMET "/%s/namespaces", system);
 
-		for (int k = 0; k < spaces.n; k++) {
-			const char *space = spaces.entries[k]->d_name;
-
-			attr_read(root, enable, sizeof(enable), NVMET "/%s/namespaces/%s/enable", name,
-				space);
-			if (enable[0] != '1' || attr_read(root, path, sizeof(path),
-					NVMET "/%s/namespaces/%s/device_path", name, space) <= 0 ||
-				!has_path(root, place, path, disk))
-				continue;
-			obstacle_set(ret, OBSTACLE_DISK, disk, "exported by nvmet");
-			if (is_plain(name) && is_plain(space))
-				obstacle_advise(ret, ADVICE_COMMAND,
-					"echo 0 >/" NVMET "/%s/namespaces/%s/enable", name, space);
-			else
-				obstacle_advise(ret, ADVICE_NONE, "take it out of the export first");
-			return true;
-		}
+		for (int k = 0; k < spaces.n; k++)
+			if (exported_as(root, place, system, spaces.entries[k]->d_name, ret))
+				return true;
 	}
 	return false;
+}
+
+static bool is_partition(int root, const char *number)
+{
+	return is_there(root, "sys/dev/block/%s/partition", number);
 }
 
 /* A loop device does not say on its disk that it is made of it; its major number is 7. */
@@ -258,8 +270,8 @@ static bool held(const struct host *host, const struct place *place, struct obst
 
 		if (!place_has_block(root, place, number, disk) ||
 			link_name(root, volume, sizeof(volume), "sys/dev/block/%s", number) < 0 ||
-			strcmp(volume, disk) == 0 ||
-			is_there(root, "sys/dev/block/%s/partition", number) || !is_top(root, number))
+			strcmp(volume, disk) == 0 || is_partition(root, number) ||
+			!is_top(root, number))
 			continue;
 		part_of(root, number, volume, disk, ret);
 		if (is_claimed(host, number))
@@ -281,7 +293,7 @@ static bool each_disk(int root, const struct place *place,
 
 		if (place_has_block(root, place, number, disk) &&
 			link_name(root, name, sizeof(name), "sys/dev/block/%s", number) == 0 &&
-			strcmp(name, disk) == 0 && !is_there(root, "sys/dev/block/%s/partition", number))
+			strcmp(name, disk) == 0 && !is_partition(root, number))
 			found = each(arg, disk, number);
 	}
 	return found;

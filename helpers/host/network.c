@@ -59,8 +59,8 @@ static int route_6(const char *line, char ret[static 32])
 	unsigned prefix, flags;
 	char address[33];
 
-	if (sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %x %31s", address, &prefix, &flags, ret) != 4 ||
-		!(flags & RTF_UP_BIT) || flags & RTF_REJECT_BIT ||
+	if (sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %x %31s", address, &prefix, &flags,
+		    ret) != 4 || !(flags & RTF_UP_BIT) || flags & RTF_REJECT_BIT ||
 		strncmp(address, "fe80", 4) == 0 || strncmp(address, "ff", 2) == 0)
 		return 0;
 	return strspn(address, "0") == 32 && prefix == 0 ? 2 : 1;
@@ -144,22 +144,28 @@ static int use_of(int root, const char *interface, struct obstacle *ret)
 	return route ? 2 + route : 1 + part;
 }
 
+/* A folder in the folder at `path` that may have a device in it; its path. */
+static bool is_inside(const char *path, const struct dirent *entry, char ret[static PATH_MAX])
+{
+	static const char *const leaves[] = {"power", "msi_irqs", "queues", "statistics", "block"};
+
+	for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		if (strcmp(entry->d_name, leaves[i]) == 0)
+			return false;
+	return entry->d_type == DT_DIR &&
+		snprintf(ret, PATH_MAX, "%s/%s", path, entry->d_name) < PATH_MAX;
+}
+
 /* A folder named net without anything in it, here or below. */
 static bool hidden_below(int root, const char *path, unsigned depth)
 {
-	static const char *const leaves[] = {"power", "msi_irqs", "queues", "statistics", "block"};
 	folder_owned folder = folder_of(root, "%s", path);
 	char below[PATH_MAX];
 
-	for (int i = 0; i < folder.n; i++) {
-		const char *name = folder.entries[i]->d_name;
-		bool leaf = folder.entries[i]->d_type != DT_DIR || depth == FOLDERS_DEEP;
-
-		for (unsigned k = 0; k < sizeof(leaves) / sizeof(leaves[0]); k++)
-			leaf |= strcmp(name, leaves[k]) == 0;
-		if (leaf || (size_t)snprintf(below, sizeof(below), "%s/%s", path, name) >= sizeof(below))
+	for (int i = 0; i < folder.n && depth < FOLDERS_DEEP; i++) {
+		if (!is_inside(path, folder.entries[i], below))
 			continue;
-		if (strcmp(name, "net") != 0) {
+		if (strcmp(folder.entries[i]->d_name, "net") != 0) {
 			if (hidden_below(root, below, depth + 1))
 				return true;
 			continue;

@@ -82,8 +82,8 @@ void obstacle_what(const struct obstacle *o, const char *name, char *ret, size_t
 						    : "behind none of the host's IOMMUs");
 		break;
 	case OBSTACLE_NO_REMAPPING:
-		snprintf(ret, size, "/proc/interrupts shows no interrupt remapping, so a guest could forge "
-			"interrupts with it");
+		snprintf(ret, size, "/proc/interrupts shows no interrupt remapping, so a guest could "
+			"forge interrupts with it");
 		break;
 	case OBSTACLE_RESERVED:
 		snprintf(ret, size, "firmware has reserved memory at %s for it (`direct`), and the "
@@ -139,8 +139,8 @@ int obstacle_keep(const struct obstacle *o, const char *name, bool force, int co
 	char after[80] = "";
 
 	if (force)
-		snprintf(after, sizeof(after), "; `bulkhead bind --force %.20s` takes it all the same",
-			name);
+		snprintf(after, sizeof(after),
+			"; `bulkhead bind --force %.20s` takes it all the same", name);
 	return refuse(o, name, " stays with the host", after, code, err);
 }
 

@@ -35,8 +35,8 @@ enum {
 	RESOURCE_MEM_64 = 0x100000,
 };
 
-/* PCI Code and ID Assignment 1.11, 1.7: class 06, and the subclasses that are the host's own. Others of
- * that class with a plain header (NVSwitch, NTB) are devices like any. */
+/* PCI Code and ID Assignment 1.11, 1.7: class 06, and the subclasses that are the host's own. Others
+ * of that class with a plain header (NVSwitch, NTB) are devices like any. */
 bool pci_stays(const struct function *f)
 {
 	return f->header != 0 || (f->class >> 8 >= 0x0600 && f->class >> 8 <= 0x0603);

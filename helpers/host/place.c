@@ -135,7 +135,8 @@ static bool group_has(int root, const struct place *place, const char *group)
 		if (link_read(root, target, sizeof(target), SYS_GROUPS "/%s/devices/%s", group,
 				name) < 0 || !place_has(place, target))
 			continue;
-		link_name(root, driver, sizeof(driver), SYS_GROUPS "/%s/devices/%s/driver", group, name);
+		link_name(root, driver, sizeof(driver), SYS_GROUPS "/%s/devices/%s/driver", group,
+			name);
 		if (strcmp(driver, "vfio-pci") == 0 ||
 			is_there(root, SYS_GROUPS "/%s/devices/%s/vfio-dev", group, name))
 			return true;

@@ -47,8 +47,10 @@ static void add_virtual(struct host *host, const struct function *vf, struct ver
 static void add_functions(struct host *host, const struct function *f, struct verdict *ret)
 {
 	struct verdict inside = {0};
+	const struct obstacle *first = &inside.obstacles[0];
+	struct obstacle *o;
 	struct function vf;
-	char text[16], name[WORD], what[160], how[240];
+	char text[16], name[WORD], what[160], how[240] = "";
 
 	if (attr_read(host->root, text, sizeof(text), SYS_PCI "/%s/sriov_numvfs", f->name) <= 0 ||
 		atoi(text) <= 0)
@@ -60,22 +62,21 @@ static void add_functions(struct host *host, const struct function *f, struct ve
 			add_virtual(host, &vf, &inside);
 	}
 	if (inside.n) {
-		const struct obstacle *first = &inside.obstacles[0];
-
 		obstacle_what(first, first->of, what, sizeof(what));
 		snprintf(how, sizeof(how), "%s: %s", first->of, what);
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_FUNCTIONS, text, how), first->advice, "%s",
-			first->next);
-	} else {
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_FUNCTIONS, text, ""), ADVICE_COMMAND,
-			"echo 0 >/" SYS_PCI "/%s/sriov_numvfs", f->name);
 	}
+	o = verdict_add(ret, f->name, OBSTACLE_FUNCTIONS, text, how);
+	if (inside.n)
+		obstacle_advise(o, first->advice, "%s", first->next);
+	else
+		obstacle_advise(o, ADVICE_COMMAND, "echo 0 >/" SYS_PCI "/%s/sriov_numvfs", f->name);
 }
 
 static void add_no_iommu(int root, const struct function *f, struct verdict *ret)
 {
 	folder_owned units = folder_of(root, "sys/class/iommu");
-	struct obstacle *o = verdict_add(ret, f->name, OBSTACLE_NO_IOMMU, units.n ? "" : "host", "");
+	const char *whose = units.n ? "" : "host";
+	struct obstacle *o = verdict_add(ret, f->name, OBSTACLE_NO_IOMMU, whose, "");
 
 	if (units.n)
 		obstacle_advise(o, ADVICE_NONE, "another slot may be behind one");
@@ -84,8 +85,8 @@ static void add_no_iommu(int root, const struct function *f, struct verdict *ret
 			"the host with `intel_iommu=on` (AMD: without `amd_iommu=off`)");
 }
 
-/* Intel's driver always refused such a device (device_is_rmrr_locked); the IOMMU core has done so for
- * all since Linux 6.6 (require_direct). */
+/* Intel's driver always refused such a device (device_is_rmrr_locked); the IOMMU core has done so
+ * for all since Linux 6.6 (require_direct). */
 static bool is_refused(int root, const struct function *f)
 {
 	unsigned major = 0, minor = 0;
@@ -104,15 +105,17 @@ static void add_reserved(int root, const struct function *f, struct verdict *ret
 	text_owned text = file_text(root, SYS_GROUPS "/%d/reserved_regions", f->group);
 	unsigned long long start, end;
 	char kind[32], region[64];
+	struct obstacle *o;
 
 	for (char *line, *rest = text; (line = strsep(&rest, "\n"));) {
 		if (sscanf(line, "%llx %llx %31s", &start, &end, kind) != 3 ||
 			strcmp(kind, "direct") != 0 || !is_refused(root, f))
 			continue;
 		snprintf(region, sizeof(region), "0x%llx-0x%llx", start, end);
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_RESERVED, region, ""), ADVICE_SETTING,
-			"look for what wants it in the firmware's settings (HPE: shared memory "
-			"features; AMD: pre-boot DMA protection), or take another device");
+		o = verdict_add(ret, f->name, OBSTACLE_RESERVED, region, "");
+		obstacle_advise(o, ADVICE_SETTING, "look for what wants it in the firmware's settings "
+			"(HPE: shared memory features; AMD: pre-boot DMA protection), or take another "
+			"device");
 		return;
 	}
 }
@@ -152,8 +155,8 @@ static bool in_the_way(const struct function *member)
 		strcmp(member->driver, "pci-stub") != 0;
 }
 
-/* A disk behind a VMD, whose requests are the VMD's own (pci_real_dma_dev): without the VMD's driver it
- * is not there. */
+/* A disk behind a VMD, whose requests are the VMD's own (pci_real_dma_dev): without the VMD's driver
+ * it is not there. */
 static bool is_behind(int root, const struct function *f, const struct function *controller)
 {
 	struct place mine, its;
@@ -163,16 +166,20 @@ static bool is_behind(int root, const struct function *f, const struct function 
 		place_has(&its, mine.path);
 }
 
-static void advise_group(struct obstacle *o, bool stays)
+static void add_member(struct verdict *ret, const struct function *f, const char *member,
+	const char *number, bool stays)
 {
+	struct obstacle *o = verdict_add(ret, f->name, OBSTACLE_GROUP, member, number);
+
 	if (stays)
-		obstacle_advise(o, ADVICE_NONE, "that one stays with the host; another slot may be in "
-			"another group");
+		obstacle_advise(o, ADVICE_NONE, "that one stays with the host; another slot may be "
+			"in another group");
 	else
-		obstacle_advise(o, ADVICE_SETTING, "it is there through that one only: turn that off "
-			"in the firmware (VMD), and it is a device of its own");
+		obstacle_advise(o, ADVICE_SETTING, "it is there through that one only: turn that "
+			"off in the firmware (VMD), and it is a device of its own");
 }
 
+/* A refusal has room for so many; who takes those is told of the others then. */
 static void list_add(char *list, size_t size, const char *before, const char *text)
 {
 	size_t used = strlen(list);
@@ -184,9 +191,10 @@ static void list_add(char *list, size_t size, const char *before, const char *te
 static void add_group(struct host *host, const struct function *f, struct verdict *ret)
 {
 	folder_owned members = folder_sorted(host->root, SYS_GROUPS "/%d/devices", f->group);
-	char names[320] = "", drivers[192] = "", one[PCI_ADDRESS + WORD + 4], number[16];
+	char names[140] = "", drivers[120] = "", one[PCI_ADDRESS + WORD + 4], number[16];
 	struct verdict uses;
 	struct function m;
+	struct obstacle *o;
 
 	snprintf(number, sizeof(number), "%d", f->group);
 	for (int i = 0; i < members.n; i++) {
@@ -196,7 +204,7 @@ static void add_group(struct host *host, const struct function *f, struct verdic
 			continue;
 		snprintf(one, sizeof(one), "%s (%s)", m.name, m.driver);
 		if (pci_stays(&m) || is_behind(host->root, f, &m)) {
-			advise_group(verdict_add(ret, f->name, OBSTACLE_GROUP, one, number), pci_stays(&m));
+			add_member(ret, f, one, number, pci_stays(&m));
 			continue;
 		}
 		take_from_host(host, &m, &uses);
@@ -207,9 +215,10 @@ static void add_group(struct host *host, const struct function *f, struct verdic
 			list_add(drivers, sizeof(drivers), ", ", one);
 		}
 	}
-	if (names[0])
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_GROUP, drivers, number), ADVICE_COMMAND,
-			"bulkhead bind %s", names);
+	if (!names[0])
+		return;
+	o = verdict_add(ret, f->name, OBSTACLE_GROUP, drivers, number);
+	obstacle_advise(o, ADVICE_COMMAND, "bulkhead bind %s", names);
 }
 
 void take_pci(struct host *host, const struct function *f, unsigned how, struct verdict *ret)
@@ -253,9 +262,9 @@ static void add_vdpa_driver(const struct vdpa_device *device, struct verdict *re
 	if (device->driver[0])
 		snprintf(unbind, sizeof(unbind), "echo %s >devices/%s/driver/unbind && ", name, name);
 	if (is_plain(name))
-		obstacle_advise(o, ADVICE_COMMAND, "cd /sys/bus/vdpa && modprobe vhost_vdpa && echo "
-			"vhost_vdpa >devices/%s/driver_override && %secho %s >drivers_probe", name, unbind,
-			name);
+		obstacle_advise(o, ADVICE_COMMAND,
+			"cd /sys/bus/vdpa && modprobe vhost_vdpa && echo vhost_vdpa "
+			">devices/%s/driver_override && %secho %s >drivers_probe", name, unbind, name);
 	else
 		obstacle_advise(o, ADVICE_NONE, "give it to vhost_vdpa first");
 }

@@ -7,14 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The interrupt controllers of a host that remaps are called IR-something. What cannot be read does not
- * show it either. */
+/* The interrupt controllers of a host that remaps are called IR-something. What cannot be read does
+ * not show it either. */
 void way_check_remapping(int root, const struct function *f, struct verdict *ret)
 {
-	if (file_has(root, "proc/interrupts", " IR-") <= 0)
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_NO_REMAPPING, "", ""), ADVICE_SETTING,
-			"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot the host without "
-			"`intremap=off`");
+	struct obstacle *o;
+
+	if (file_has(root, "proc/interrupts", " IR-") > 0)
+		return;
+	o = verdict_add(ret, f->name, OBSTACLE_NO_REMAPPING, "", "");
+	obstacle_advise(o, ADVICE_SETTING, "enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot "
+		"the host without `intremap=off`");
 }
 
 bool take_used(struct host *host, const struct function *f, struct obstacle *ret)
@@ -35,6 +38,12 @@ bool take_used(struct host *host, const struct function *f, struct obstacle *ret
 	return false;
 }
 
+static void add_no_node(const char *of, const char *node, const char *setting, struct verdict *ret)
+{
+	obstacle_advise(verdict_add(ret, of, OBSTACLE_NO_NODE, node, ""), ADVICE_SETTING, "%s",
+		setting);
+}
+
 /* May this user open the node? Otherwise the reason and what gives the right. */
 void way_check_node(int root, const char *of, const char *node, struct verdict *ret)
 {
@@ -42,11 +51,10 @@ void way_check_node(int root, const char *of, const char *node, struct verdict *
 	char how[64];
 
 	if (node_stat(root, &st, "%s", node + 1) < 0) {
-		obstacle_advise(verdict_add(ret, of, OBSTACLE_NO_NODE, node, ""), ADVICE_SETTING,
-			strcmp(node, "/dev/iommu") == 0
-				? "load iommufd, or run a kernel with CONFIG_IOMMUFD, or give "
-				  "--platform iommufd=off"
-				: "load vfio-pci, and see that /dev is the host's");
+		add_no_node(of, node, strcmp(node, "/dev/iommu") == 0
+			? "load iommufd, or run a kernel with CONFIG_IOMMUFD, or give "
+			  "--platform iommufd=off"
+			: "load vfio-pci, and see that /dev is the host's", ret);
 	} else if (!node_may_open(root, node + 1)) {
 		snprintf(how, sizeof(how), "uid %u, mode %04o", st.st_uid, st.st_mode & 07777);
 		obstacle_advise(verdict_add(ret, of, OBSTACLE_NO_RIGHT, node, how), ADVICE_COMMAND,
@@ -63,9 +71,8 @@ static void add_iommufd_nodes(int root, const struct function *f, struct verdict
 	if (f->cdev[0])
 		way_check_node(root, f->name, node, ret);
 	else
-		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_NO_NODE, "its node in /dev/vfio/devices",
-			""), ADVICE_SETTING, "run a kernel with CONFIG_VFIO_DEVICE_CDEV (Linux 6.6), or "
-			"give --platform iommufd=off");
+		add_no_node(f->name, "its node in /dev/vfio/devices", "run a kernel with "
+			"CONFIG_VFIO_DEVICE_CDEV (Linux 6.6), or give --platform iommufd=off", ret);
 }
 
 static void add_type1_nodes(int root, const struct function *f, struct verdict *ret)

@@ -8,7 +8,8 @@
  * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
  * links: helpers/host/files.c helpers/host/network.c helpers/host/obstacle.c helpers/host/open.c
- * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c helpers/host/way.c
+ * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
+ * links: helpers/host/way.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -6,7 +6,8 @@
  * links: tests/unit/nodes.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
  * links: helpers/host/files.c helpers/host/network.c helpers/host/obstacle.c helpers/host/open.c
- * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c helpers/host/way.c
+ * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
+ * links: helpers/host/way.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -12,7 +12,8 @@
  * links: tests/unit/world_kernel.c tests/unit/nodes.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
  * links: helpers/host/files.c helpers/host/network.c helpers/host/obstacle.c helpers/host/open.c
- * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c helpers/host/way.c
+ * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
+ * links: helpers/host/way.c
  * links: helpers/devices/bind.c helpers/devices/driver.c helpers/devices/claim.c helpers/devices/record.c
  * links: helpers/broker/check.c helpers/broker/explain.c helpers/broker/vdpa.c helpers/broker/dma.c
  * links: helpers/broker/ram.c helpers/broker/iommufd.c helpers/broker/type1.c

@@ -31,7 +31,8 @@ struct wfunction {
 	int parent, physical; /* the VMD it is behind, whose virtual function it is; -1 */
 	char native[NAME], driver[NAME], override[NAME]; /* empty: none */
 	int group;
-	bool reserved, variant; /* reserved: and so its whole group; variant: a VFIO driver of its own fits */
+	bool reserved;          /* and so its whole group */
+	bool variant;           /* a VFIO driver of its own fits */
 	bool gone;
 	unsigned node_mode;     /* of its VFIO nodes */
 };

@@ -110,8 +110,8 @@ static void put_disk_uses(void)
 		if (!b || use->over || !block_is_there(b))
 			continue;
 		if (use->kind == USE_MOUNT)
-			snprintf(mounts + n, sizeof(mounts) - n, "%d 1 %s / %s rw shared:1 - ext4 /dev/%s rw\n",
-				30 + i, b->number, use->at, b->name);
+			snprintf(mounts + n, sizeof(mounts) - n,
+				"%d 1 %s / %s rw shared:1 - ext4 /dev/%s rw\n", 30 + i, b->number, use->at, b->name);
 		if (use->kind == USE_BTRFS)
 			snprintf(mounts + n, sizeof(mounts) - n, "%d 1 0:4%d / %s rw - btrfs /dev/%s rw\n",
 				30 + i, i, use->at, b->name);

@@ -69,7 +69,8 @@ static void add_behind_vmd(int vmd, int slot)
 	f->parent = vmd;
 	f->reserved = world.functions[vmd].reserved = false;
 	snprintf(f->bdf, sizeof(f->bdf), "1%04x:e1:00.0", slot & 0xff);
-	snprintf(f->path, sizeof(f->path), "pci%.*s:00/%s/pci1%04x:e0/1%04x:e1:00.0", (int)strcspn(above, ":"), above, above, slot, slot);
+	snprintf(f->path, sizeof(f->path), "pci%.*s:00/%s/pci1%04x:e0/1%04x:e1:00.0",
+		(int)strcspn(above, ":"), above, above, slot, slot);
 }
 
 static void add_virtual(int physical, int group, int slot)
@@ -90,8 +91,8 @@ static void add_functions(void)
 	int n = 3 + (int)rnd(5), group = 0;
 
 	for (int slot = 1; slot <= n; slot++) {
-		static const enum role roles[] = {ROLE_DISK, ROLE_DISK, ROLE_DISK, ROLE_DISK, ROLE_DISK, ROLE_NIC, ROLE_NIC,
-			ROLE_NIC, ROLE_GPU, ROLE_GPU, ROLE_SERIAL, ROLE_ACCELERATOR, ROLE_NVSWITCH,
+		static const enum role roles[] = {ROLE_DISK, ROLE_DISK, ROLE_DISK, ROLE_DISK,
+			ROLE_DISK, ROLE_NIC, ROLE_NIC, ROLE_NIC, ROLE_GPU, ROLE_GPU, ROLE_SERIAL, ROLE_ACCELERATOR, ROLE_NVSWITCH,
 			ROLE_BRIDGE, ROLE_ISA, ROLE_VMD};
 		const enum role role = roles[rnd(sizeof(roles) / sizeof(roles[0]))];
 		const int index = world.n_functions;

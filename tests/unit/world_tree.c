@@ -59,7 +59,8 @@ static void put_group(const struct wfunction *f)
 	if (!is_vfio(f))
 		return;
 	snprintf(number, sizeof(number), "%d:%d", GROUP_MAJOR, f->group);
-	put_node(world.nodes_there ? AT("dev/vfio/%d", f->group) : NULL, 'c', number, TO("virtual/vfio/%d", f->group),
+	put_node(world.nodes_there ? AT("dev/vfio/%d", f->group) : NULL, 'c', number,
+		TO("virtual/vfio/%d", f->group),
 		world.group_mode[f->group], vm ? "busy" : "");
 }
 

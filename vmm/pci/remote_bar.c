@@ -124,8 +124,8 @@ static int cannot_map(const struct remote *fn, unsigned bar, uint64_t offset, in
 {
 	if (code == -EBUSY)
 		return err_set(err, code, BLAME_HOST,
-			"%s: BAR %u is held by something else on the host; /proc/iomem names it, below the "
-			"device: that has to let go first", fn->peer.name, bar);
+			"%s: BAR %u is held by something else on the host; /proc/iomem names it, "
+			"below the device: that has to let go first", fn->peer.name, bar);
 	return err_set(err, code, BLAME_PEER, "%s: BAR %u cannot be mapped at 0x%llx: %s",
 		fn->peer.name, bar, (unsigned long long)offset, strerror(-code));
 }

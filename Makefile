@@ -31,10 +31,12 @@ IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/descri
 SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
 # Every helper.
 HELPER_SRC  := helpers/helper.c helpers/asks.c
+# What is asked of the host, by who takes devices from it.
+HOST_SRC    := $(wildcard helpers/host/*.c)
 # One list a process.
 core_SRC   := $(wildcard vmm/*.c vmm/*/*.c) seccomp/core.c
-broker_SRC := $(wildcard helpers/broker/*.c) helpers/retry.c seccomp/broker.c
-vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/retry.c seccomp/vfio.c
+broker_SRC := $(wildcard helpers/broker/*.c) $(HOST_SRC) helpers/retry.c seccomp/broker.c
+vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/host/address.c helpers/retry.c seccomp/vfio.c
 vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
 null_SRC   := $(HELPER_SRC) $(wildcard helpers/null/*.c) seccomp/null.c
 
@@ -47,7 +49,7 @@ HELPERS   := broker vfio vdpa null
 POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
 audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
-devices_SRC := $(wildcard helpers/devices/*.c)
+devices_SRC := $(wildcard helpers/devices/*.c) $(HOST_SRC)
 TOOLS     := audit devices policy
 PROGRAMS  := bulkhead $(HELPERS:%=bulkhead-%)
 BINARIES  := $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/bulkhead-%)

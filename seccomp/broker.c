@@ -36,14 +36,14 @@
 		ALLOW(arch_prctl, "C library start: thread pointer"),                              \
 		ALLOW(set_tid_address, "C library start"),                                         \
 		ALLOW(set_robust_list, "C library start"), ALLOW(rseq, "C library start"),         \
-		ALLOW(prlimit64, "C library start: stack limit; wall_limits, check_memlock"),      \
+		ALLOW(prlimit64, "C library start: stack limit; wall_limits, ram_allow_lock"),      \
 		ALLOW(getrandom, "malloc's secret"), ALLOW(futex, "C library start: call_once")
 
 /* seccomp/confine.c, ours and every helper's. */
 #define ROWS_WALLS                                                                                 \
 	ALLOW(unshare, "wall_namespaces"), ALLOW(mount, "wall_root"), ALLOW(chdir, "wall_root"),   \
 		ALLOW(pivot_root, "wall_root"), ALLOW(umount2, "wall_root"),                       \
-		ALLOW(capget, "wall_capabilities, check_memlock"),                                 \
+		ALLOW(capget, "wall_capabilities, ram_allow_lock"),                                 \
 		ALLOW(capset, "wall_capabilities"), ALLOW(prctl, "most walls"),                    \
 		ALLOW(getpid, "wall_capabilities"), ALLOW(gettid, "libcap-ng"),                    \
 		ALLOW(getppid, "wall_parent"), ALLOW(geteuid, "confine_map_ids"),                  \
@@ -60,9 +60,10 @@ static const struct policy_row setup[] = {
 	ALLOW(setresuid, "confine_user"),
 	ROW_KIND_RAM,
 	ROW_KIND_ANON,
-	ALLOW(readlink, "link_name, find_binary, realpath"),
-	ALLOW(faccessat2, "realpath of a directory named with a slash at its end"),
-	ALLOW(getdents64, "check_group_members, node_path"),
+	ALLOW(readlink, "find_binary, realpath"),
+	ALLOW(readlinkat, "link_read, link_name: sysfs from the host's root directory"),
+	ALLOW(faccessat2, "node_may_open; realpath of a name with a slash at its end"),
+	ALLOW(getdents64, "folder_of: members of a group, who has a device open"),
 	ALLOW(inotify_add_watch, "nodes_watch"),
 	ALLOW(socketpair, "frame_pair"),
 	ALLOW(pipe2, "start: the error pipe"),
@@ -77,7 +78,7 @@ static const struct policy_row setup[] = {
 	ALLOW_IOCTL(VFIO_GROUP_SET_CONTAINER, "type1_attach"),
 	ALLOW_IOCTL(VFIO_SET_IOMMU, "type1_attach"),
 	ALLOW_IOCTL(VFIO_IOMMU_GET_INFO, "type1_check_ranges; helpers: VFIO_DEVICE_GET_PCI_HOT_RESET_INFO"),
-	ALLOW_IF(madvise, 2, MADV_POPULATE_READ, "dma_map_here"),
+	ALLOW_IF(madvise, 2, MADV_POPULATE_READ, "ram_map_here"),
 	ALLOW_IOCTL(VFIO_IOMMU_MAP_DMA, "type1_map; helpers: VFIO_DEVICE_PCI_HOT_RESET"),
 	ALLOW_IOCTL(IOMMU_IOAS_ALLOC, "iommufd_open"),
 	ALLOW_IOCTL(VFIO_DEVICE_BIND_IOMMUFD, "iommufd_attach"),

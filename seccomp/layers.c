@@ -58,6 +58,10 @@ const struct layer_row layers[LAYERS] = {
 		"Linux 6.10"},
 	[LAYER_PASSRIGHTS] = {"SO_PASSRIGHTS", false,
 		"the kernel keeps descriptors off sockets that carry none", "Linux 6.16"},
+	[LAYER_REMAPPING] = {"interrupt remapping", true,
+		"a device's interrupts reach its guest only",
+		"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot the host without "
+		"`intremap=off`"},
 };
 
 static bool degraded;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "helpers/host/host.h"
 #include "ipc/chan.h"
 #include "ipc/describe.h"
 #include "ipc/log.h"
@@ -37,6 +38,7 @@ struct device {
 	struct vf_token token;         /* vfio; of Attach, until it is open */
 	char name[NAME_MAX_BYTES];     /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                     /* index in broker.groups, -1: none */
+	char cdev[WORD];               /* its node below /dev/vfio/devices, or empty */
 	struct fd node;                /* vdpa node or VFIO cdev: open, until the helper has it;
 	                                * then it is in store */
 	uint64_t memlock;              /* what its helper may lock, bytes */
@@ -74,6 +76,7 @@ struct broker {
 	enum log_level level;
 	enum seccomp_mode mode;
 	enum iommufd_mode want_iommufd;
+	struct fd root;                /* the host's, to look at it; until Seal */
 	struct chan core, events;
 	unsigned n_devices, n_groups, n_ram;
 	struct device devices[DEVICES_MAX];
@@ -91,13 +94,16 @@ struct broker {
 /* args.c: the command line. 0 or -EINVAL. */
 int args_parse(int argc, char **argv, struct broker *broker);
 
-/* check.c: is every device there, ours to take, and free? Fills name and group, opens what DMA goes
- * by, changes nothing on the host. */
+/* check.c: is every device there, ours to take, and free? Fills name, group and cdev, opens vDPA
+ * nodes, changes nothing on the host. */
 int check_devices(struct broker *broker, struct err *err);
-/* Why open(2) of the device's node has just failed (errno), and that there is no interrupt
- * remapping. Always negative. */
-int explain_no_access(const struct device *device, const char *path, struct err *err);
-int explain_no_remapping(const struct device *device, struct err *err);
+
+/* explain.c: the device is not to be had: what stands in the way, by the ways in `how` (TAKE_), or
+ * else what the kernel said (code, of the call or node `what`). Always negative. */
+int explain(const struct broker *broker, const struct device *device, unsigned how, int code,
+	const char *what, struct err *err);
+/* The ways that --platform iommufd= leaves. */
+unsigned take_ways(const struct broker *broker);
 
 /* dma.c: the VM's DMA authority, by iommufd or a type1 container. */
 /* Chooses the way and opens what it takes, nodes of the devices included; changes nothing. */
@@ -108,13 +114,20 @@ int dma_attach(struct broker *broker, const struct device *device, struct err *e
 void dma_let_go(const struct broker *broker, const struct device *device);
 /* The devices are closed: everything goes. */
 void dma_release(struct broker *broker);
-/* All of guest RAM inside the ranges (start, end inclusive) the IOMMU can translate? */
-int dma_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
-	unsigned n_ranges, struct err *err);
 
-/* A piece of guest RAM mapped here, for the moment of a request that takes an address; its pages are
+/* ram.c: guest RAM. */
+uint64_t ram_total(const struct broker *broker);
+/* All of it inside the ranges (start, end inclusive) the IOMMU can translate? */
+int ram_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
+	unsigned n_ranges, struct err *err);
+/* A piece of it mapped here, for the moment of a request that takes an address; its pages are
  * faulted in. NULL and errno when it cannot be; unmapped by munmap. */
-void *dma_map_here(const struct broker *broker, const struct ram_region *ram);
+void *ram_map_here(const struct broker *broker, const struct ram_region *ram);
+/* May as much be locked as DMA needs? Raises the soft limit. */
+int ram_allow_lock(const struct broker *broker, struct err *err);
+/* Why a piece could not be mapped for DMA. Always negative. */
+int ram_cannot_map(const struct broker *broker, const struct ram_region *ram, int code,
+	struct err *err);
 
 /* type1.c and iommufd.c: the two ways. _attach: the device, or its group, claimed; _map: a piece
  * of guest RAM at iova = gpa, 0 or -errno. */
@@ -138,8 +151,9 @@ int bar_dma_map(struct broker *broker, struct device *device, const Bulkhead__Ma
 	struct err *err);
 void bar_dma_unmap(const struct broker *broker, struct device *device);
 
-/* vdpa.c: a vhost-vdpa node. Is it there, one, and free? Opens it. */
-int vdpa_check(struct broker *broker, struct device *device, struct err *err);
+/* vdpa.c: a vhost-vdpa node. Is it there, and one? Fills name. And: is it free? Opens it. */
+int vdpa_check(const struct broker *broker, struct device *device, struct err *err);
+int vdpa_open(const struct broker *broker, struct device *device, struct err *err);
 
 /* spawn.c: joins our own leaf of the VM's cgroup and opens the helpers', for as long as there are
  * rights to. */

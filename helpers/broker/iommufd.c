@@ -11,10 +11,8 @@
  * KVM keeps the device open, by the descriptor it was told of, until the core ends. A device that
  * has to end its DMA before that is taken out of the address space.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,59 +23,29 @@
 #include "helpers/retry.h"
 #include "seccomp/iommufd.h"
 
-#define NODE_IOMMU "/dev/iommu"
-#define NODES_VFIO "/dev/vfio/devices"
-
 static int open_iommufd(struct broker *broker, const struct device *device, struct err *err)
 {
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
-	broker->iommufd.n = open(NODE_IOMMU, O_RDWR | O_CLOEXEC);
-	if (broker->iommufd.n < 0 && (errno == ENOENT || errno == ENODEV))
-		return err_set(err, -errno, BLAME_HOST,
-			NODE_IOMMU " is not there; load it (`modprobe iommufd`), run a kernel with "
-			"CONFIG_IOMMUFD, or give --platform iommufd=off");
+	broker->iommufd.n = openat(broker->root.n, "dev/iommu", O_RDWR | O_CLOEXEC);
 	if (broker->iommufd.n < 0)
-		return explain_no_access(device, NODE_IOMMU, err);
+		return explain(broker, device, TAKE_IOMMUFD, -errno, "/dev/iommu", err);
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
-		return err_set(err, -errno, BLAME_HOST, NODE_IOMMU ": IOMMU_IOAS_ALLOC: %s",
+		return err_set(err, -errno, BLAME_HOST, "/dev/iommu: IOMMU_IOAS_ALLOC: %s",
 			strerror(errno));
 	broker->ioas = alloc.out_ioas_id;
 	return 0;
 }
 
-/* Its cdev is named by what vfio-pci made of it: /sys/bus/pci/devices/BDF/vfio-dev/vfioN. */
-static int node_path(const struct device *device, char *ret, size_t size, struct err *err)
+static int open_node(const struct broker *broker, struct device *device, struct err *err)
 {
-	char dir[PATH_MAX];
-	struct dirent *entry;
-	bool found = false;
-	DIR *nodes;
+	char path[WORD + 32];
 
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/vfio-dev", device->name);
-	nodes = opendir(dir);
-	while (nodes && !found && (entry = readdir(nodes))) {
-		found = strncmp(entry->d_name, "vfio", 4) == 0;
-		snprintf(ret, size, NODES_VFIO "/%.32s", entry->d_name);
-	}
-	if (nodes)
-		closedir(nodes);
-	if (found)
-		return 0;
-	return err_set(err, -ENOENT, BLAME_HOST,
-		"%s: %s has no entry: this kernel has no CONFIG_VFIO_DEVICE_CDEV (Linux 6.6); run "
-		"one that has, or give --platform iommufd=off", device->name, dir);
-}
-
-static int open_node(struct device *device, struct err *err)
-{
-	char path[64];
-	int r = node_path(device, path, sizeof(path), err);
-
-	if (r < 0)
-		return r;
-	device->node.n = open(path, O_RDWR | O_CLOEXEC);
-	return device->node.n < 0 ? explain_no_access(device, path, err) : 0;
+	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", device->cdev);
+	errno = ENOENT;
+	if (device->cdev[0])
+		device->node.n = openat(broker->root.n, path + 1, O_RDWR | O_CLOEXEC);
+	return device->node.n < 0 ? explain(broker, device, TAKE_IOMMUFD, -errno, path, err) : 0;
 }
 
 static int open_all(struct broker *broker, struct err *err)
@@ -92,7 +60,7 @@ static int open_all(struct broker *broker, struct err *err)
 		if (broker->iommufd.n < 0)
 			r = open_iommufd(broker, device, err);
 		if (r == 0)
-			r = open_node(device, err);
+			r = open_node(broker, device, err);
 	}
 	return r;
 }
@@ -145,16 +113,9 @@ static int explain_bind(const struct broker *broker, const struct device *device
 			"%s: the kernel takes no VF token for it by iommufd: its physical function is "
 			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
 			"it wrong, then give --platform iommufd=off", device->name);
-	if (code == -EPERM)
-		return explain_no_remapping(device, err);
 	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */
-	if (code == -EBUSY || code == -EINVAL)
-		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s is in use: another process, or a host driver, has it or another device "
-			"of its IOMMU group (`fuser -v " NODES_VFIO "/* /dev/vfio/*` names a process)",
-			device->name);
-	return err_set(err, code, BLAME_HOST, "%s: VFIO_DEVICE_BIND_IOMMUFD: %s", device->name,
-		strerror(-code));
+	return explain(broker, device, TAKE_IOMMUFD, code == -EINVAL ? -EBUSY : code,
+		"VFIO_DEVICE_BIND_IOMMUFD", err);
 }
 
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
@@ -172,8 +133,7 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 			"%s: its firmware or IOMMU reserves addresses where the guest's RAM is; see "
 			"/sys/kernel/iommu_groups/%d/reserved_regions, and give the guest less memory",
 			device->name, broker->groups[device->group].number);
-	return err_set(err, -errno, BLAME_HOST, "%s: VFIO_DEVICE_ATTACH_IOMMUFD_PT: %s",
-		device->name, strerror(errno));
+	return explain(broker, device, TAKE_IOMMUFD, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
 }
 
 int iommufd_check_ranges(struct broker *broker, struct err *err)
@@ -186,7 +146,7 @@ int iommufd_check_ranges(struct broker *broker, struct err *err)
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_IOVA_RANGES, &ask) < 0)
 		return err_set(err, -errno, BLAME_HOST, "IOMMU_IOAS_IOVA_RANGES: %s",
 			strerror(errno));
-	return dma_check_ranges(broker, ranges, ask.num_iovas, err);
+	return ram_check_ranges(broker, ranges, ask.num_iovas, err);
 }
 
 /* Before Linux 6.13: by address, which the kernel needs for the moment of pinning only. */
@@ -196,7 +156,7 @@ static int map_by_address(struct broker *broker, const struct ram_region *ram)
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			IOMMU_IOAS_MAP_WRITEABLE,
 		.length = ram->size, .iova = ram->gpa};
-	void *at = dma_map_here(broker, ram);
+	void *at = ram_map_here(broker, ram);
 	int r = 0;
 
 	if (!at)

@@ -62,6 +62,8 @@ static int on_start(struct broker *broker, struct msg *msg, struct err *err)
 			(struct ram_region){in->gpa, in->size, in->offset};
 	}
 	r = check_devices(broker, err);
+	if (r == 0)
+		r = dma_open(broker, err);
 	if (r < 0)
 		return chan_refuse(&broker->core, msg, err);
 	if (broker->has_user)
@@ -203,6 +205,7 @@ static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 	int r;
 
 	fd_close(&broker->memfd);
+	fd_close(&broker->root);
 	for (unsigned i = 0; i < broker->n_devices; i++)
 		fd_close(&broker->devices[i].cgroup);
 	r = refuse_fds(broker, err);
@@ -353,7 +356,7 @@ int main(int argc, char **argv)
 {
 	static const int not_ours[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	static struct broker broker = {.level = LOG_WARN, .memfd = {-1}, .container = {-1},
-		.iommufd = {-1}, .nodes = {-1}};
+		.iommufd = {-1}, .nodes = {-1}, .root = {-1}};
 	struct err err = {0};
 	sigset_t ours;
 	int r;

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "helpers/host/address.h"
 #include "helpers/retry.h"
 #include "helpers/vfio/vfio.h"
 #include "ipc/log.h"
@@ -48,15 +49,14 @@ static void bdf(const struct vfio_pci_dependent_device *d, char ret[static 32])
 static bool is_ours(const struct vfio *v, const union reach *reach,
 	const struct vfio_pci_dependent_device *d)
 {
-	char text[32];
-
 	/* The same field: an id, 0 for ours without one, or -1. */
 	if (reach->info.flags & VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
 		return d->group_id != (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
 	for (unsigned i = 0; i < reach->info.count; i++) {
-		bdf(&reach->with.devices[i], text);
-		if (strcmp(text, v->name) == 0)
-			return d->group_id == reach->with.devices[i].group_id;
+		const struct vfio_pci_dependent_device *self = &reach->with.devices[i];
+
+		if (pci_address_is(v->name, self->segment, self->bus, self->devfn))
+			return d->group_id == self->group_id;
 	}
 	return false;
 }

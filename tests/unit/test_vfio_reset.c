@@ -4,7 +4,7 @@
  * their order, interrupts as at power-on; and a device somebody looks at for a moment. ioctl(2) is
  * a double.
  *
- * links: helpers/vfio/reset.c helpers/vfio/open.c helpers/retry.c
+ * links: helpers/vfio/reset.c helpers/vfio/open.c helpers/host/address.c helpers/retry.c
  */
 #include <errno.h>
 #include <fcntl.h>

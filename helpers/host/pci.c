@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A PCI function as sysfs describes it (Documentation/ABI/testing/sysfs-bus-pci). bulkhead-devices.
+ * A PCI function as sysfs describes it (Documentation/ABI/testing/sysfs-bus-pci,
+ * sysfs-kernel-iommu_groups).
  *
  * Config space is the device's word: the walk over its capabilities is bounded.
  */
+#include "helpers/host/host.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "helpers/devices/devices.h"
 #include "ipc/fd.h"
 
 /* PCI 3.0 §6.1, §6.7, §6.8.2 */
@@ -33,27 +35,11 @@ enum {
 	RESOURCE_MEM_64 = 0x100000,
 };
 
-int pci_name(const char *text, char ret[static 16])
+/* PCI Code and ID Assignment 1.11, 1.7: class 06, and the subclasses that are the host's own. Others
+ * of that class with a plain header (NVSwitch, NTB) are devices like any. */
+bool pci_stays(const struct function *f)
 {
-	unsigned domain = 0, bus, slot, function;
-	int end = 0;
-
-	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end) != 4 ||
-		text[end] != '\0') {
-		domain = 0;
-		if (sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &end) != 3 ||
-			text[end] != '\0')
-			return -EINVAL;
-	}
-	if (slot > 31 || function > 7 || strspn(text, "0123456789abcdefABCDEF:.") != strlen(text))
-		return -EINVAL;
-	snprintf(ret, 16, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, slot, function);
-	return 0;
-}
-
-bool pci_is_bridge(const struct function *f)
-{
-	return f->header != 0 || f->class >> 16 == 0x06;
+	return f->header != 0 || (f->class >> 8 >= 0x0600 && f->class >> 8 <= 0x0603);
 }
 
 static int msix_vectors(const uint8_t *config, ssize_t size)
@@ -77,7 +63,7 @@ static int msix_vectors(const uint8_t *config, ssize_t size)
 
 static void read_config(int root, struct function *f)
 {
-	char path[WORD];
+	char path[128];
 	uint8_t config[CONFIG_SIZE];
 	fd_owned fd = FD_NONE_INIT;
 	ssize_t n = -1;
@@ -121,17 +107,32 @@ static int read_group(int root, const char *name)
 
 	if (link_name(root, link, sizeof(link), SYS_PCI "/%s/iommu_group", name) < 0)
 		return -1;
-	attr_read(root, kind, sizeof(kind), "sys/kernel/iommu_groups/%s/name", link);
+	attr_read(root, kind, sizeof(kind), SYS_GROUPS "/%s/name", link);
 	return strcmp(kind, "vfio-noiommu") == 0 ? -1 : atoi(link);
+}
+
+/* vfio_register_group_dev makes vfio-dev/vfioN for whatever driver (since Linux 6.1); it has a number
+ * where the kernel has nodes for devices (CONFIG_VFIO_DEVICE_CDEV). */
+static void read_vfio(int root, struct function *f)
+{
+	folder_owned nodes = folder_of(root, SYS_PCI "/%s/vfio-dev", f->name);
+
+	f->vfio = nodes.n || strcmp(f->driver, "vfio-pci") == 0;
+	for (int i = 0; i < nodes.n; i++)
+		if (is_there(root, SYS_PCI "/%s/vfio-dev/%s/dev", f->name, nodes.entries[i]->d_name))
+			snprintf(f->cdev, WORD, "%.63s", nodes.entries[i]->d_name);
 }
 
 int pci_read(int root, const char *name, struct function *ret, struct err *err)
 {
+	struct pci_address address;
+
 	memset(ret, 0, sizeof(*ret));
-	if (pci_name(name, ret->name) < 0)
+	if (pci_address_parse(name, &address) < 0)
 		return err_set(err, -EINVAL, BLAME_HOST,
 			"%.64s is not the address of a PCI function; give it as DDDD:BB:DD.F, as "
 			"`bulkhead devices` lists them", name);
+	pci_address_write(&address, ret->name);
 	if (!is_there(root, SYS_PCI "/%s", ret->name))
 		return err_set(err, -ENODEV, BLAME_HOST,
 			"%s: there is no such device; `bulkhead devices` lists those of this host",
@@ -143,7 +144,25 @@ int pci_read(int root, const char *name, struct function *ret, struct err *err)
 	ret->device = number(root, ret->name, "device");
 	ret->class = number(root, ret->name, "class");
 	ret->group = read_group(root, ret->name);
+	read_vfio(root, ret);
 	read_config(root, ret);
 	read_bars(root, ret);
 	return 0;
+}
+
+void pci_group_with(int root, const struct function *f, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	if (f->group < 0)
+		return;
+	folder_owned members = folder_sorted(root, SYS_GROUPS "/%d/devices", f->group);
+
+	for (int i = 0; i < members.n; i++) {
+		const char *name = members.entries[i]->d_name;
+
+		if (strcmp(name, f->name) != 0 && used + strlen(name) + 2 < size)
+			used += (size_t)sprintf(ret + used, "%s%s", used ? " " : "", name);
+	}
 }

@@ -47,7 +47,7 @@ struct device {
 	struct fd pidfd, log, store;   /* store: the device descriptor, so it outlives the helper */
 	int64_t release_until;         /* now_ms() by which its helper has to be gone; 0: it is not
 	                                * being given back */
-	int watch;                     /* of its node, 0: none */
+	int watch;                     /* of its node, 0 or less: none */
 	unsigned n_bar_maps;           /* while the store is open */
 	struct bar_map bar_maps[BAR_MAPS_MAX];
 	struct chan chan;
@@ -176,8 +176,8 @@ void release_tick(struct broker *broker);
 void release_all(struct broker *broker);
 
 /* nodes.c: is a vDPA node still there? Before any other descriptor; at set-up; when it is readable. */
-int nodes_open(struct broker *broker, struct err *err);
-int nodes_watch(const struct broker *broker, struct device *device, struct err *err);
+void nodes_open(struct broker *broker);
+void nodes_watch(const struct broker *broker, struct device *device);
 void nodes_changed(struct broker *broker);
 
 /* relay.c: passes on every log line that is there. */

@@ -383,8 +383,7 @@ int main(int argc, char **argv)
 	/* From the first moment: pinning the RAM of a large guest takes long, and a core that is
 	 * killed meanwhile must not leave us at it. */
 	broker.parent = getppid();
-	if (r == 0)
-		r = nodes_open(&broker, &err);
+	nodes_open(&broker);
 	if (r == 0)
 		r = confine_with_parent(broker.parent, &err);
 	if (r == 0 && broker.cgroup)

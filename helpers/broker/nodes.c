@@ -15,30 +15,35 @@
 
 #include "helpers/broker/broker.h"
 
-int nodes_open(struct broker *broker, struct err *err)
+/* Without it the device works, and `vdpa dev del` waits until the VM ends. */
+static void cannot(const char *what, const char *limit)
+{
+	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; look at "
+		"fs.inotify.%s", what, strerror(errno), limit);
+}
+
+void nodes_open(struct broker *broker)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < broker->n_devices; i++)
 		any |= strcmp(broker->devices[i].kind, "vdpa") == 0;
 	if (!any)
-		return 0;
+		return;
 	broker->nodes.n = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (broker->nodes.n < 0)
-		return err_set(err, -errno, BLAME_HOST, "inotify: %s; look at "
-			"fs.inotify.max_user_instances", strerror(errno));
-	if (broker->nodes.n != BROKER_FD_NODES)
-		return err_set(err, -EBADF, BLAME_BUG, "a descriptor too many at the start");
-	return 0;
+		cannot("vDPA devices", "max_user_instances");
+	if (broker->nodes.n != BROKER_FD_NODES) /* which alone the sealed policy lets be read */
+		fd_close(&broker->nodes);
 }
 
-int nodes_watch(const struct broker *broker, struct device *device, struct err *err)
+void nodes_watch(const struct broker *broker, struct device *device)
 {
+	if (broker->nodes.n < 0)
+		return;
 	device->watch = inotify_add_watch(broker->nodes.n, device->path, IN_ATTRIB);
 	if (device->watch < 0)
-		return err_set(err, -errno, BLAME_HOST, "%s: inotify: %s; look at "
-			"fs.inotify.max_user_watches", device->path, strerror(errno));
-	return 0;
+		cannot(device->path, "max_user_watches");
 }
 
 static bool is_gone(const struct device *device)
@@ -61,7 +66,7 @@ void nodes_changed(struct broker *broker)
 	for (unsigned i = 0; i < broker->n_devices; i++) {
 		struct device *device = &broker->devices[i];
 
-		if (device->watch == 0 || !is_gone(device))
+		if (device->watch <= 0 || !is_gone(device))
 			continue;
 		device->watch = 0;
 		body.index = i;

@@ -86,5 +86,6 @@ int vdpa_open(const struct broker *broker, struct device *device, struct err *er
 			device->path);
 	allow_memlock(broker, device);
 	device->silence_s = silence(&st);
-	return nodes_watch(broker, device, err);
+	nodes_watch(broker, device);
+	return 0;
 }

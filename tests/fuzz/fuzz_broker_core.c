@@ -112,10 +112,9 @@ void helper_kill(const struct device *device)
 	require(device >= broker.devices && device < broker.devices + DEVICES);
 }
 
-int nodes_open(struct broker *b, struct err *err)
+void nodes_open(struct broker *b)
 {
-	(void)b, (void)err;
-	return 0;
+	(void)b;
 }
 
 void nodes_changed(struct broker *b)

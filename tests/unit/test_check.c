@@ -59,7 +59,8 @@ static void set_up(void)
 {
 	tree_host();
 	log_init("", LOG_ERROR, 2);
-	broker = (struct broker){.root = {tree}, .container = {-1}, .iommufd = {-1}, .memfd = {-1}};
+	broker = (struct broker){.root = {tree}, .container = {-1}, .iommufd = {-1}, .memfd = {-1},
+		.nodes = {-1}};
 	tree_function(NVME, "vfio-pci", 5);
 	tree_link("sys/devices/pci0000:00/" NVME "/subsystem", "../../../bus/pci");
 	tree_vfio(NVME, 5, "vfio0");

@@ -7,7 +7,7 @@
  *
  * The world (world.h) knows by itself what is so, and answers the broker's ioctls with yes.
  *
- * links: tests/unit/world.c tests/unit/world_made.c tests/unit/world_tree.c tests/unit/world_disks.c
+ * links: helpers/broker/nodes.c helpers/retry.c tests/unit/world.c tests/unit/world_made.c tests/unit/world_tree.c tests/unit/world_disks.c
  * links: tests/unit/world_files.c
  * links: tests/unit/world_kernel.c tests/unit/nodes.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
@@ -80,7 +80,7 @@ static int start(const char *kind, const char *path)
 	memset(&broker, 0, sizeof(broker));
 	nodes_as_root = world.root;
 	nodes_opened[0] = '\0';
-	broker = (struct broker){.root = {world_root()}, .container = {-1}, .iommufd = {-1},
+	broker = (struct broker){.root = {world_root()}, .container = {-1}, .iommufd = {-1}, .nodes = {-1},
 		.memfd = {-1}, .n_devices = 1, .devices = {{.kind = kind, .path = path, .id = id,
 		.group = -1, .node = {-1}, .store = {-1}}}};
 	r = check_devices(&broker, &err);

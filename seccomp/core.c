@@ -27,7 +27,6 @@
 	ROWS_WIRE, ALLOW_LOW_FD(write, "log_line, serial output, eventfds that wake"),             \
 		/* No other operation: none that requeues or inherits priority. */                 \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT, "pthread locks"),               \
-		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "pthread conditions"),   \
 		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAKE, "both: those who wait"),        \
 		ALLOW(rt_sigreturn, "handlers return: the kick, memory errors, and the one that "  \
 			"restores the terminal on a fault"),                                       \
@@ -38,6 +37,7 @@
 
 #define ROWS_VCPU_ONLY                                                                             \
 	ALLOW_IOCTL(KVM_RUN, "the vCPU's loop"),                                                   \
+		ALLOW_MASKED(futex, 1, FUTEX_CMD_MASK, FUTEX_WAIT_BITSET, "gate_wait"),            \
 		ALLOW_IF(eventfd2, 0, 0, "a vector's eventfd, made at first use"),                 \
 		ALLOW_IOCTL(KVM_X86_SET_MCE, "mce_deliver: a memory error in guest RAM"),          \
 		ALLOW(fstat, "serial_out: has somebody truncated the file that was full?"),        \

@@ -135,7 +135,7 @@ int files_fill_standard(void)
 	return 0;
 }
 
-void files_close_others(const struct files *files)
+static void close_between(const struct files *files)
 {
 	const int ours[] = {files->kvm.n, files->kernel.n, files->initramfs.n, files->log.n,
 		files->serial_out.n};
@@ -155,6 +155,25 @@ void files_close_others(const struct files *files)
 		from = next + 1;
 	}
 	syscall(SYS_close_range, from, ~0u, 0);
+}
+
+void files_close_others(struct files *files)
+{
+	struct fd *const ours[] = {&files->kvm, &files->kernel, &files->initramfs, &files->log,
+		&files->serial_out};
+
+	close_between(files);
+	/* Down to where they may be read and written (seccomp/policy.h, FD_FLOOR). */
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		int low = ours[i]->n < 0 ? -1 : fcntl(ours[i]->n, F_DUPFD_CLOEXEC, 3);
+
+		if (low >= 0 && low < ours[i]->n) {
+			fd_close(ours[i]);
+			ours[i]->n = low;
+		} else if (low >= 0) {
+			close(low);
+		}
+	}
 }
 
 static bool is_file(int fd)

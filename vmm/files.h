@@ -22,7 +22,7 @@ int files_fill_standard(void);
 
 /* Closes whatever we inherited and nobody named: a launcher's socket or directory is no business of
  * ours, and a directory would outlive our root. */
-void files_close_others(const struct files *files);
+void files_close_others(struct files *files);
 
 /* Is any of the descriptors we write to a regular file? (RLIMIT_FSIZE would end us.) */
 bool files_grow(const struct files *files);

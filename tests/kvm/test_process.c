@@ -157,6 +157,28 @@ Test(process, serial_file_null_and_off, .init = needs_a_vm, .timeout = 60)
 	cr_expect(run.out_len == 0);
 }
 
+/* As some starters are: with so much open that what we open gets large numbers. */
+static void leak_many(void)
+{
+	for (unsigned i = 0; i < 200; i++)
+		open("/dev/null", O_RDONLY);
+}
+
+Test(process, resets_whatever_its_starter_had_open, .init = needs_a_vm, .timeout = 60)
+{
+	static const uint8_t code[] = {
+		0xff, 0x05, LE32(0x300000),			/* inc dword [3 MiB]: RAM stays */
+		0x83, 0x3d, LE32(0x300000), 0x02, 0x74, 16,	/* cmp; je: power off */
+		OUTB(0xcf9, 0x02), OUTB(0xcf9, 0x06), 0xeb, 0xfe,
+		POWEROFF,
+	};
+
+	make_kernel(code, sizeof(code));
+	before_exec = leak_many;
+	start("--null", -1, 0);
+	finish(0);
+}
+
 static void leak_and_close(void)
 {
 	close(0);

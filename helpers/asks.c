@@ -176,7 +176,7 @@ static int on_kick_arm(struct helper_self *h, struct msg *msg, struct err *err)
 	uint32_t queue = msg->packet->kick_arm->queue;
 	int r;
 
-	if (!h->described || queue >= h->desc.doorbells.count)
+	if (queue >= h->desc.doorbells.count)
 		return breach(err, "KickArm of a doorbell that is not there");
 	r = h->ops->kick_arm(queue, msg_fd(msg, 0), err);
 	return finish(h, msg, r, err);
@@ -186,7 +186,7 @@ static int on_intx_arm(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	int r;
 
-	if (!h->described || !h->desc.intx)
+	if (!h->desc.intx)
 		return breach(err, "IntxArm of a pin that is not there");
 	r = h->ops->intx_arm(msg_fd(msg, 0), msg_fd(msg, 1), err);
 	return finish(h, msg, r, err);

@@ -14,7 +14,7 @@ extern struct helper_self {
 	enum seccomp_mode mode;
 	struct chan broker, core, events;
 	struct function_desc desc; /* what the core's arguments are checked against */
-	bool open, described, running, msix_on;
+	bool open, msix_on;
 	unsigned msi_count; /* vectors, 0: MSI is off */
 	struct msg msg;
 } self;

@@ -2,9 +2,10 @@
  *
  * What the VFIO helper may call. Loaded by helper_run.
  *
- * At run time there are three VFIO requests. None of them maps memory, none opens a device, none
+ * At run time there are four VFIO requests. None of them maps memory, none opens a device, none
  * touches DMA: those are the broker's, which holds the iommufd or container. (A hot reset has the
- * number of VFIO_IOMMU_MAP_DMA, which needs a container to be asked of.)
+ * number of VFIO_IOMMU_MAP_DMA, and what it reaches that of VFIO_IOMMU_GET_INFO: both need a container to be
+ * asked of.)
  */
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -16,6 +17,7 @@
 		ALLOW(pwrite64, "config space, trapped BAR writes"),                               \
 		ALLOW_IOCTL(VFIO_DEVICE_SET_IRQS, "irq.c: INTx, MSI, MSI-X, ERR, REQ"),               \
 		ALLOW_IOCTL(VFIO_DEVICE_RESET, "reset.c by_itself"),                                      \
+		ALLOW_IOCTL(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "reset.c read_reach: as devices come"), \
 		ALLOW_IOCTL(VFIO_DEVICE_PCI_HOT_RESET, "reset.c by_bus"),                               \
 		ALLOW(read, "on_event: ERR and REQ")
 
@@ -25,7 +27,6 @@ static const struct policy_row setup[] = {
 	ROW_KIND_CHARDEV,
 	ALLOW_IOCTL(VFIO_GROUP_GET_DEVICE_FD, "open_device"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_INFO, "facts_read: reset, AtomicOps"),
-	ALLOW_IOCTL(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, "read_reach"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_REGION_INFO, "regions_read: BARs and config space"),
 	ALLOW_IOCTL(VFIO_DEVICE_GET_IRQ_INFO, "facts_read: vectors, NORESIZE"),
 	ALLOW_IF(eventfd2, 0, 0, "irq_setup: ERR and REQ"),

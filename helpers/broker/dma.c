@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The VM's DMA authority: which way it is had, and guest RAM put where every device finds it.
+ * The VM's DMA authority: devices claimed, and guest RAM put where every one of them finds it.
  *
- * Broker process, at Start and Attach. One address space a VM, so RAM is pinned and mapped once
+ * Broker process, at Attach. One address space a VM, so RAM is pinned and mapped once
  * however many devices there are: at the first, whose reserved regions are known by then. It goes
  * piece by piece: pinning hundreds of GiB takes long, and the operator is told how far it is.
  */
+#include <errno.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 #include "helpers/broker/broker.h"
+#include "seccomp/layers.h"
 
 enum { SAY_MS = 2000 };
 
@@ -19,40 +22,20 @@ static bool by_iommufd(const struct broker *broker)
 	return broker->iommufd.n >= 0;
 }
 
-/* Only if all of its devices have a node of their own, and there is something to bind them to. */
-static bool has_iommufd(const struct broker *broker)
+int dma_refused(const struct device *device, int code, const char *what, struct err *err)
 {
-	bool all = is_there(broker->root.n, "dev/iommu");
-
-	for (unsigned i = 0; i < broker->n_devices; i++)
-		all &= broker->devices[i].group < 0 || broker->devices[i].cdev[0];
-	return all;
-}
-
-static int open_way(struct broker *broker, struct err *err)
-{
-	struct err why = {0};
-
-	if (broker->want_iommufd == IOMMUFD_ON ||
-		(broker->want_iommufd == IOMMUFD_AUTO && has_iommufd(broker))) {
-		int r = iommufd_open(broker, &why);
-
-		if (r == 0)
-			log_info("devices by iommufd");
-		if (r < 0 && broker->want_iommufd == IOMMUFD_ON)
-			*err = why;
-		if (r == 0 || broker->want_iommufd == IOMMUFD_ON)
-			return r;
-	}
-	log_info("devices by VFIO group and type1 container%s%s", why.msg[0] ? ": " : "", why.msg);
-	return type1_open(broker, err);
-}
-
-int dma_open(struct broker *broker, struct err *err)
-{
-	int r = broker->n_groups ? open_way(broker, err) : 0;
-
-	return r == 0 && broker->n_groups ? ram_allow_lock(broker, err) : r;
+	if (code == -EBUSY)
+		return err_set(err, code, BLAME_HOST,
+			"%s is in use: %s: another process, or a host driver, has it or another "
+			"device of its IOMMU group (as root, `bulkhead devices` names it)",
+			device->name, what);
+	if (code == -EPERM && layers_degraded())
+		return err_set(err, code, BLAME_HOST,
+			"%s: --allow-degraded goes on without interrupt remapping, but this host's "
+			"kernel does not; give vfio_iommu_type1, or iommufd, allow_unsafe_interrupts=1",
+			device->name);
+	return err_set(err, code, BLAME_HOST, "%s: %s: %s; `dmesg | tail` may say why", device->name,
+		what, strerror(-code));
 }
 
 /* No piece is smaller than a page of the file, or crosses a multiple of its size: the IOMMU gets
@@ -108,9 +91,11 @@ static int map_ram(struct broker *broker, struct err *err)
 
 int dma_attach(struct broker *broker, const struct device *device, struct err *err)
 {
-	int r = by_iommufd(broker) ? iommufd_attach(broker, device, err)
-				   : type1_attach(broker, device, err);
+	int r = broker->mapped ? 0 : ram_allow_lock(broker, err);
 
+	if (r == 0)
+		r = by_iommufd(broker) ? iommufd_attach(broker, device, err)
+				       : type1_attach(broker, device, err);
 	if (r < 0 || broker->mapped)
 		return r;
 	r = by_iommufd(broker) ? iommufd_check_ranges(broker, err)

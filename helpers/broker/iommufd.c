@@ -12,9 +12,7 @@
  * has to end its DMA before that is taken out of the address space.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,59 +21,17 @@
 #include "helpers/retry.h"
 #include "seccomp/iommufd.h"
 
-static int open_iommufd(struct broker *broker, const struct device *device, struct err *err)
+static int make_ioas(struct broker *broker, struct err *err)
 {
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
-	broker->iommufd.n = openat(broker->root.n, "dev/iommu", O_RDWR | O_CLOEXEC);
-	if (broker->iommufd.n < 0)
-		return explain(broker, device, TAKE_IOMMUFD, -errno, "/dev/iommu", err);
+	if (broker->ioas)
+		return 0;
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
 		return err_set(err, -errno, BLAME_HOST, "/dev/iommu: IOMMU_IOAS_ALLOC: %s",
 			strerror(errno));
 	broker->ioas = alloc.out_ioas_id;
 	return 0;
-}
-
-static int open_node(const struct broker *broker, struct device *device, struct err *err)
-{
-	char path[WORD + 32];
-
-	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", device->cdev);
-	errno = ENOENT;
-	if (device->cdev[0])
-		device->node.n = openat(broker->root.n, path + 1, O_RDWR | O_CLOEXEC);
-	return device->node.n < 0 ? explain(broker, device, TAKE_IOMMUFD, -errno, path, err) : 0;
-}
-
-static int open_all(struct broker *broker, struct err *err)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
-		struct device *device = &broker->devices[i];
-
-		if (device->group < 0)
-			continue;
-		if (broker->iommufd.n < 0)
-			r = open_iommufd(broker, device, err);
-		if (r == 0)
-			r = open_node(broker, device, err);
-	}
-	return r;
-}
-
-int iommufd_open(struct broker *broker, struct err *err)
-{
-	int r = open_all(broker, err);
-
-	if (r == 0)
-		return 0;
-	for (unsigned i = 0; i < broker->n_devices; i++)
-		if (broker->devices[i].group >= 0)
-			fd_close(&broker->devices[i].node);
-	fd_close(&broker->iommufd);
-	return r;
 }
 
 /* 0 or -errno. It opens the device, which resets it. */
@@ -114,16 +70,18 @@ static int explain_bind(const struct broker *broker, const struct device *device
 			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
 			"it wrong, then give --platform iommufd=off", device->name);
 	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */
-	return explain(broker, device, TAKE_IOMMUFD, code == -EINVAL ? -EBUSY : code,
-		"VFIO_DEVICE_BIND_IOMMUFD", err);
+	return dma_refused(device, code == -EINVAL ? -EBUSY : code, "VFIO_DEVICE_BIND_IOMMUFD", err);
 }
 
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
 {
-	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach),
-		.pt_id = broker->ioas};
-	int r = bind_node(broker, device, &device->token);
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach)};
+	int r = make_ioas(broker, err);
 
+	if (r < 0)
+		return r;
+	attach.pt_id = broker->ioas;
+	r = bind_node(broker, device, &device->token);
 	if (r < 0)
 		return explain_bind(broker, device, r, err);
 	if (ioctl(device->node.n, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
@@ -133,7 +91,7 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 			"%s: its firmware or IOMMU reserves addresses where the guest's RAM is; see "
 			"/sys/kernel/iommu_groups/%d/reserved_regions, and give the guest less memory",
 			device->name, broker->groups[device->group].number);
-	return explain(broker, device, TAKE_IOMMUFD, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
+	return dma_refused(device, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
 }
 
 int iommufd_check_ranges(struct broker *broker, struct err *err)

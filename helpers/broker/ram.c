@@ -4,7 +4,6 @@
  *
  * Broker process, before it is sealed. It never keeps guest RAM mapped.
  */
-#include <cap-ng.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,8 +67,6 @@ int ram_allow_lock(const struct broker *broker, struct err *err)
 	const uint64_t ram = ram_total(broker);
 	struct rlimit limit;
 
-	if (capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_IPC_LOCK))
-		return 0;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
 		return err_set(err, -errno, BLAME_HOST, "getrlimit: %s", strerror(errno));
 	if (limit.rlim_max >= ram) {

@@ -56,6 +56,28 @@ int attr_read(int root, char *ret, size_t size, const char *fmt, ...)
 	return r < 0 ? r : (int)n;
 }
 
+int attr_number(int root, uint64_t *ret, const char *key, const char *fmt, ...)
+{
+	char path[PATH_MAX], text[4096], *at = text, *end;
+	int r = FORMAT_PATH(path, fmt);
+	uint64_t value;
+
+	if (r == 0)
+		r = attr_read(root, text, sizeof(text), "%s", path);
+	if (r < 0)
+		return r;
+	if (key)
+		at = strstr(text, key);
+	if (!at)
+		return -ENOENT;
+	at += key ? strlen(key) : 0;
+	value = strtoull(at, &end, 10);
+	if (end == at)
+		return -ENOENT;
+	*ret = value;
+	return 0;
+}
+
 static int target_of(int root, const char *path, char *ret, size_t size)
 {
 	ssize_t n = readlinkat(root, path, ret, size);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -17,6 +18,10 @@ enum { WORD = 64 /* a name in sysfs: bytes with the final 0 */ };
 
 /* An attribute's text without its newline. Its length or -errno. */
 int attr_read(int root, char *ret, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The number behind `key` ("MemFree:") in its first page, or the first there is, key NULL. 0, -errno;
+ * -ENOENT: none. */
+int attr_number(int root, uint64_t *ret, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Where a symbolic link points. 0 or -errno. */
 int link_read(int root, char *ret, size_t size, const char *fmt, ...)

@@ -64,9 +64,9 @@ static int on_describe(struct function_desc *ret, struct fd *ret_device, struct 
 	return r < 0 ? r : describe(&vfio, ret, err);
 }
 
-static void on_ready(void)
+static void on_settled(void)
 {
-	reset_ready(&vfio);
+	reset_settled(&vfio);
 }
 
 static int on_config_read(unsigned offset, unsigned size, uint32_t *ret, struct err *err)
@@ -158,7 +158,7 @@ static const struct helper_ops ops = {
 	.setup = &policy_vfio_setup,
 	.run = &policy_vfio_run,
 	.open = on_open,
-	.ready = on_ready,
+	.settled = on_settled,
 	.describe = on_describe,
 	.config_read = on_config_read,
 	.config_write = on_config_write,

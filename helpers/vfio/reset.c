@@ -77,8 +77,8 @@ void reset_setup(struct vfio *v, struct fd group)
 
 	v->resets = (struct resets){.own = v->facts.can_reset, .group = FD_NONE_INIT,
 		.power_only = v->facts.can_reset && !v->config.has_flr && v->config.power_resets,
-		.bus = read_reach(v, &reach)};
-	if (v->resets.bus)
+		.has_bus = read_reach(v, &reach)};
+	if (v->resets.has_bus)
 		v->resets.group = fd_take(&owned);
 }
 
@@ -97,11 +97,6 @@ static void name_others(const struct vfio *v, const union reach *reach, char *re
 	}
 }
 
-static void no_bus(struct resets *resets)
-{
-	resets->bus = resets->alone = false;
-	fd_close(&resets->group);
-}
 
 /* What it is about its own reset, if there is more to say than that there is one. */
 static const char *own_reset(const struct resets *resets)
@@ -111,18 +106,18 @@ static const char *own_reset(const struct resets *resets)
 	return resets->power_only ? "its own reset is by power state alone" : NULL;
 }
 
-void reset_ready(struct vfio *v)
+/* What is with us on the bus changes as devices come and go. */
+void reset_settled(struct vfio *v)
 {
 	const char *own = own_reset(&v->resets);
 	static union reach reach;
 	char others[120] = "";
 
-	if (v->resets.bus && read_reach(v, &reach))
+	v->resets.bus = v->resets.has_bus && read_reach(v, &reach);
+	if (v->resets.bus)
 		name_others(v, &reach, others, sizeof(others));
-	else
-		no_bus(&v->resets);
 	if (*others)
-		no_bus(&v->resets);
+		v->resets.bus = false;
 	v->resets.alone = v->resets.bus && reach.info.count == 1;
 	if (v->resets.bus && own)
 		log_info("%s: its bus is reset, %u functions", own, reach.info.count);
@@ -158,7 +153,7 @@ static int by_bus(struct vfio *v, struct err *err)
 	if (r == -EINVAL) {
 		/* Of a group the kernel tells only now that one of its functions is not with
 		 * VFIO. */
-		no_bus(&v->resets);
+		v->resets.bus = v->resets.alone = false;
 		log_warn("its bus cannot be reset, as a function on it is not on vfio-pci%s",
 			v->resets.own ? "" : "; " LEFT_AS_IT_IS);
 	}

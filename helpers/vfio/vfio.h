@@ -23,7 +23,8 @@ struct irqs {
 /* reset.c: what resets it. */
 struct resets {
 	bool own, power_only; /* VFIO_DEVICE_RESET does; by leaving D3hot and no other way */
-	bool bus, alone;      /* a hot reset does; it reaches this function and no other */
+	bool has_bus;         /* there is a hot reset */
+	bool bus, alone;      /* it may be had for now; it reaches this function and no other */
 	struct fd group;      /* by type1: shown to the kernel at a hot reset */
 };
 
@@ -75,8 +76,8 @@ int irq_arm(struct vfio *v, enum irq_mode mode, unsigned vector, struct fd event
 
 /* reset.c: finds out what resets it; takes the group, and keeps it if it is of use. */
 void reset_setup(struct vfio *v, struct fd group);
-/* Every device of the VM is attached: now it is known whose the bus is. */
-void reset_ready(struct vfio *v);
+/* Devices of the VM have come or gone: whose is the bus now? */
+void reset_settled(struct vfio *v);
 /* whole: all of the VM is reset, and so may be whatever else of it is on the bus. */
 int reset_device(struct vfio *v, bool whole, struct err *err);
 

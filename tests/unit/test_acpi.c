@@ -3,7 +3,7 @@
  * The ACPI tables, found the way a guest finds them; the DSDT taken apart and compiled again by
  * iasl where there is one.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/acpi.c vmm/kvm/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/kvm/cpuid.c vmm/kvm/cpus.c
+ * links: vmm/kvm/cpuid.c ipc/cpus.c
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * at its extremes, and files that are no PVH kernels.
  *
  * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
- * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c vmm/kvm/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
+ * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <elf.h>
 #include <errno.h>

@@ -136,7 +136,7 @@ static int make_plan(const struct boot_source *source, const struct layout *layo
 	int code = plan_kernel(&plan->kernel, source->kernel, layout->ram[0].size, err);
 
 	if (code) {
-		err_prefix(err, "--kernel %s", source->kernel_name);
+		err_prefix(err, "--kernel");
 		return code;
 	}
 	code = plan_cmdline(&plan->kernel, source->cmdline, err);
@@ -144,7 +144,7 @@ static int make_plan(const struct boot_source *source, const struct layout *layo
 		return code;
 	code = plan_initramfs(plan, source->initramfs, layout, err);
 	if (code)
-		err_prefix(err, "--initramfs %s", source->initramfs_name);
+		err_prefix(err, "--initramfs");
 	return code;
 }
 
@@ -192,8 +192,7 @@ static int load_segment(struct ram *ram, const struct image *image, const struct
 	return image_read(image, segment->offset, to, segment->filesz, err);
 }
 
-static int load_files(struct ram *ram, const struct boot_source *source, const struct plan *plan,
-	struct err *err)
+static int load_files(struct ram *ram, const struct plan *plan, struct err *err)
 {
 	const struct segment initrd = {.offset = 0, .filesz = plan->initrd.size,
 		.addr = plan->initrd.addr, .memsz = plan->initrd.size};
@@ -202,7 +201,7 @@ static int load_files(struct ram *ram, const struct boot_source *source, const s
 	for (unsigned i = 0; i < plan->kernel.n_segments; i++) {
 		code = load_segment(ram, &plan->kernel.image, &plan->kernel.segments[i], err);
 		if (code) {
-			err_prefix(err, "--kernel %s", source->kernel_name);
+			err_prefix(err, "--kernel");
 			return code;
 		}
 	}
@@ -210,7 +209,7 @@ static int load_files(struct ram *ram, const struct boot_source *source, const s
 		return 0;
 	code = load_segment(ram, &plan->initramfs, &initrd, err);
 	if (code)
-		err_prefix(err, "--initramfs %s", source->initramfs_name);
+		err_prefix(err, "--initramfs");
 	return code;
 }
 
@@ -227,7 +226,7 @@ int boot_load(struct ram *ram, const struct boot_source *source, struct vcpu_ent
 	if (code)
 		return code;
 	memset(low, 0, HIMEM_START);
-	code = load_files(ram, source, &plan, err);
+	code = load_files(ram, &plan, err);
 	if (!code)
 		code = acpi_write(ram, source->cpus, err);
 	if (code)

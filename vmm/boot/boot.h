@@ -15,7 +15,6 @@
 
 struct boot_source {
 	int kernel, initramfs; /* borrowed; initramfs -1: none */
-	const char *kernel_name, *initramfs_name; /* for messages */
 	const char *cmdline;
 	const struct cpus *cpus;
 };

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include "ipc/err.h"
-#include "vmm/kvm/cpus.h"
+#include "ipc/cpus.h"
 #include "vmm/pci/layout.h"
 
 enum { CPUID_ENTRIES = 256 }; /* KVM takes no more */

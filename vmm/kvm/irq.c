@@ -17,7 +17,7 @@
 #include <sys/ioctl.h>
 
 #include "ipc/log.h"
-#include "vmm/kvm/cpus.h"
+#include "ipc/cpus.h"
 
 enum {
 	PIC_PINS = 8,

@@ -55,7 +55,6 @@ enum {
 
 static struct {
 	struct vm *vm;
-	void (*last_words)(void);
 	bool amd, lmce;
 } watch;
 
@@ -96,8 +95,6 @@ static _Noreturn void end(const siginfo_t *info, uint64_t gpa, bool in_ram)
 	else
 		log_error("SIGBUS at %p (code %d)%s", info->si_addr, info->si_code, poison ?
 			": the host's memory has an uncorrectable error in this process" : "");
-	if (!self && watch.last_words)
-		watch.last_words();
 	_exit(END_STATUS);
 }
 
@@ -133,12 +130,11 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-void mce_watch(struct vm *vm, void (*last_words)(void))
+void mce_watch(struct vm *vm)
 {
 	const struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
 
 	watch.vm = vm;
-	watch.last_words = last_words;
 	sigaction(SIGBUS, &action, NULL);
 	/* Fails where the kernel has no CONFIG_MEMORY_FAILURE, and there is nothing to tell then. */
 	prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);

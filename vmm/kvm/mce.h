@@ -12,8 +12,8 @@
 struct kvm_cpuid2;
 
 /* Main thread, once, before guest RAM is touched: SIGBUS, and that the kernel tells us of an error
- * before somebody has touched it. last_words: called before a SIGBUS ends us, in the main thread. */
-void mce_watch(struct vm *vm, void (*last_words)(void));
+ * before somebody has touched it. */
+void mce_watch(struct vm *vm);
 
 /* Main thread: what a new vCPU has for it. */
 int mce_setup(const struct vcpu *vcpu, bool amd, struct err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Guest RAM: makes the memfd, seals it, maps it, and says beforehand when the machine lacks it.
+ * Guest RAM: makes the memfd, seals it, maps it. That the machine has it the opener has seen.
  *
  * Core process, main thread, at start, before any other process has the memfd. Invariant: once
  * ram_create returned 0 the file can neither shrink nor grow nor be unsealed, so no access inside
@@ -20,8 +20,6 @@
 
 #include "ipc/log.h"
 #include "seccomp/layers.h"
-#include "vmm/host.h"
-#include "vmm/kvm/ram_host.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U /* linux/memfd.h since 6.3 */
@@ -123,16 +121,12 @@ static int advise(struct ram *ram, const struct ram_options *options, struct err
 	return 0;
 }
 
-int ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
-	struct err *err)
+int ram_create(struct ram *ram, const struct ram_options *options, const cpu_set_t *node_cpus,
+	struct phys_space phys, struct err *err)
 {
 	struct ram made = {.memfd = FD_NONE_INIT, .hugepages = options->hugepages};
 	int code = layout_plan(options->size, phys, &made.layout, err);
-	fd_owned root = {host_root()};
-	const char *thp_off;
 
-	if (!code)
-		code = ram_host_check(root.n, options, err);
 	if (!code)
 		code = make_memfd(options, &made.memfd, err);
 	if (code)
@@ -149,12 +143,7 @@ int ram_create(struct ram *ram, const struct ram_options *options, struct phys_s
 		ram_done(&made);
 		return code;
 	}
-	if (options->on_node)
-		ram_host_node_cpus(root.n, options->node, &made.node_cpus);
-	thp_off = options->hugepages ? NULL : ram_host_thp_off(root.n);
-	if (thp_off)
-		log_info("guest RAM: pages of 4 KiB, as /sys/kernel/mm/transparent_hugepage/"
-			"shmem_enabled is «%s»; «advise» there gives it huge ones where it can", thp_off);
+	made.node_cpus = *node_cpus;
 	*ram = made;
 	return 0;
 }

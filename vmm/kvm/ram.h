@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ipc/config.h"
 #include "ipc/fd.h"
 #include "vmm/pci/layout.h"
 
@@ -22,19 +23,9 @@ struct ram {
 	cpu_set_t node_cpus; /* of the node it is bound to; none: of no node, or one without */
 };
 
-enum { NUMA_NODES_MAX = 1024 }; /* Linux on x86 has at most 2^CONFIG_NODES_SHIFT, 10 */
-
-struct ram_options {
-	uint64_t size;
-	bool hugepages;
-	uint64_t hugepage_size; /* 2 MiB or 1 GiB */
-	bool prefault;
-	bool on_node; /* all of it on one NUMA node of the host */
-	unsigned node;
-};
-
-int ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
-	struct err *err);
+/* node_cpus: of the node RAM is bound to. */
+int ram_create(struct ram *ram, const struct ram_options *options, const cpu_set_t *node_cpus,
+	struct phys_space phys, struct err *err);
 void ram_done(struct ram *ram);
 
 /* The kernel refuses from here on whatever would unmap, move or replace the mapping, to us as well: it

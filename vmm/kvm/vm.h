@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "ipc/fd.h"
-#include "vmm/kvm/cpus.h"
+#include "ipc/cpus.h"
 #include "vmm/kvm/gate.h"
 #include "vmm/kvm/irq.h"
 #include "vmm/kvm/kvm_vfio.h"

@@ -16,13 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ipc/config.h"
 #include "ipc/err.h"
-
-#define KiB (1ull << 10)
-#define MiB (1ull << 20)
-#define GiB (1ull << 30)
-
-#define PAGE_SIZE 4096ull
 
 #define LOW_RAM_MAX	(3 * GiB)
 #define MMIO32_BASE	0xc0000000ull
@@ -61,7 +56,6 @@
 #define RESET_PORT	0xcf9 /* FADT RESET_REG */
 #define RESET_VALUE	0x06
 #define SCI_IRQ		9
-#define PCI_DEVICES	32
 
 enum { RAM_REGIONS = 3 };
 

@@ -19,9 +19,6 @@ struct serial_out {
 	int64_t looked_ms; /* at its size */
 };
 
-/* A file with less room would hold little but our own words. */
-#define SERIAL_LIMIT_MIN 4096ull
-
 /* Of a file, before the guest runs: it never becomes larger by what the guest prints. */
 void serial_out_limit(struct serial_out *out, uint64_t limit);
 void serial_out_byte(struct serial_out *out, uint8_t byte);

@@ -91,13 +91,13 @@ int on_launcher(struct broker *broker, struct err *err);
 /* ask.c: what the core asks and says. 0 or -errno: it broke a rule, or is gone (-EPIPE). */
 int on_core(struct broker *broker, struct err *err);
 
-/* Is it the slot's device now? */
+/* device.c. Is it the slot's device now? NULL: no. */
 struct device *device_at(struct broker *broker, uint32_t slot, uint32_t generation);
+/* It is not to be had: `what` was refused with code. Always negative. */
+int device_refused(const struct device *device, int code, const char *what, struct err *err);
 
 /* dma.c: the VM's DMA authority, by iommufd or a type1 container. Takes the device into the VM's address space; maps guest RAM at the first one. */
 int dma_attach(struct broker *broker, const struct device *device, struct err *err);
-/* The device is not to be had: `what` was refused with code. Always negative. */
-int dma_refused(const struct device *device, int code, const char *what, struct err *err);
 /* Ends the DMA of a device whose stored descriptor is about to be closed and whose helper is gone. */
 void dma_let_go(const struct broker *broker, const struct device *device);
 /* The devices are closed: everything goes. */

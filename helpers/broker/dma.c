@@ -6,12 +6,9 @@
  * however many devices there are: at the first, whose reserved regions are known by then. It goes
  * piece by piece: pinning hundreds of GiB takes long, and the operator is told how far it is.
  */
-#include <errno.h>
-#include <string.h>
 #include <sys/vfs.h>
 
 #include "helpers/broker/broker.h"
-#include "seccomp/layers.h"
 
 enum { SAY_MS = 2000 };
 
@@ -20,22 +17,6 @@ static const uint64_t PIECE = 256ull << 20;
 static bool by_iommufd(const struct broker *broker)
 {
 	return broker->iommufd.n >= 0;
-}
-
-int dma_refused(const struct device *device, int code, const char *what, struct err *err)
-{
-	if (code == -EBUSY)
-		return err_set(err, code, BLAME_HOST,
-			"%s is in use: %s: another process, or a host driver, has it or another "
-			"device of its IOMMU group (as root, `bulkhead devices` names it)",
-			device->name, what);
-	if (code == -EPERM && layers_degraded())
-		return err_set(err, code, BLAME_HOST,
-			"%s: --allow-degraded goes on without interrupt remapping, but this host's "
-			"kernel does not; give vfio_iommu_type1, or iommufd, allow_unsafe_interrupts=1",
-			device->name);
-	return err_set(err, code, BLAME_HOST, "%s: %s: %s; `dmesg | tail` may say why", device->name,
-		what, strerror(-code));
 }
 
 /* No piece is smaller than a page of the file, or crosses a multiple of its size: the IOMMU gets

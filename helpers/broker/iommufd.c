@@ -70,7 +70,7 @@ static int explain_bind(const struct broker *broker, const struct device *device
 			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
 			"it wrong, then give --platform iommufd=off", device->name);
 	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */
-	return dma_refused(device, code == -EINVAL ? -EBUSY : code, "VFIO_DEVICE_BIND_IOMMUFD", err);
+	return device_refused(device, code == -EINVAL ? -EBUSY : code, "VFIO_DEVICE_BIND_IOMMUFD", err);
 }
 
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
@@ -91,7 +91,7 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 			"%s: its firmware or IOMMU reserves addresses where the guest's RAM is; see "
 			"/sys/kernel/iommu_groups/%d/reserved_regions, and give the guest less memory",
 			device->name, broker->groups[device->group].number);
-	return dma_refused(device, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
+	return device_refused(device, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
 }
 
 int iommufd_check_ranges(struct broker *broker, struct err *err)

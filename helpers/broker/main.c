@@ -25,13 +25,6 @@ enum { HELPERS_END_MS = 5000 };
 
 enum { POLL_WORDS, POLL_OPENER, POLL_CORE, POLL_DEVICES, POLLS = POLL_DEVICES + 2 * VM_SLOTS };
 
-struct device *device_at(struct broker *broker, uint32_t slot, uint32_t generation)
-{
-	struct device *device = slot < VM_SLOTS ? &broker->devices[slot] : NULL;
-
-	return device && device->generation && device->generation == generation ? device : NULL;
-}
-
 static int wait_for(const struct broker *broker, struct pollfd polls[static POLLS], int ms,
 	struct err *err)
 {

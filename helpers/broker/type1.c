@@ -95,15 +95,15 @@ int type1_attach(struct broker *broker, const struct device *device, struct err 
 	if (!group->claimed) {
 		if (ioctl(group->fd.n, VFIO_GROUP_GET_STATUS, &status) < 0 ||
 			!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-			return dma_refused(device, -EBUSY, "its group is not viable", err);
+			return device_refused(device, -EBUSY, "its group is not viable", err);
 		if (ioctl(group->fd.n, VFIO_GROUP_SET_CONTAINER, &broker->container.n) < 0)
-			return dma_refused(device, -errno, "VFIO_GROUP_SET_CONTAINER", err);
+			return device_refused(device, -errno, "VFIO_GROUP_SET_CONTAINER", err);
 		group->claimed = true;
 	}
 	if (broker->mapped)
 		return 0;
 	if (ioctl(broker->container.n, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
-		return dma_refused(device, -errno, "VFIO_SET_IOMMU", err);
+		return device_refused(device, -errno, "VFIO_SET_IOMMU", err);
 	return 0;
 }
 

@@ -208,11 +208,11 @@ static int map_ids(const struct launch *launch, pid_t pid, bool drops_groups)
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	snprintf(map, sizeof(map), "0 %u 1", tenant->has_user ? tenant->uid : geteuid());
+	snprintf(map, sizeof(map), "0 %u 1", tenant->has_user ? tenant->user.uid : geteuid());
 	r = write_proc(pid, "uid_map", map);
 	if (r < 0)
 		return r;
-	snprintf(map, sizeof(map), "0 %u 1", tenant->has_user ? tenant->gid : getegid());
+	snprintf(map, sizeof(map), "0 %u 1", tenant->has_user ? tenant->user.gid : getegid());
 	return write_proc(pid, "gid_map", map);
 }
 

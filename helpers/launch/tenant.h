@@ -9,12 +9,13 @@
 #include <limits.h>
 
 #include "helpers/opts/opts.h"
+#include "helpers/opts/opts_user.h"
 #include "ipc/fd.h"
 #include "ipc/words.h"
 
 struct tenant {
 	bool has_user;
-	unsigned uid, gid;
+	struct user user;
 	char cgroup[PATH_MAX];                  /* its directory; "": none */
 	struct fd leaves[KIND_VFIO + VM_SLOTS]; /* by kind, helpers by slot; -1: none */
 };
@@ -22,10 +23,6 @@ struct tenant {
 /* Looks the user up, makes the cgroup and moves into its leaf "launch". What the host does not give is
  * reported and done without; an unknown user is a refusal. */
 int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err);
-
-/* "NAME", "UID" or "UID:GID"; a number without a group takes the user's own, or the same number.
- * 0 or -EINVAL with a message. */
-int tenant_user(const char *text, struct tenant *tenant, struct err *err);
 
 /* A new cookie for the caller and whom it starts from now on: fork and exec keep it
  * (core-scheduling.rst). */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The opener: whoever knows names opens them, and hands what is open to core and broker with nothing
- * but numbers.
+ * but numbers. It keeps the VM's configuration and its life.
  *
- * Opener process, one thread. It parses argv in full and opens what it names with the operator's
- * rights. It never hears core or broker, has no RAM, starts nothing (the launcher does), and keeps no
- * descriptor longer than it takes to hand it over.
+ * Opener process, one thread; and a child of it for each request of the API's that opens something.
+ * What argv names is opened with the operator's rights; then it becomes the VM's user behind walls of
+ * its own (walls.c). It never hears core or broker, has no RAM, starts nothing (the launcher does), and
+ * keeps no descriptor longer than it takes to hand it over.
  */
 #pragma once
 
@@ -15,15 +16,21 @@
 #include "helpers/host/host.h"
 #include "helpers/opts/opts.h"
 #include "ipc/chan.h"
+#include "seccomp/birth.h"
 
-enum { NAME_MAX_BYTES = 64, GROUPS_MAX = VM_SLOTS };
+enum { NAME_MAX_BYTES = 64, GROUPS_MAX = VM_SLOTS, NOTES_MAX = 256 * 1024, PTY_NAME = 32 };
 
 /* Descriptors from the launcher, besides birth.h's: what the user gave it. */
 enum { OPEN_FD_STDIN = 3, OPEN_FD_STDOUT = 4 };
 
-/* A device of the configuration, looked at and opened. */
+/* A device of the configuration: its slot while the VM lives, and, while it is opened, what comes of
+ * that. */
 struct wanted {
 	struct device_opt *opt;
+	unsigned slot;
+	uint32_t generation;       /* of the slot; 0: it has none */
+	bool removing;             /* it leaves, and is not there at the next boot */
+	struct fd given;           /* its descriptor, from a client; -1: it has a path */
 	char name[NAME_MAX_BYTES]; /* 0000:00:03.0, vhost-vdpa-0, or the id */
 	int group;                 /* its IOMMU group's index, -1: none */
 	char cdev[WORD];           /* its node below /dev/vfio/devices, or empty */
@@ -36,36 +43,69 @@ struct wanted {
 struct iommu_group {
 	int number;
 	struct fd fd; /* by type1 only, until the broker has it */
+	bool handed;  /* the broker has it */
 };
 
 struct files {
 	struct fd kvm, kernel, initramfs;
-	struct fd serial_out; /* a file, or a non-blocking view of standard output */
+	struct fd serial_out; /* a file, a terminal, or a non-blocking view of standard output */
 	struct fd serial_in;
 };
 
+/* What may be named at API time: a folder, or a file in one; both pinned when we started. */
+struct allowed {
+	enum allow_kind kind;
+	char path[PATH_MAX]; /* without a slash at its end */
+	struct fd dir;       /* O_PATH: it, or what it is in */
+	const char *file;    /* its name there; NULL: the folder's files are allowed */
+};
+
+enum { ALLOWED_MAX = ALLOW_MAX + 8 + 2 * VM_SLOTS };
+
 struct opening {
-	struct opts opts;
-	struct fd root;   /* the host's, to look at it */
+	struct opts argv;    /* as the operator said; its limits hold for the API */
+	struct opts opts;    /* the VM's configuration now */
+	bool from_argv;      /* it is argv's own, its strings too */
+	bool walled;         /* API time: names are looked up among what is allowed */
+	struct fd root;      /* the host's, to look at it */
+	struct fd kvm;       /* /dev/kvm, for every life: the VM's user may not open it */
+	unsigned n_allowed;
+	struct allowed allowed[ALLOWED_MAX];
+
 	struct files files;
 	unsigned n_devices, n_groups;
-	struct wanted devices[VM_SLOTS];
+	struct wanted devices[VM_SLOTS]; /* of opts.devices, in its order */
 	struct iommu_group groups[GROUPS_MAX];
-	struct fd iommufd, container; /* one of them, if a device is VFIO's */
+	enum way way;        /* of the life's VFIO devices */
+	struct fd iommufd, container; /* one of them, until the broker has it */
 	struct chan core, broker;
-	uint32_t generation; /* of the VM's life */
+	char serial_pty[PTY_NAME], console_pty[PTY_NAME]; /* "": none */
 };
+
+/* allow.c. Pins what argv allows, and what it names itself. */
+int allow_pin(struct opening *opening, struct err *err);
+/* Opens what a configuration names: at API time only what is allowed by that kind, a regular file, and
+ * nothing on the way that leads elsewhere. The descriptor, or -errno. flags: of open(2). */
+int name_open(const struct opening *opening, enum allow_kind kind, const char *path, int flags,
+	struct err *err);
+/* May this device be named? */
+int name_allows(const struct opening *opening, const char *path, struct err *err);
 
 /* files.c: everything but devices. A failure says what was to be opened, why that failed and what to
  * do. */
 int files_open(struct opening *opening, struct err *err);
+int kvm_open(struct fd *ret, struct err *err);
 
-/* devices.c: is every device there, ours to take, and free? Fills the rest of `wanted`, opens vDPA
- * nodes and ROMs; changes nothing on the host but what opening a node does. */
-int check_devices(struct opening *opening, struct err *err);
+/* pty.c: a terminal of its own, raw. *ret is the side the guest is on. */
+int pty_open(struct fd *ret, char name[static PTY_NAME], struct err *err);
 
-/* ways.c: chooses iommufd or type1 for the VFIO devices and opens what that takes. */
-int ways_open(struct opening *opening, struct err *err);
+/* devices.c: are the devices from `first` on there, ours to take, and free? Fills the rest of `wanted`,
+ * opens vDPA nodes and ROMs; changes nothing on the host but what opening a node does. */
+int check_devices(struct opening *opening, unsigned first, struct err *err);
+
+/* ways.c: chooses iommufd or type1 for the VFIO devices, if that was not done, and opens what the
+ * devices from `first` on take. */
+int ways_open(struct opening *opening, unsigned first, struct err *err);
 /* The ways that --platform iommufd= leaves (TAKE_). */
 unsigned take_ways(const struct opening *opening);
 
@@ -80,5 +120,14 @@ int vdpa_open(const struct opening *opening, struct wanted *device, struct err *
 
 /* tell.c: to core and broker. What is handed over is closed here. */
 int tell_config(struct opening *opening, struct err *err);
-int tell_devices(struct opening *opening, struct err *err);
+int tell_devices(struct opening *opening, unsigned first, struct err *err);
 int tell_go(struct opening *opening, struct err *err);
+
+/* machine.c: all there is to open for a life, or for one device more: opened, and told. */
+int open_vm(struct opening *opening, struct err *err);
+int open_device(struct opening *opening, struct err *err); /* the last one */
+/* Forgets what a life has left behind. */
+void opening_reset(struct opening *opening);
+
+/* walls.c: the VM's user, no capability, Landlock, a policy. For good, before the API is listened to. */
+int walls_up(struct opening *opening, const struct birth *birth, struct err *err);

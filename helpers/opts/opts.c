@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "helpers/opts/opts_api.h"
 #include "helpers/opts/opts_device.h"
 #include "helpers/opts/opts_machine.h"
 #include "helpers/opts/opts_value.h"
@@ -79,6 +80,7 @@ static int set_degraded(struct opts *opts, const char *value, struct err *err)
 
 static int set_shutdown_timeout(struct opts *opts, const char *value, struct err *err)
 {
+	opts->shutdown_given = true;
 	opts->shutdown_timeout_s = 0;
 	return strcmp(value, "0") == 0 ? 0 : parse_count("--shutdown-timeout", value,
 		SHUTDOWN_TIMEOUT_MAX_S, &opts->shutdown_timeout_s, err);
@@ -143,7 +145,26 @@ static const struct option options[] = {
 	{"--user", 0, false, "NAME|UID[:GID]", "the VM's own user; files and devices are opened\n"
 		"as root before", TEXT(user)},
 	{"--shutdown-timeout", 0, false, "SECONDS", "what the guest has to power off in after a SIGTERM\n"
-		"(default 60; 0: it is not asked)", set_shutdown_timeout, 0, false},
+		"(default 60, with an API 0: it is not asked)", set_shutdown_timeout, 0, false},
+	{"--api-socket", 0, false, "path=P|fd=N", "create, boot and change the VM by HTTP on this Unix\n"
+		"socket (docs/api.md); without --kernel none is made\n"
+		"before a client asks for one", opts_api_socket, 0, false},
+	{"--allow", 0, true, "KIND=PATH …", "what the API may name, by a file or a folder: ro= (kernels,\n"
+		"initramfs, ROMs), device= (PCI and vDPA devices),\n"
+		"serial= (files to write); nothing else is opened for it", opts_allow, 0, false},
+	{"--status-socket", 0, false, "path=P|fd=N", "the same, read-only, for monitors",
+		opts_status_socket, 0, false},
+	{"--event-monitor", 0, false, "path=P|fd=N", "what happens, as JSON, to a file or a FIFO",
+		opts_event_monitor, 0, false},
+	{"--hotplug", 0, false, "on|off", "devices may come and go while the guest runs (default on\n"
+		"with an API, off else)", opts_hotplug, 0, false},
+	{"--no-shutdown", 0, false, NULL, "with an API: a guest that powers off ends the VM only",
+		opts_no_shutdown, 0, false},
+	{"--max-cpus", 0, false, "N", "what the API may ask for at most (default 1024)", opts_max_cpus, 0,
+		false},
+	{"--max-memory", 0, false, "SIZE", "likewise (default: what the host has)", opts_max_memory, 0,
+		false},
+	{"--max-devices", 0, false, "N", "likewise (default 30)", opts_max_devices, 0, false},
 	{"--allow-degraded", 0, false, NULL, "start although a layer of confinement is missing",
 		set_degraded, 0, false},
 	{"--log-file", 0, false, "FILE", "messages go there instead of standard error",
@@ -249,7 +270,8 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 		.ram = {.size = 512 * MiB, .hugepage_size = 2 * MiB},
 		.serial = CONSOLE_TTY,
 		.seccomp = SECCOMP_MODE_KILL,
-		.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S,
+		.api = {NULL, -1}, .status = {NULL, -1}, .events = {NULL, -1},
+		.max_cpus = VCPUS_MAX, .max_devices = VM_SLOTS,
 	};
 	int r;
 
@@ -258,7 +280,10 @@ int opts_parse(int argc, char **argv, struct opts *ret, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	if (!opts.kernel && !opts.help && !opts.version)
+	r = opts_check_api(&opts, err);
+	if (r < 0)
+		return r;
+	if (!opts.kernel && !opts_has_api(&opts) && !opts.help && !opts.version)
 		return refuse(err, "--kernel is missing; give a bzImage or a PVH vmlinux (bulkhead "
 			"--help says more)");
 	r = opts_check_places(&opts, err);

@@ -26,6 +26,23 @@ struct device_opt {
 	char id[ID_MAX];
 };
 
+/* A socket or file: by its path, or a descriptor that we inherit; fd -1 and path NULL: none. */
+struct place_opt {
+	const char *path;
+	int fd;
+};
+
+/* What the opener may open of what the API names. */
+enum allow_kind { ALLOW_RO, ALLOW_DEVICE, ALLOW_SERIAL, ALLOW_KINDS };
+const char *allow_name(enum allow_kind kind);
+
+struct allow_opt {
+	enum allow_kind kind;
+	const char *path; /* a file or a folder, absolute */
+};
+
+enum { ALLOW_MAX = 64 };
+
 struct opts {
 	const char *kernel, *initramfs, *cmdline;
 	struct cpus cpus;
@@ -39,6 +56,13 @@ struct opts {
 	enum seccomp_mode seccomp;
 	const char *log_file, *user;
 	unsigned shutdown_timeout_s;
+	bool shutdown_given;
+	struct place_opt api, status, events;
+	unsigned n_allow;
+	struct allow_opt allow[ALLOW_MAX];
+	bool hotplug, hotplug_given, no_shutdown;
+	unsigned max_cpus, max_devices; /* that the API may ask for */
+	uint64_t max_memory;            /* bytes, 0: no limit */
 	unsigned verbose;
 	bool help, version, allow_degraded;
 };
@@ -46,6 +70,7 @@ struct opts {
 /* Fills *ret from argv; strings point into argv, where secrets are made unreadable. -EINVAL with a
  * message that names the option, what is wrong with it and what would be right. */
 int opts_parse(int argc, char **argv, struct opts *ret, struct err *err);
+bool opts_has_api(const struct opts *opts);
 /* Options; and how a VM ends. Between them the caller has a word to say of its own. */
 void opts_help(void);
 void opts_help_end(void);

@@ -45,7 +45,7 @@ refused "$NVME0 is in use by process [0-9]+ \(bulkhead" timeout 20 bulkhead unbi
 expect "the list says so too" grep -q 'not ready: in use by process' <<<"$(entry "$NVME0")"
 expect "the guest goes on" vm_alive
 kill -9 "$VM"
-gone_within 5 || fail "left behind: $(left_behind)"
+gone_within $((5 * PATIENCE)) || fail "left behind: $(left_behind)"
 bulkhead unbind "$NVME0" || fail "unbind ended with $?"
 expect "nvme has the disk again" [ "$(driver_of "$NVME0")" = nvme ]
 expect "no override is left" [ "$(override "$NVME0")" = "(null)" ]

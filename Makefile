@@ -38,7 +38,7 @@ HOST_SRC    := $(filter-out $(MACHINE_SRC),$(wildcard helpers/host/*.c))
 OPTS_SRC    := $(wildcard helpers/opts/*.c)
 # One list a process.
 launch_SRC := $(wildcard helpers/launch/*.c) $(OPTS_SRC) seccomp/launch.c
-open_SRC   := $(wildcard helpers/open/*.c) $(OPTS_SRC) $(HOST_SRC) $(MACHINE_SRC)
+open_SRC   := $(wildcard helpers/open/*.c) $(OPTS_SRC) $(HOST_SRC) $(MACHINE_SRC) seccomp/open.c
 core_SRC   := $(wildcard vmm/*.c vmm/*/*.c) seccomp/core.c
 broker_SRC := $(wildcard helpers/broker/*.c) helpers/retry.c seccomp/broker.c
 vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/host/address.c helpers/retry.c seccomp/vfio.c
@@ -50,7 +50,7 @@ ifneq ($(SAN),)
 $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
 CHILDREN  := $(filter-out launch,$(PROCESSES))
-POLICIES  := $(filter-out open,$(PROCESSES))
+POLICIES  := $(PROCESSES)
 # One list a verb (`bulkhead VERB`, helpers/launch/binary.c): programs an operator runs, beside any VM.
 POLICY_SRC := seccomp/all.c seccomp/export.c $(POLICIES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)

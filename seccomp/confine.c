@@ -119,7 +119,8 @@ struct landlock_attr {
 };
 
 enum {
-	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_RESTRICT = 446, GET_VERSION = 1,
+	SYS_LANDLOCK_CREATE = 444, SYS_LANDLOCK_ADD = 445, SYS_LANDLOCK_RESTRICT = 446,
+	GET_VERSION = 1, RULE_BELOW = 1,
 	SCOPE_ABSTRACT_UNIX = 1, SCOPE_SIGNAL = 2,
 	ABI_SCOPES = 6,
 };
@@ -129,10 +130,23 @@ static long landlock_abi(void)
 	return syscall(SYS_LANDLOCK_CREATE, NULL, 0, GET_VERSION);
 }
 
-static int landlock_enter(const struct landlock_attr *attr, size_t size)
+/* A rule for what is below a folder, or for one file (Linux landlock.h, packed). */
+struct __attribute__((packed)) landlock_below {
+	uint64_t allowed;
+	int32_t fd;
+};
+
+static int landlock_enter(const struct landlock_attr *attr, size_t size, const struct confine_file *files,
+	unsigned n)
 {
 	fd_owned ruleset = {(int)syscall(SYS_LANDLOCK_CREATE, attr, size, 0)};
 
+	for (unsigned i = 0; i < n && ruleset.n >= 0; i++) {
+		const struct landlock_below rule = {files[i].rights & attr->fs, files[i].fd};
+
+		if (syscall(SYS_LANDLOCK_ADD, ruleset.n, RULE_BELOW, &rule, 0) < 0)
+			return -errno;
+	}
 	if (ruleset.n < 0 || syscall(SYS_LANDLOCK_RESTRICT, ruleset.n, 0) < 0)
 		return -errno;
 	return 0;
@@ -161,15 +175,13 @@ static const struct {
 	{10, {.net = 1 << 2 | 1 << 3}},  /* UDP: bind, connect and send */
 };
 
-static int wall_landlock(struct err *err)
+/* All there is to deny in this version; *ret_size: as much as it knows of the struct. */
+static struct landlock_attr all_rights(long abi, size_t *ret_size)
 {
 	struct landlock_attr attr = {0};
-	long abi = landlock_abi();
-	size_t size = abi < 4 ? sizeof(attr.fs) : abi < ABI_SCOPES
-		? offsetof(struct landlock_attr, scoped) : sizeof(attr);
 
-	if (abi < 1)
-		return failed(err, LAYER_LANDLOCK, "probing it");
+	*ret_size = abi < 4 ? sizeof(attr.fs) : abi < ABI_SCOPES
+		? offsetof(struct landlock_attr, scoped) : sizeof(attr);
 	for (unsigned i = 0; i < sizeof(landlock_since) / sizeof(landlock_since[0]); i++) {
 		const struct landlock_attr *rights = &landlock_since[i].rights;
 
@@ -179,15 +191,51 @@ static int wall_landlock(struct err *err)
 		attr.net |= rights->net;
 		attr.scoped |= rights->scoped;
 	}
-	if (landlock_enter(&attr, size) < 0)
-		return failed(err, LAYER_LANDLOCK, "denying all");
-	if (root_opens()) /* nothing outside us could see that it does not hold */
-		return layer_missing(LAYER_LANDLOCK, -EACCES, err, "the root can still be opened");
-	layer_holds(LAYER_LANDLOCK, "all denied, ABI %ld", abi);
+	return attr;
+}
+
+static int report_landlock(const char *what, long abi, struct err *err)
+{
+	layer_holds(LAYER_LANDLOCK, "%s, ABI %ld", what, abi);
 	if (abi < ABI_SCOPES)
 		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
 	layer_holds(LAYER_SCOPES, "abstract sockets, signals");
 	return 0;
+}
+
+static int wall_landlock(struct err *err)
+{
+	long abi = landlock_abi();
+	size_t size;
+	const struct landlock_attr attr = all_rights(abi, &size);
+
+	if (abi < 1)
+		return failed(err, LAYER_LANDLOCK, "probing it");
+	if (landlock_enter(&attr, size, NULL, 0) < 0)
+		return failed(err, LAYER_LANDLOCK, "denying all");
+	if (root_opens()) /* nothing outside us could see that it does not hold */
+		return layer_missing(LAYER_LANDLOCK, -EACCES, err, "the root can still be opened");
+	return report_landlock("all denied", abi, err);
+}
+
+int confine_to_files(const struct confine_file *files, unsigned n, struct err *err)
+{
+	long abi = landlock_abi();
+	size_t size;
+	const struct landlock_attr attr = all_rights(abi, &size);
+
+	if (abi < 1)
+		return failed(err, LAYER_LANDLOCK, "probing it");
+	if (landlock_enter(&attr, size, files, n) < 0)
+		return failed(err, LAYER_LANDLOCK, "what may be opened");
+	return report_landlock("what --allow names", abi, err);
+}
+
+int confine_capabilities(struct err *err)
+{
+	int r = wall_capabilities(err);
+
+	return r < 0 ? r : wall_privileges(err);
 }
 
 int confine_scopes(struct err *err)
@@ -197,7 +245,7 @@ int confine_scopes(struct err *err)
 
 	if (abi < ABI_SCOPES)
 		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
-	if (landlock_enter(&attr, sizeof(attr)) < 0)
+	if (landlock_enter(&attr, sizeof(attr), NULL, 0) < 0)
 		return failed(err, LAYER_SCOPES, "entering them");
 	layer_holds(LAYER_SCOPES, "abstract sockets, signals");
 	return 0;

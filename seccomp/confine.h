@@ -36,3 +36,20 @@ int confine_with_parent(int parent, struct err *err);
 /* Landlock's scopes alone, signals and abstract sockets: no file-system rule, which would deny mounts
  * to every child. Whoever is to be signalled must be born after it. */
 int confine_scopes(struct err *err);
+
+/* What may still be opened: a file, or what is below a folder. Rights as Landlock numbers them
+ * (linux/landlock.h, LANDLOCK_ACCESS_FS_). */
+struct confine_file {
+	int fd; /* O_PATH, borrowed */
+	uint64_t rights;
+};
+enum {
+	CONFINE_WRITE = 1 << 1, CONFINE_READ = 1 << 2, CONFINE_LIST = 1 << 3, CONFINE_MAKE = 1 << 8,
+	CONFINE_IOCTL = 1 << 15,
+};
+
+/* For a process that goes on opening files: all else of the file system is denied, with the network and
+ * the scopes. */
+int confine_to_files(const struct confine_file *files, unsigned n, struct err *err);
+/* None, and none to come; no_new_privs. */
+int confine_capabilities(struct err *err);

@@ -100,7 +100,7 @@ uint64_t policy_row_value(const struct policy_row *row, int pid);
 /* Every policy of every process, for listings and tests; ends with NULL. */
 extern const struct policy *const policies[];
 
-extern const struct policy policy_launch_run;
+extern const struct policy policy_launch_run, policy_open_run;
 extern const struct policy policy_core_setup, policy_core_run, policy_vcpu_run;
 extern const struct policy policy_broker_setup, policy_broker_run;
 extern const struct policy policy_vfio_setup, policy_vfio_run;

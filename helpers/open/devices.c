@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "helpers/open/open.h"
 #include "seccomp/layers.h"
@@ -35,6 +37,24 @@ static int check_path(const struct opening *opening, struct wanted *device, stru
 			"--device path=%s is not a PCI device; give it as /" SYS_PCI
 			"/DDDD:BB:DD.F", path);
 	pci_address_write(&address, device->name);
+	return 0;
+}
+
+/* A client's own descriptor of the device: it is the node that the kernel says it is. */
+static int check_given(const struct opening *opening, struct wanted *device, struct err *err)
+{
+	char target[PATH_MAX];
+	struct pci_address address;
+	struct stat st;
+
+	if (fstat(device->given.n, &st) < 0 || !S_ISCHR(st.st_mode) ||
+		link_name(opening->root.n, target, sizeof(target), "sys/dev/char/%u:%u/device",
+			major(st.st_rdev), minor(st.st_rdev)) < 0 ||
+		pci_address_parse(target, &address) < 0)
+		return err_set(err, -EINVAL, BLAME_HOST, "%s: the descriptor is of no VFIO device; send one "
+			"of /dev/vfio/devices/vfioN", device->opt->id);
+	pci_address_write(&address, device->name);
+	device->node = fd_take(&device->given);
 	return 0;
 }
 
@@ -100,15 +120,17 @@ static int check_vfio(struct opening *opening, struct wanted *device, struct err
 }
 
 /* What is in it is the core's to read. */
-static int open_rom(struct wanted *device, struct err *err)
+static int open_rom(const struct opening *opening, struct wanted *device, struct err *err)
 {
 	const char *path = device->opt->rom;
 
 	if (strcmp(path, "off") == 0)
 		return 0;
-	device->rom.n = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return device->rom.n < 0 ? err_set(err, -errno, BLAME_HOST, "--device rom=%.200s: %s; check the "
-		"path", path, strerror(errno)) : 0;
+	device->rom.n = name_open(opening, ALLOW_RO, path, O_RDONLY, err);
+	if (device->rom.n >= 0)
+		return 0;
+	return opening->walled ? device->rom.n : err_set(err, device->rom.n, BLAME_HOST,
+		"--device rom=%.200s: %s; check the path", path, strerror(-device->rom.n));
 }
 
 static int check_twice(const struct opening *opening, const struct wanted *device, struct err *err)
@@ -124,10 +146,12 @@ static int check_twice(const struct opening *opening, const struct wanted *devic
 static int check_device(struct opening *opening, struct wanted *device, struct err *err)
 {
 	const enum word_kind kind = device->opt->kind;
-	int r = 0;
+	int r = device->opt->path ? name_allows(opening, device->opt->path, err) : 0;
 
+	if (r < 0)
+		return r;
 	if (kind == KIND_VFIO)
-		r = check_path(opening, device, err);
+		r = device->given.n >= 0 ? check_given(opening, device, err) : check_path(opening, device, err);
 	else if (kind == KIND_VDPA)
 		r = vdpa_check(opening, device, err);
 	else
@@ -138,17 +162,14 @@ static int check_device(struct opening *opening, struct wanted *device, struct e
 		r = check_vfio(opening, device, err);
 	if (r == 0 && kind == KIND_VDPA)
 		r = vdpa_open(opening, device, err);
-	return r == 0 && device->opt->rom ? open_rom(device, err) : r;
+	return r == 0 && device->opt->rom ? open_rom(opening, device, err) : r;
 }
 
-int check_devices(struct opening *opening, struct err *err)
+int check_devices(struct opening *opening, unsigned first, struct err *err)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < opening->opts.n_devices && r == 0; i++) {
-		opening->devices[i].opt = &opening->opts.devices[i];
-		opening->n_devices = i + 1;
+	for (unsigned i = first; i < opening->n_devices && r == 0; i++)
 		r = check_device(opening, &opening->devices[i], err);
-	}
 	return r;
 }

@@ -37,7 +37,7 @@ static int refuse_kvm(int code, struct err *err)
 		"again", group ? group->gr_name : "(unnamed)", group ? group->gr_name : "GROUP");
 }
 
-static int open_kvm(struct fd *ret, struct err *err)
+int kvm_open(struct fd *ret, struct err *err)
 {
 	int fd = open(KVM_PATH, O_RDWR | O_CLOEXEC);
 
@@ -48,33 +48,32 @@ static int open_kvm(struct fd *ret, struct err *err)
 }
 
 /* O_NONBLOCK: a FIFO given by mistake does not hold us up; on a file it means nothing. */
-static int open_input(const char *option, const char *path, struct fd *ret, struct err *err)
+static int open_input(const struct opening *opening, const char *option, const char *path,
+	struct fd *ret, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), code;
+	int fd = name_open(opening, ALLOW_RO, path, O_RDONLY, err), code = fd;
 
-	if (fd < 0) {
-		code = -errno;
+	if (fd < 0 && !opening->walled) {
 		return err_set(err, code, BLAME_HOST, "%s %.200s: %s; %s", option, path,
 			strerror(-code), code == -ENOENT ? "check the path" :
 				"make it readable for the user that runs bulkhead");
 	}
 	ret->n = fd;
-	return 0;
+	return fd < 0 ? fd : 0;
 }
 
-static int open_output(const char *option, const char *path, struct fd *ret, struct err *err)
+static int open_output(const struct opening *opening, const char *option, const char *path,
+	struct fd *ret, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-	int code;
+	int fd = name_open(opening, ALLOW_SERIAL, path, O_WRONLY | O_CREAT | O_APPEND, err), code = fd;
 
-	if (fd < 0) {
-		code = -errno;
+	if (fd < 0 && !opening->walled) {
 		return err_set(err, code, BLAME_HOST, "%s %.200s: %s; give a path that can be "
 			"written", option, path,
 			code == -ENXIO ? "a FIFO nobody reads" : strerror(-code));
 	}
 	ret->n = fd;
-	return 0;
+	return fd < 0 ? fd : 0;
 }
 
 /* Standard output, but non-blocking: without O_NONBLOCK on the terminal or pipe itself, which we
@@ -105,21 +104,40 @@ static int open_stdin(struct fd *ret, struct err *err)
 	return ret->n < 0 ? err_set(err, -errno, BLAME_HOST, "standard input: %s", strerror(errno)) : 0;
 }
 
+static int copy(int fd, struct fd *ret, struct err *err)
+{
+	ret->n = fcntl(fd, F_DUPFD_CLOEXEC, OPEN_FD_STDOUT + 1);
+	return ret->n < 0 ? err_set(err, -errno, BLAME_HOST, "dup: %s", strerror(errno)) : 0;
+}
+
+static int open_serial(struct opening *opening, struct err *err)
+{
+	struct files *files = &opening->files;
+	int r = 0;
+
+	switch (opening->opts.serial) {
+	case CONSOLE_FILE:
+		return open_output(opening, "--serial file=", opening->opts.serial_path,
+			&files->serial_out, err);
+	case CONSOLE_PTY:
+		r = copy(opening->serial.master.n, &files->serial_out, err);
+		return r < 0 ? r : copy(opening->serial.master.n, &files->serial_in, err);
+	case CONSOLE_TTY:
+		r = open_stdout(&files->serial_out, err);
+		return r < 0 ? r : open_stdin(&files->serial_in, err);
+	default: return 0;
+	}
+}
+
 int files_open(struct opening *opening, struct err *err)
 {
 	const struct opts *opts = &opening->opts;
 	struct files *files = &opening->files;
-	int r = open_input("--kernel", opts->kernel, &files->kernel, err);
+	int r = open_input(opening, "--kernel", opts->kernel, &files->kernel, err);
 
 	if (r == 0 && opts->initramfs)
-		r = open_input("--initramfs", opts->initramfs, &files->initramfs, err);
+		r = open_input(opening, "--initramfs", opts->initramfs, &files->initramfs, err);
 	if (r == 0)
-		r = open_kvm(&files->kvm, err);
-	if (r == 0 && opts->serial == CONSOLE_FILE)
-		r = open_output("--serial file=", opts->serial_path, &files->serial_out, err);
-	if (r == 0 && opts->serial == CONSOLE_TTY)
-		r = open_stdout(&files->serial_out, err);
-	if (r == 0 && opts->serial == CONSOLE_TTY)
-		r = open_stdin(&files->serial_in, err);
-	return r;
+		r = copy(opening->kvm.n, &files->kvm, err);
+	return r < 0 ? r : open_serial(opening, err);
 }

@@ -18,7 +18,7 @@
 #include "ipc/chan.h"
 #include "seccomp/birth.h"
 
-enum { NAME_MAX_BYTES = 64, GROUPS_MAX = VM_SLOTS, NOTES_MAX = 256 * 1024, PTY_NAME = 32 };
+enum { NAME_MAX_BYTES = 64, GROUPS_MAX = VM_SLOTS, NOTES_MAX = 256 * 1024 };
 
 /* Descriptors from the launcher, besides birth.h's: what the user gave it. */
 enum { OPEN_FD_STDIN = 3, OPEN_FD_STDOUT = 4 };
@@ -46,6 +46,12 @@ struct iommu_group {
 	bool handed;  /* the broker has it */
 };
 
+/* A terminal of its own for the guest: its master is the core's. */
+struct pty {
+	struct fd master, slave;
+	char name[32]; /* /dev/pts/3, or empty: there is none */
+};
+
 struct files {
 	struct fd kvm, kernel, initramfs;
 	struct fd serial_out; /* a file, a terminal, or a non-blocking view of standard output */
@@ -64,8 +70,7 @@ enum { ALLOWED_MAX = ALLOW_MAX + 8 + 2 * VM_SLOTS };
 
 struct opening {
 	struct opts argv;    /* as the operator said; its limits hold for the API */
-	struct opts opts;    /* the VM's configuration now */
-	bool from_argv;      /* it is argv's own, its strings too */
+	struct opts opts;    /* the VM's configuration now; its strings are copies */
 	bool walled;         /* API time: names are looked up among what is allowed */
 	struct fd root;      /* the host's, to look at it */
 	struct fd kvm;       /* /dev/kvm, for every life: the VM's user may not open it */
@@ -79,7 +84,7 @@ struct opening {
 	enum way way;        /* of the life's VFIO devices */
 	struct fd iommufd, container; /* one of them, until the broker has it */
 	struct chan core, broker;
-	char serial_pty[PTY_NAME], console_pty[PTY_NAME]; /* "": none */
+	struct pty serial, console;
 };
 
 /* allow.c. Pins what argv allows, and what it names itself. */
@@ -96,8 +101,9 @@ int name_allows(const struct opening *opening, const char *path, struct err *err
 int files_open(struct opening *opening, struct err *err);
 int kvm_open(struct fd *ret, struct err *err);
 
-/* pty.c: a terminal of its own, raw. *ret is the side the guest is on. */
-int pty_open(struct fd *ret, char name[static PTY_NAME], struct err *err);
+/* pty.c: raw, as the guest's end is. */
+int pty_open(struct pty *ret, struct err *err);
+void pty_close(struct pty *pty);
 
 /* devices.c: are the devices from `first` on there, ours to take, and free? Fills the rest of `wanted`,
  * opens vDPA nodes and ROMs; changes nothing on the host but what opening a node does. */
@@ -123,8 +129,10 @@ int tell_config(struct opening *opening, struct err *err);
 int tell_devices(struct opening *opening, unsigned first, struct err *err);
 int tell_go(struct opening *opening, struct err *err);
 
-/* machine.c: all there is to open for a life, or for one device more: opened, and told. */
-int open_vm(struct opening *opening, struct err *err);
+/* machine.c: all there is to open for a life: what is no device, which core and broker need not be there
+ * for; then devices, and both are told of everything. Or one device more. */
+int open_machine(struct opening *opening, struct err *err);
+int open_devices(struct opening *opening, struct err *err);
 int open_device(struct opening *opening, struct err *err); /* the last one */
 /* Forgets what a life has left behind. */
 void opening_reset(struct opening *opening);

@@ -113,15 +113,15 @@ static struct fd *broker_fd(struct opening *opening, struct wanted *device)
 		: &opening->groups[device->group].fd;
 }
 
-static int tell_broker(struct opening *opening, struct wanted *device, unsigned slot, struct err *err)
+static int tell_broker(struct opening *opening, struct wanted *device, struct err *err)
 {
 	Bulkhead__BrokerDevice body = BULKHEAD__BROKER_DEVICE__INIT;
 	struct fd *node = broker_fd(opening, device);
 	const int fds[] = {node->n, device->watch.n};
 	int r;
 
-	body.slot = slot;
-	body.generation = opening->generation;
+	body.slot = device->slot;
+	body.generation = device->generation;
 	body.kind = device->opt->kind;
 	body.name = device->name;
 	body.has_group = device->group >= 0;
@@ -137,14 +137,14 @@ static int tell_broker(struct opening *opening, struct wanted *device, unsigned 
 	return r;
 }
 
-static int tell_core(struct opening *opening, struct wanted *device, unsigned slot, struct err *err)
+static int tell_core(struct opening *opening, struct wanted *device, struct err *err)
 {
 	Bulkhead__CoreDevice body = BULKHEAD__CORE_DEVICE__INIT;
 	const struct device_opt *opt = device->opt;
 	int r;
 
-	body.slot = slot;
-	body.generation = opening->generation;
+	body.slot = device->slot;
+	body.generation = device->generation;
 	body.kind = opt->kind;
 	body.name = device->name;
 	body.id = (char *)(uintptr_t)opt->id;
@@ -158,14 +158,14 @@ static int tell_core(struct opening *opening, struct wanted *device, unsigned sl
 	return r;
 }
 
-int tell_devices(struct opening *opening, struct err *err)
+int tell_devices(struct opening *opening, unsigned first, struct err *err)
 {
 	int r = tell_way(opening, err);
 
-	for (unsigned i = 0; i < opening->n_devices && r == 0; i++) {
-		r = tell_broker(opening, &opening->devices[i], i, err);
+	for (unsigned i = first; i < opening->n_devices && r == 0; i++) {
+		r = tell_broker(opening, &opening->devices[i], err);
 		if (r == 0)
-			r = tell_core(opening, &opening->devices[i], i, err);
+			r = tell_core(opening, &opening->devices[i], err);
 	}
 	return r;
 }

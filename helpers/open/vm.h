@@ -26,46 +26,60 @@ struct vm {
 	enum vm_life life;
 	enum vm_step step;
 	struct chan api;
-	struct msg ask;           /* open, while step is not VM_IDLE; its rule NULL: nobody asked */
+	struct msg *ask;          /* open; NULL: nobody waits */
+	bool api_quits;           /* everything ends once the api has hung up */
 	enum vm_life towards;     /* VM_ENDS: what there is then */
 	enum life_cause cause;
-	int status;               /* of the process that ended the life */
-	struct err failed;        /* why it did, or what is wrong with the device */
-	bool quits;               /* everything is to end */
+	int status;               /* how the core ended, of waitpid */
+	struct err failed;        /* why what was asked was not done */
+	bool over;                /* QUIT was said */
+	bool argv_time;           /* we open by ourselves, with the operator's rights */
 	uint32_t lives;           /* generation of core and broker */
 	uint32_t generations[VM_SLOTS];
 	unsigned alive;           /* processes of the life that have not been reaped */
-	bool core_ended;
+	bool adding;              /* VM_OPENS: the last device; else a whole VM */
 	pid_t child;              /* who opens; 0: nobody */
 	struct fd report;         /* its end of the pipe */
-	int64_t due;              /* now_ms(): it, or the launcher, is late */
+	int64_t due;              /* now_ms(): it, the launcher or the life is late; 0: nothing is due */
 	unsigned notes_len, notes_total;
 	uint8_t notes[NOTES_MAX];
 };
 
-/* serve.c: until everything is to end. The exit status. */
-int vm_serve(struct vm *vm);
+/* serve.c. argv's own VM, started and opened. */
+int serve_argv(struct vm *vm, struct err *err);
+/* Until everything is to end. */
+void serve_api(struct vm *vm);
 
-/* asks.c: a message of the api's. 0, or -errno: it broke a rule. */
-int vm_on_api(struct vm *vm, struct err *err);
-/* The open ask is done, or failed by *err. */
-void vm_answer(struct vm *vm, const struct err *err);
-void vm_tell_life(struct vm *vm);
-void vm_tell_placed(struct vm *vm, const struct wanted *device);
+/* asks.c: what the api has said. -errno: it broke a rule. */
+int asks_take(struct vm *vm, struct err *err);
+/* The open ask is done; or failed, by err->code. */
+void asks_answer(struct vm *vm, const struct err *err);
+/* Who asked is gone. */
+void asks_forget(struct vm *vm);
+void asks_tell_life(struct vm *vm);
+void asks_tell_placed(struct vm *vm, const struct wanted *device);
 
 /* life.c */
-/* Starts all processes of a life. argv's own VM is opened by us, there and then. */
 int life_start(struct vm *vm, struct err *err);
+bool life_has_channels(const struct vm *vm);
+/* The last device of the configuration, in a VM that lives. */
 int life_add(struct vm *vm, struct err *err);
 /* Ends it; `towards` is what there is when its processes have been reaped. */
 void life_end(struct vm *vm, enum vm_life towards, enum life_cause cause);
-/* The launcher's words; the child's report; whatever is late. */
 void life_word(struct vm *vm, struct word_msg *msg);
+/* The child has said how it went, or ended without a word. */
 void life_report(struct vm *vm);
 void life_tick(struct vm *vm);
 int life_due_ms(const struct vm *vm);
+void life_quit(struct vm *vm, int status);
 
-/* config.c: from the api's messages. Strings are copies. */
+/* child.c: opens all of a VM, or one device, in a process of its own that ends within OPEN_MS. */
+int child_begin(struct vm *vm, struct err *err);
+/* Its report, taken into *opening. 0, or its failure. */
+int child_end(struct vm *vm, struct err *err);
+
+/* config.c: argv's, or from the api's messages. Strings are copies. */
+int config_from_argv(struct opening *opening, struct err *err);
 int config_from_wire(struct opening *opening, const Bulkhead__ApiCreate *told, struct err *err);
 int config_add(struct opening *opening, const Bulkhead__ApiDevice *told, struct fd given,
 	struct err *err);

@@ -30,47 +30,51 @@ static int open_node(const struct opening *opening, struct wanted *device, struc
 	return device->node.n < 0 ? explain(opening, device, TAKE_IOMMUFD, -errno, path, err) : 0;
 }
 
-static int open_iommufd(struct opening *opening, struct err *err)
+/* /dev/iommu and /dev/vfio/vfio once a life: by then the broker has them. */
+static int open_iommufd(struct opening *opening, unsigned first, struct err *err)
 {
+	const bool had = opening->way == WAY_IOMMUFD;
 	int r = 0;
 
-	for (unsigned i = 0; i < opening->n_devices && r == 0; i++) {
+	for (unsigned i = first; i < opening->n_devices && r == 0; i++) {
 		struct wanted *device = &opening->devices[i];
 
 		if (device->group < 0)
 			continue;
-		if (opening->iommufd.n < 0)
+		if (!had && opening->iommufd.n < 0)
 			opening->iommufd.n = openat(opening->root.n, "dev/iommu", O_RDWR | O_CLOEXEC);
-		r = opening->iommufd.n < 0
+		r = !had && opening->iommufd.n < 0
 			? explain(opening, device, TAKE_IOMMUFD, -errno, "/dev/iommu", err)
 			: open_node(opening, device, err);
 	}
 	return r;
 }
 
-static void close_iommufd(struct opening *opening)
+static void close_iommufd(struct opening *opening, unsigned first)
 {
-	for (unsigned i = 0; i < opening->n_devices; i++) {
+	for (unsigned i = first; i < opening->n_devices; i++) {
 		if (opening->devices[i].group >= 0)
 			fd_close(&opening->devices[i].node);
 	}
 	fd_close(&opening->iommufd);
 }
 
-static int open_type1(struct opening *opening, struct err *err)
+static int open_type1(struct opening *opening, unsigned first, struct err *err)
 {
-	for (unsigned i = 0; i < opening->n_devices; i++) {
+	const bool had = opening->way == WAY_TYPE1;
+
+	for (unsigned i = first; i < opening->n_devices; i++) {
 		const struct wanted *device = &opening->devices[i];
 		struct iommu_group *group = &opening->groups[device->group < 0 ? 0 : device->group];
 		char path[64];
 
-		if (device->group < 0 || group->fd.n >= 0)
+		if (device->group < 0 || group->handed || group->fd.n >= 0)
 			continue;
 		snprintf(path, sizeof(path), "/dev/vfio/%d", group->number);
 		group->fd.n = openat(opening->root.n, path + 1, O_RDWR | O_CLOEXEC);
 		if (group->fd.n < 0)
 			return explain(opening, device, TAKE_TYPE1, -errno, path, err);
-		if (opening->container.n >= 0)
+		if (had || opening->container.n >= 0)
 			continue;
 		opening->container.n = openat(opening->root.n, "dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 		if (opening->container.n < 0)
@@ -80,34 +84,52 @@ static int open_type1(struct opening *opening, struct err *err)
 }
 
 /* Only if all of its devices have a node of their own, and there is something to bind them to. */
-static bool has_iommufd(const struct opening *opening)
+static bool has_iommufd(const struct opening *opening, unsigned first)
 {
 	bool all = is_there(opening->root.n, "dev/iommu");
 
-	for (unsigned i = 0; i < opening->n_devices; i++)
+	for (unsigned i = first; i < opening->n_devices; i++)
 		all &= opening->devices[i].group < 0 || opening->devices[i].cdev[0];
 	return all;
 }
 
-int ways_open(struct opening *opening, struct err *err)
+static bool any_vfio(const struct opening *opening, unsigned first)
+{
+	for (unsigned i = first; i < opening->n_devices; i++) {
+		if (opening->devices[i].group >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* The first devices decide for the life's others. */
+int ways_open(struct opening *opening, unsigned first, struct err *err)
 {
 	const enum iommufd_opt want = opening->opts.iommufd;
 	struct err why = {0};
+	int r;
 
-	if (opening->n_groups == 0)
+	if (!any_vfio(opening, first))
 		return 0;
-	if (want == IOMMUFD_ON || (want == IOMMUFD_AUTO && has_iommufd(opening))) {
-		int r = open_iommufd(opening, &why);
-
-		if (r == 0)
+	if (opening->way == WAY_IOMMUFD)
+		return open_iommufd(opening, first, err);
+	if (opening->way == WAY_NONE && want != IOMMUFD_OFF &&
+		(want == IOMMUFD_ON || has_iommufd(opening, first))) {
+		r = open_iommufd(opening, first, &why);
+		if (r == 0) {
 			log_info("devices by iommufd");
-		else
-			close_iommufd(opening);
-		if (r < 0 && want == IOMMUFD_ON)
+			opening->way = WAY_IOMMUFD;
+			return 0;
+		}
+		close_iommufd(opening, first);
+		if (want == IOMMUFD_ON) {
 			*err = why;
-		if (r == 0 || want == IOMMUFD_ON)
 			return r;
+		}
 	}
-	log_info("devices by VFIO group and type1 container%s%s", why.msg[0] ? ": " : "", why.msg);
-	return open_type1(opening, err);
+	if (opening->way == WAY_NONE)
+		log_info("devices by VFIO group and type1 container%s%s", why.msg[0] ? ": " : "", why.msg);
+	r = open_type1(opening, first, err);
+	opening->way = WAY_TYPE1;
+	return r;
 }

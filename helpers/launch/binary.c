@@ -53,7 +53,7 @@ int binary_find(const char *name, char ret[static PATH_MAX], struct err *err)
 
 int binaries_pin(struct fd ret[static WORD_KINDS], struct err *err)
 {
-	static const enum word_kind kinds[] = {KIND_OPENER, KIND_CORE, KIND_BROKER, KIND_VFIO, KIND_VDPA,
+	static const enum word_kind kinds[] = {KIND_OPENER, KIND_API, KIND_CORE, KIND_BROKER, KIND_VFIO, KIND_VDPA,
 		KIND_NULL};
 	char path[PATH_MAX];
 	int r = 0;

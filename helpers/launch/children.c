@@ -45,6 +45,8 @@ void launch_init(struct launch *launch)
 	for (unsigned i = 0; i < sizeof(launch->tenant.leaves) / sizeof(launch->tenant.leaves[0]); i++)
 		launch->tenant.leaves[i] = FD_NONE_INIT;
 	launch->signals = -1;
+	launch->nothing = FD_NONE_INIT;
+	launch->listeners = (struct listeners){FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT};
 }
 
 struct child *child_at(struct launch *launch, enum word_kind kind, unsigned slot)
@@ -86,6 +88,23 @@ struct deal {
 	struct fd ours[1 + PAIR_CHANNELS], theirs[1 + PAIR_CHANNELS];
 	unsigned n;
 };
+
+/* Whichever of core and api is born later: both hear of it by a word. */
+static void introduce(struct launch *launch)
+{
+	struct child *const ends[] = {child_at(launch, KIND_CORE, 0), child_at(launch, KIND_API, 0)};
+	struct fd pair[2] = {FD_NONE_INIT, FD_NONE_INIT};
+
+	if (!ends[0]->pid || !ends[1]->pid || frame_pair(&pair[0], &pair[1]) < 0)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		const struct word word = {.op = WORD_DEAL, .kind = (uint8_t)ends[!i]->kind,
+			.generation = ends[!i]->generation};
+
+		child_tell(ends[i], &word, &pair[i].n, 1);
+		fd_close(&pair[i]);
+	}
+}
 
 static int make_channel(struct deal *deal, struct birth_plan *plan, unsigned at)
 {
@@ -149,16 +168,19 @@ static int start(struct launch *launch, struct child *child, struct birth_plan *
 	return r < 0 ? r : 0;
 }
 
-/* The opener's are the user's own, to be made the core's. */
-static void plan_log(const struct launch *launch, struct birth_plan *plan)
+/* The opener's own are the user's, to be made the core's; the api's are its sockets. */
+static void plan_own(const struct launch *launch, struct birth_plan *plan)
 {
 	static const int users[] = {STDIN_FILENO, STDOUT_FILENO};
+	const struct listeners *l = &launch->listeners;
+	const int sockets[] = {l->api.n, l->status.n, l->events.n};
 
-	(void)launch;
 	plan->fds[BIRTH_FD_ORDERS] = STDERR_FILENO;
 	plan->fds[BIRTH_FD_LOG] = STDERR_FILENO;
 	for (unsigned i = 0; plan->kind == KIND_OPENER && i < 2; i++)
 		plan->fds[BIRTH_FD_LOG + 1 + i] = users[i];
+	for (unsigned i = 0; plan->kind == KIND_API && i < 3; i++)
+		plan->fds[BIRTH_FD_LOG + 1 + i] = sockets[i] >= 0 ? sockets[i] : launch->nothing.n;
 }
 
 int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint32_t generation,
@@ -180,12 +202,14 @@ int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint3
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "socketpair: %s", strerror(-r));
 	plan.fds[BIRTH_FD_WORDS] = theirs.n;
-	plan_log(launch, &plan);
+	plan_own(launch, &plan);
 	if (is_helper(kind))
 		plan.memlock = kind == KIND_VDPA ? ram : 0;
 	plan.cgroup = cgroup_leaf(&launch->tenant, kind, slot, ram);
 	r = start(launch, child, &plan, err);
 	if (r < 0)
 		fd_close(&child->words);
+	else if (kind == KIND_CORE || kind == KIND_API)
+		introduce(launch);
 	return r;
 }

@@ -30,11 +30,23 @@ struct child {
 
 enum { CHILDREN = KIND_VFIO + VM_SLOTS };
 
-/* How the VM of a command line goes on. */
+/* How a VM goes on. With an API there is none, or one after the other. */
 enum stage {
 	STAGE_STARTING, /* SIGTERM simply ends it */
 	STAGE_RUNNING,
+	STAGE_NO_GUEST, /* with an API: no core lives */
 	STAGE_ENDING,   /* everything is on its way out */
+};
+
+/* What the api has from us, however often it is started anew; -1: there is none. */
+struct listeners {
+	struct fd api, status, events;
+};
+
+/* How often the api has ended. */
+struct rebirth {
+	unsigned crashes, in_minute, in_all;
+	int64_t minute_from; /* now_ms() */
 };
 
 struct launch {
@@ -48,6 +60,11 @@ struct launch {
 	int status;     /* to exit with */
 	int signal;     /* to end by, as if we had not taken it; 0: none */
 	bool asked;     /* the guest, to end */
+	bool api;       /* there is one; the opener lives as long as we do */
+	bool quits;     /* everything ends once the guest has */
+	struct listeners listeners;
+	struct fd nothing; /* /dev/null */
+	struct rebirth rebirth;
 	bool stopped;   /* by SIGTSTP, the children too */
 };
 
@@ -75,6 +92,13 @@ struct birth_plan {
 };
 /* The pid, or -errno. */
 int birth(struct launch *launch, const struct birth_plan *plan, struct err *err);
+
+/* listen.c */
+int listeners_open(struct listeners *ret, const struct opts *opts, struct err *err);
+void listeners_remove(const struct opts *opts);
+
+/* rebirth.c: may the api be started once more, now that it has ended so? */
+bool rebirth_allowed(struct rebirth *rebirth, int wait_status, int64_t now);
 
 /* walls.c. Limits raised for who needs them; then, once the opener has been born, what we keep. */
 int walls_limits(const struct opts *opts);

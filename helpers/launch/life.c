@@ -18,7 +18,7 @@
 #include "seccomp/birth.h"
 
 enum {
-	STATUS_REFUSED = 1, STATUS_FAULT = 2,
+	STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2,
 	CUT_MS = 25000,   /* a core that was told to end: it waits 16 s for a vCPU (vmm/kvm/vcpu.h) */
 	CLOSE_MS = 20000, /* a broker whose core has ended: devices close */
 	KILLED_MS = 2000, /* and who was killed */
@@ -48,6 +48,24 @@ void life_end(struct launch *launch, int status)
 	}
 }
 
+/* What is left of a life whose core has ended: the broker gives devices back and ends by itself. */
+static void end_of_guest(struct launch *launch)
+{
+	launch->stage = STAGE_NO_GUEST;
+	launch->asked = false;
+	terminal_restore();
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		struct child *child = &launch->children[i];
+
+		if (is_helper(child->kind)) {
+			child_kill(child);
+			end_by(child, KILLED_MS);
+		} else if (child->kind == KIND_BROKER) {
+			end_by(child, CLOSE_MS);
+		}
+	}
+}
+
 /* The core's own status is the VM's; what it did not say itself is said here. */
 static void core_ended(struct launch *launch, int wait_status)
 {
@@ -56,14 +74,37 @@ static void core_ended(struct launch *launch, int wait_status)
 	wait_status_text(wait_status, how, sizeof(how));
 	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
 		log_error("bulkhead-core was %s; the VM has ended", how);
-	life_end(launch, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : STATUS_FAULT);
+	if (launch->api && !launch->quits && launch->stage != STAGE_ENDING)
+		end_of_guest(launch);
+	else
+		life_end(launch, launch->quits ? STATUS_OK : WIFEXITED(wait_status)
+			? WEXITSTATUS(wait_status) : STATUS_FAULT);
+}
+
+/* Another, with the same sockets; what it has to know it asks the opener. */
+static void api_ended(struct launch *launch, const struct child *child, int wait_status)
+{
+	struct err err = {0};
+	char how[64];
+
+	if (launch->stage == STAGE_ENDING || launch->quits)
+		return;
+	wait_status_text(wait_status, how, sizeof(how));
+	if (!rebirth_allowed(&launch->rebirth, wait_status, now_ms())) {
+		log_error("bulkhead-api was %s, and is not started again; the VM goes on without its API, "
+			"SIGTERM ends it", how);
+		return;
+	}
+	log_error("bulkhead-api %s%s: it is started again", WIFEXITED(wait_status) ? "" : "was ", how);
+	if (child_start(launch, KIND_API, 0, child->generation + 1, 0, &err) < 0)
+		log_error("%s", err.msg);
 }
 
 static void opener_ended(struct launch *launch, int wait_status)
 {
 	char how[64];
 
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && !launch->api)
 		return;
 	wait_status_text(wait_status, how, sizeof(how));
 	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
@@ -73,17 +114,19 @@ static void opener_ended(struct launch *launch, int wait_status)
 
 void life_ended(struct launch *launch, struct child *child, int wait_status)
 {
-	static const enum word_kind told[] = {KIND_CORE, KIND_BROKER};
+	static const enum word_kind told[] = {KIND_CORE, KIND_BROKER, KIND_OPENER, KIND_API};
 	const struct word word = {.op = WORD_ENDED, .kind = (uint8_t)child->kind,
 		.slot = (uint8_t)child->slot, .generation = child->generation, .value = wait_status};
 
 	child->pid = 0;
 	child->kill_at = 0;
 	fd_close(&child->words);
-	for (unsigned i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+	for (unsigned i = 0; i < (launch->api ? 4 : 2); i++)
 		child_tell(child_at(launch, told[i], 0), &word, NULL, 0);
 	if (child->kind == KIND_CORE)
 		core_ended(launch, wait_status);
+	if (child->kind == KIND_API)
+		api_ended(launch, child, wait_status);
 	if (child->kind == KIND_OPENER)
 		opener_ended(launch, wait_status);
 }
@@ -139,6 +182,15 @@ void life_tick(struct launch *launch)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+/* The opener counts on its end. */
+static void refused(struct launch *launch, const struct word *start)
+{
+	const struct word word = {.op = WORD_ENDED, .kind = start->kind, .slot = start->slot,
+		.generation = start->generation, .value = STATUS_REFUSED << 8};
+
+	child_tell(child_at(launch, KIND_OPENER, 0), &word, NULL, 0);
+}
+
 static void start(struct launch *launch, const struct word *word)
 {
 	struct err err = {0};
@@ -149,7 +201,10 @@ static void start(struct launch *launch, const struct word *word)
 	if (child_start(launch, (enum word_kind)word->kind, word->slot, word->generation, ram, &err) == 0)
 		return;
 	log_error("%s", err.msg);
-	life_end(launch, STATUS_REFUSED);
+	if (launch->api)
+		refused(launch, word);
+	else
+		life_end(launch, STATUS_REFUSED);
 }
 
 /* Of that generation and no other: its successor is none of the sender's business. */
@@ -161,6 +216,20 @@ static void cut(struct launch *launch, const struct word *word)
 		child_kill(child);
 }
 
+/* The core ends in order, and the rest of its life with it; a life without one ends at once. */
+static void end_life(struct launch *launch)
+{
+	struct child *core = child_at(launch, KIND_CORE, 0);
+	const struct word word = {.op = WORD_CUT_OFF};
+
+	if (!core->pid) {
+		end_of_guest(launch);
+		return;
+	}
+	child_tell(core, &word, NULL, 0);
+	end_by(core, CUT_MS);
+}
+
 static void tell_console(void *opaque, bool ours)
 {
 	const struct word word = {.op = WORD_CONSOLE, .value = ours};
@@ -170,10 +239,10 @@ static void tell_console(void *opaque, bool ours)
 
 static void runs(struct launch *launch)
 {
-	if (launch->stage != STAGE_STARTING)
+	if (launch->stage == STAGE_ENDING)
 		return;
 	launch->stage = STAGE_RUNNING;
-	if (launch->opts.serial == CONSOLE_TTY)
+	if (!launch->api && launch->opts.serial == CONSOLE_TTY)
 		terminal_begin(tell_console, launch);
 }
 
@@ -182,7 +251,9 @@ void life_word(struct launch *launch, struct child *from, const struct word *wor
 	(void)from;
 	switch (word->op) {
 	case WORD_START: start(launch, word); break;
-	case WORD_CUT: cut(launch, word); break;
+	case WORD_CUT: case WORD_END: cut(launch, word); break;
+	case WORD_END_LIFE: end_life(launch); break;
+	case WORD_QUIT: life_end(launch, word->value & 0xff); break;
 	case WORD_RUNS: runs(launch); break;
 	}
 }
@@ -202,6 +273,10 @@ static void stop_guest(struct launch *launch, int signal)
 	struct child *core = child_at(launch, KIND_CORE, 0);
 	bool now = launch->asked || signal == SIGQUIT || launch->opts.shutdown_timeout_s == 0;
 
+	if (launch->stage == STAGE_NO_GUEST) {
+		life_end(launch, STATUS_OK);
+		return;
+	}
 	if (launch->stage == STAGE_STARTING) {
 		launch->signal = signal; /* however long a step takes, it simply ends us */
 		life_end(launch, STATUS_REFUSED);
@@ -210,6 +285,7 @@ static void stop_guest(struct launch *launch, int signal)
 	if (launch->stage != STAGE_RUNNING)
 		return;
 	launch->asked = true;
+	launch->quits = launch->api;
 	tell_core(launch, now ? WORD_CUT_OFF : WORD_POWER);
 	core->kill_at = now_ms() + CUT_MS + (now ? 0 : launch->opts.shutdown_timeout_s * 1000ll);
 }

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,17 +32,40 @@
 enum { STATUS_OK = 0, STATUS_REFUSED = 1 };
 
 /* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
- * number; and what we inherited and nobody named is closed. */
-static int tidy_descriptors(void)
+ * number. One more is for who has none. */
+static int tidy_descriptors(struct launch *launch)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && fd <= STDERR_FILENO)
+			fcntl(fd, F_SETFD, 0);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return -errno;
-	return syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0) < 0 ? -errno : 0;
+	launch->nothing.n = fd;
+	return fd < 0 ? -errno : 0;
+}
+
+/* What we inherited and nobody named; ours are copies by now, and in order of their numbers. */
+static int close_others(struct launch *launch)
+{
+	const int ours[] = {launch->nothing.n, launch->listeners.api.n, launch->listeners.status.n,
+		launch->listeners.events.n};
+	unsigned from = STDERR_FILENO + 1;
+
+	for (;;) {
+		unsigned next = UINT_MAX;
+
+		for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+			if (ours[i] >= (int)from && (unsigned)ours[i] < next)
+				next = (unsigned)ours[i];
+		}
+		if (next > from && syscall(SYS_close_range, from, next == UINT_MAX ? ~0u : next - 1, 0) < 0)
+			return -errno;
+		if (next == UINT_MAX)
+			return 0;
+		from = next + 1;
+	}
 }
 
 /* Before parsing hides secrets in argv. */
@@ -112,7 +136,12 @@ static int take_signals(struct launch *launch, struct err *err)
 
 static int begin(struct launch *launch, struct err *err)
 {
-	int r = open_log(&launch->opts, err);
+	int r = listeners_open(&launch->listeners, &launch->opts, err);
+
+	if (r == 0)
+		r = close_others(launch);
+	if (r == 0)
+		r = open_log(&launch->opts, err);
 
 	layers_allow_degraded(launch->opts.allow_degraded);
 	if (r == 0)
@@ -133,8 +162,13 @@ static int start(struct launch *launch, struct err *err)
 {
 	int r = begin(launch, err);
 
+	launch->api = opts_has_api(&launch->opts);
+	if (r == 0 && launch->api && !launch->opts.kernel)
+		launch->stage = STAGE_NO_GUEST;
 	if (r == 0)
 		r = child_start(launch, KIND_OPENER, 0, 1, 0, err);
+	if (r == 0 && launch->api)
+		r = child_start(launch, KIND_API, 0, 1, 0, err);
 	if (r == 0) {
 		forget(launch->args);
 		r = tenant_cookie(err); /* not the opener's */
@@ -224,10 +258,10 @@ int main(int argc, char **argv)
 	static struct launch launch;
 	struct err err = {0};
 
-	if (tidy_descriptors() < 0)
+	launch_init(&launch);
+	if (tidy_descriptors(&launch) < 0)
 		return STATUS_REFUSED; /* and nowhere to say so */
 	log_init("bulkhead", LOG_WARN, STDERR_FILENO);
-	launch_init(&launch);
 	launch.args = copy_of(argc, argv);
 	if (!launch.args || verb_run(argv, &err) < 0 ||
 		opts_parse(argc, argv, &launch.opts, &err) < 0) {
@@ -241,6 +275,7 @@ int main(int argc, char **argv)
 		life_end(&launch, STATUS_REFUSED);
 	}
 	serve(&launch);
+	listeners_remove(&launch.opts);
 	if (launch.signal)
 		end_by_signal(launch.signal);
 	return launch.status;

@@ -27,7 +27,7 @@ BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FL
 
 # Every process: the wire and the walls.
 IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/describe.c \
-	ipc/token.c
+	ipc/token.c ipc/words.c
 SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
 # Every helper.
 HELPER_SRC  := helpers/helper.c helpers/asks.c

@@ -71,19 +71,39 @@ static bool known_fields_only(const Bulkhead__Packet *packet)
 	return packet->base.n_unknown_fields == 0 && body && body->n_unknown_fields == 0;
 }
 
-/* Strings stand in a packet's body, never deeper, and never repeated (test_chan.c looks). */
+/* Strings are never repeated, and stand in a body or in one of its messages, never deeper
+ * (test_chan.c looks). */
+static void clean_strings(ProtobufCMessage *message)
+{
+	const ProtobufCMessageDescriptor *what = message->descriptor;
+
+	for (unsigned i = 0; i < what->n_fields; i++)
+		if (what->fields[i].type == PROTOBUF_C_TYPE_STRING)
+			text_clean(*(char **)((uint8_t *)message + what->fields[i].offset));
+}
+
 static void clean_words(ProtobufCMessage *body)
 {
 	const ProtobufCMessageDescriptor *what = body->descriptor;
 
-	for (unsigned i = 0; i < what->n_fields; i++)
-		if (what->fields[i].type == PROTOBUF_C_TYPE_STRING)
-			text_clean(*(char **)((uint8_t *)body + what->fields[i].offset));
+	clean_strings(body);
+	for (unsigned i = 0; i < what->n_fields; i++) {
+		const ProtobufCFieldDescriptor *field = &what->fields[i];
+		void *at = (uint8_t *)body + field->offset;
+		bool many = field->label == PROTOBUF_C_LABEL_REPEATED;
+		size_t n = many ? *(size_t *)(void *)((uint8_t *)body + field->quantifier_offset) : 1;
+		ProtobufCMessage **parts = many ? *(ProtobufCMessage ***)at : at;
+
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+			for (size_t k = 0; k < n; k++)
+				if (parts[k])
+					clean_strings(parts[k]);
+	}
 }
 
-/* Receives and checks one packet; `answering` as in rule_check. Ends the channel except on
- * -ETIMEDOUT. */
-static int receive(struct chan *chan, struct msg *ret, const struct rule *answering,
+/* Receives and checks one packet; `answering` as in rule_check, but where events may come before the
+ * answer. Ends the channel except on -ETIMEDOUT. */
+static int receive(struct chan *chan, struct msg *ret, const struct rule *answering, bool events,
 	int *left_ms, struct err *err)
 {
 	ProtobufCAllocator allocator = {arena_alloc, arena_free, ret};
@@ -104,6 +124,8 @@ static int receive(struct chan *chan, struct msg *ret, const struct rule *answer
 	for (unsigned i = 0; i < ret->frame.n_fds; i++)
 		fds[i] = ret->frame.fds[i].n;
 	ret->rule = rule_of(ret->packet->body_case);
+	if (events && ret->rule && !ret->rule->answer)
+		answering = NULL;
 	r = rule_check(ret->rule, chan->peer, chan->self, chan->phase, answering, fds,
 		ret->frame.n_fds, err);
 	if (r < 0) {
@@ -150,7 +172,7 @@ static int exchange(struct chan *chan, const Bulkhead__Packet *ask, const int *f
 
 	if (r < 0)
 		return fail(chan, err, r, r == -EPIPE ? "has hung up" : "takes no message");
-	r = receive(chan, msg, rule_of(ask->body_case), left_ms, err);
+	r = receive(chan, msg, rule_of(ask->body_case), false, left_ms, err);
 	if (r < 0) {
 		chan_close(chan); /* a late answer must not meet the next ask */
 		return r;
@@ -193,6 +215,62 @@ int chan_ask(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned 
 	return 0;
 }
 
+int chan_refused(const struct chan *chan, const struct msg *answer, struct err *err)
+{
+	return refused(chan, answer->packet->refused, err);
+}
+
+int chan_send(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
+	int64_t now, struct err *err)
+{
+	const struct rule *rule = rule_of(ask->body_case);
+	int r;
+
+	if (!chan_is_open(chan))
+		return err_set(err, -EPIPE, BLAME_PEER, "%s: was cut off", chan->name);
+	if (chan->asked)
+		return err_set(err, -EBUSY, BLAME_BUG, "%s: is being asked already", chan->name);
+	if (!may_send(chan, rule) || rule->answer || !rule->deadline_ms)
+		return err_set(err, -EINVAL, BLAME_BUG, "%s: not an ask for now", chan->name);
+	ask->seq = chan->seq + 1;
+	r = transmit(chan, ask, fds, n_fds, &(int){0});
+	if (r == -ETIMEDOUT)
+		return err_set(err, -EAGAIN, BLAME_PEER, "%s: takes no message", chan->name);
+	if (r == -EMSGSIZE)
+		return err_set(err, r, BLAME_HOST, "%s: the message is too long", chan->name);
+	if (r < 0)
+		return fail(chan, err, r, r == -EPIPE ? "has hung up" : "takes no message");
+	chan->seq = ask->seq;
+	chan->asked = rule;
+	chan->due_ms = now + rule->deadline_ms;
+	return 0;
+}
+
+int chan_take(struct chan *chan, struct msg *ret, int64_t now, struct err *err)
+{
+	int r;
+
+	ret->frame.n_fds = 0;
+	if (!chan_is_open(chan))
+		return err_set(err, -EPIPE, BLAME_PEER, "%s: was cut off", chan->name);
+	r = receive(chan, ret, chan->asked, true, &(int){0}, err);
+	if (r == -ETIMEDOUT && chan->asked && now >= chan->due_ms)
+		chan_close(chan);
+	if (r < 0)
+		return r;
+	if (ret->rule->deadline_ms ||
+		ret->packet->seq != (ret->rule->answer ? chan->seq : 0)) {
+		msg_done(ret);
+		return fail(chan, err, -EBADMSG, "sent a message out of turn");
+	}
+	if (!ret->rule->answer)
+		return 0;
+	if (chan->asked->enters && ret->packet->body_case != BULKHEAD__PACKET__BODY_REFUSED)
+		chan->phase = chan->asked->enters;
+	chan->asked = NULL;
+	return 0;
+}
+
 int chan_recv(struct chan *chan, struct msg *ret, int timeout_ms, struct err *err)
 {
 	uint32_t due;
@@ -201,7 +279,7 @@ int chan_recv(struct chan *chan, struct msg *ret, int timeout_ms, struct err *er
 	ret->frame.n_fds = 0;
 	if (!chan_is_open(chan))
 		return err_set(err, -EPIPE, BLAME_PEER, "%s: was cut off", chan->name);
-	r = receive(chan, ret, NULL, &timeout_ms, err);
+	r = receive(chan, ret, NULL, false, &timeout_ms, err);
 	if (r < 0)
 		return r;
 	due = ret->rule->deadline_ms ? chan->seq + 1 : 0;

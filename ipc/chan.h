@@ -23,6 +23,8 @@ struct chan {
 	uint32_t seq; /* of the last ask sent (asker) or received (answerer) */
 	uint64_t waited_ms; /* for answers, in all; the peer's time alone (frame.h) */
 	const char *name; /* for error messages: "0000:00:03.0" */
+	const struct rule *asked; /* by chan_send; NULL: nothing */
+	int64_t due_ms;           /* when its answer is late, by the clock of who asked */
 };
 
 /* A received packet. The pointers in *packet point into arena: valid as long as the struct msg. */
@@ -46,6 +48,19 @@ bool chan_is_open(const struct chan *chan);
  * the answer says nothing (Done). */
 int chan_ask(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
 	struct msg *ret, struct err *err);
+
+/* Asks and does not wait: 0, -EBUSY while the last ask is open, -EAGAIN when the queue is full, or as
+ * chan_ask. The deadline counts from now_ms. */
+int chan_send(struct chan *chan, Bulkhead__Packet *ask, const int *fds, unsigned n_fds,
+	int64_t now_ms, struct err *err);
+
+/* Takes what has come, the answer to the open ask (a Refused too) or an event, which may come before
+ * it: ret->rule->answer says which. -ETIMEDOUT when nothing has, -EPIPE, -EBADMSG; past the deadline
+ * -ETIMEDOUT, and the channel is closed. */
+int chan_take(struct chan *chan, struct msg *ret, int64_t now_ms, struct err *err);
+
+/* A Refused as *err and its code. */
+int chan_refused(const struct chan *chan, const struct msg *answer, struct err *err);
 
 /* Waits up to timeout_ms for one ask or event from the peer. 0, -ETIMEDOUT, -EPIPE, -EBADMSG. */
 int chan_recv(struct chan *chan, struct msg *ret, int timeout_ms, struct err *err);

@@ -12,7 +12,9 @@
 #include "ipc/err.h"
 
 /* Bits, so that a row can name several. */
-enum actor { ACTOR_CORE = 1, ACTOR_BROKER = 2, ACTOR_HELPER = 4 };
+enum actor {
+	ACTOR_CORE = 1, ACTOR_BROKER = 2, ACTOR_HELPER = 4, ACTOR_API = 8, ACTOR_OPENER = 16,
+};
 
 /* Phase of a channel. It only ever moves forward. */
 enum phase { PHASE_SETUP = 1, PHASE_RUN = 2 };

@@ -96,6 +96,37 @@ static int do_recv(void)
 	return r;
 }
 
+/* The api's way: an ask and, some time later, its answer. */
+static int do_send(const struct rule *rule)
+{
+	Bulkhead__Packet packet = packet_of(rule);
+	struct err err = {0};
+	bool open = chan.asked;
+	int r = chan_send(&chan, &packet, NULL, 0, 0, &err);
+
+	require(r < 0 || (!open && chan.asked == rule && rule->deadline_ms));
+	return r == -EBUSY || r == -EAGAIN ? 0 : r;
+}
+
+static int do_take(int64_t now)
+{
+	const struct rule *asked = chan.asked;
+	struct err err = {0};
+	int r;
+
+	asking = asked;
+	if (!next())
+		wire.next = NULL; /* hung up */
+	asking = false;
+	r = chan_take(&chan, &msg, now, &err);
+	if (r < 0)
+		return r == -ETIMEDOUT && chan_is_open(&chan) ? 0 : r;
+	check_received(msg.rule, msg.rule->answer ? asked : NULL, chan.phase);
+	require(chan.asked == (msg.rule->answer ? NULL : asked));
+	msg_done(&msg);
+	return 0;
+}
+
 static int one(unsigned op)
 {
 	const struct rule *rule = &rules[op % n_rules];
@@ -103,6 +134,9 @@ static int one(unsigned op)
 
 	if (op == 0xff)
 		wire.send_error = EAGAIN; /* of what is sent next */
+	if (chan.self == ACTOR_API && (op >> 5 & 3) < 3)
+		return op >> 5 & 2 ? do_send(&rules[take(&in, 1) % n_rules])
+				   : do_take(op & 0x80 ? 3600000 : 0);
 	switch (op >> 5 & 3) {
 	case 0:
 	case 1: return do_recv();
@@ -117,11 +151,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t pairs[][2] = {{ACTOR_CORE, ACTOR_BROKER}, {ACTOR_CORE, ACTOR_HELPER},
 		{ACTOR_BROKER, ACTOR_CORE}, {ACTOR_BROKER, ACTOR_HELPER},
-		{ACTOR_HELPER, ACTOR_CORE}, {ACTOR_HELPER, ACTOR_BROKER}};
+		{ACTOR_HELPER, ACTOR_CORE}, {ACTOR_HELPER, ACTOR_BROKER},
+		{ACTOR_API, ACTOR_OPENER}, {ACTOR_API, ACTOR_CORE}, {ACTOR_OPENER, ACTOR_API},
+		{ACTOR_CORE, ACTOR_API}};
 	unsigned pair;
 
 	in = input_of(data, size);
-	pair = (unsigned)take(&in, 1) % 6;
+	pair = (unsigned)take(&in, 1) % (sizeof(pairs) / sizeof(pairs[0]));
 	wire_begin(next);
 	chan_init(&chan, (struct fd){SOCK}, pairs[pair][0], pairs[pair][1], "peer");
 	while (input_left(&in)) {

@@ -172,27 +172,27 @@ Test(chan, words_are_made_printable_whoever_says_them)
 	msg_done(&msg);
 }
 
-static void no_strings_below(const ProtobufCMessageDescriptor *d, bool top)
+static void no_strings_below(const ProtobufCMessageDescriptor *d, unsigned depth)
 {
 	for (unsigned i = 0; i < d->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &d->fields[i];
 
 		if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-			no_strings_below(field->descriptor, false);
+			no_strings_below(field->descriptor, depth + 1);
 		cr_expect(field->type != PROTOBUF_C_TYPE_STRING ||
-			(top && field->label != PROTOBUF_C_LABEL_REPEATED), "%s.%s", d->name,
-			field->name);
+			(depth < 2 && field->label != PROTOBUF_C_LABEL_REPEATED), "%s.%s",
+			d->name, field->name);
 	}
 }
 
 /* What clean_words relies on. */
-Test(chan, strings_stand_in_bodies_only)
+Test(chan, strings_stand_in_bodies_and_their_messages)
 {
 	const ProtobufCMessageDescriptor *packet = &bulkhead__packet__descriptor;
 
 	for (unsigned i = 0; i < packet->n_fields; i++)
 		if (packet->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
-			no_strings_below(packet->fields[i].descriptor, true);
+			no_strings_below(packet->fields[i].descriptor, 0);
 }
 
 /* Stopped in the midst of an ask for longer than its deadline, twice, both sides as by the freezer: the
@@ -319,7 +319,7 @@ Test(chan, random_bytes)
 		for (size_t n = 0; n < len; n++)
 			bytes[n] = (uint8_t)random();
 		if (i % 2) { /* a valid start: number, then some arm with a plausible length */
-			uint32_t arm = (10 + (uint32_t)random() % 62) << 3 | 2;
+			uint32_t arm = (10 + (uint32_t)random() % 160) << 3 | 2;
 
 			bytes[0] = 0x08;
 			bytes[1] = 1;
@@ -341,4 +341,159 @@ Test(chan, random_bytes)
 		again();
 	cr_assert_eq(census_fds(0), before);
 	cr_assert_gt(good, 0, "none of them got through: this tests nothing");
+}
+
+/* ---- an ask whose answer is taken later: api and core ---- */
+
+static struct chan api;
+
+static void begin_later(void)
+{
+	struct fd a, b;
+
+	cr_assert_eq(frame_pair(&a, &b), 0);
+	chan_init(&api, a, ACTOR_API, ACTOR_CORE, "core");
+	chan_init(&core, b, ACTOR_CORE, ACTOR_API, "api");
+	err = (struct err){0};
+}
+
+TestSuite(chan_later, .init = begin_later, .timeout = 60);
+
+static int send_pause(int64_t now)
+{
+	Bulkhead__LifePause pause = BULKHEAD__LIFE_PAUSE__INIT;
+
+	return chan_send(&api, &PACKET(LIFE_PAUSE, life_pause, &pause), NULL, 0, now, &err);
+}
+
+static int tell_paused(void)
+{
+	Bulkhead__LifePaused paused = BULKHEAD__LIFE_PAUSED__INIT;
+
+	return chan_tell(&core, &PACKET(LIFE_PAUSED, life_paused, &paused));
+}
+
+Test(chan_later, events_come_before_the_answer_and_after_it)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(send_pause(1000), 0, "%s", err.msg);
+		cr_assert_eq(send_pause(1000), -EBUSY, "one at a time");
+		cr_assert_eq(chan_take(&api, &msg, 1000, &err), -ETIMEDOUT);
+		cr_assert(chan_is_open(&api));
+		cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
+		cr_assert_eq(tell_paused(), 0);
+		cr_assert_eq(chan_done(&core, &ask_msg), 0);
+		cr_assert_eq(tell_paused(), 0);
+		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
+		cr_assert_not(msg.rule->answer);
+		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
+		cr_assert(msg.rule->answer);
+		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
+		cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_LIFE_PAUSED);
+	}
+}
+
+Test(chan_later, a_refusal_is_an_answer)
+{
+	struct err why = {.code = -EBUSY, .blame = BLAME_GUEST, .msg = "not now"};
+
+	cr_assert_eq(send_pause(0), 0);
+	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(chan_refuse(&core, &ask_msg, &why), 0);
+	cr_assert_eq(chan_take(&api, &msg, 0, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_REFUSED);
+	cr_assert_eq(chan_refused(&api, &msg, &err), -EBUSY);
+	cr_assert_str_eq(err.msg, "not now");
+	cr_assert_eq(send_pause(0), 0);
+}
+
+Test(chan_later, an_answer_that_is_late_closes_it)
+{
+	cr_assert_eq(send_pause(1000), 0);
+	cr_assert_eq(chan_take(&api, &msg, 60999, &err), -ETIMEDOUT);
+	cr_assert(chan_is_open(&api));
+	cr_assert_eq(chan_take(&api, &msg, 61000, &err), -ETIMEDOUT);
+	cr_assert_not(chan_is_open(&api));
+	cr_assert_eq(send_pause(61000), -EPIPE);
+}
+
+/* Looked at once more: what is there is taken, however late we come. */
+Test(chan_later, an_answer_that_is_there_is_not_late)
+{
+	cr_assert_eq(send_pause(0), 0);
+	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(chan_done(&core, &ask_msg), 0);
+	cr_assert_eq(chan_take(&api, &msg, 1000000, &err), 0, "%s", err.msg);
+	cr_assert(msg.rule->answer);
+}
+
+Test(chan_later, an_answer_nobody_asked_for)
+{
+	Bulkhead__Done done = BULKHEAD__DONE__INIT;
+	uint8_t buf[FRAME_MAX];
+	size_t len = bulkhead__packet__pack(&PACKET(DONE, done, &done), buf);
+
+	cr_assert_eq(frame_send(core.sock.n, buf, len, NULL, 0, &(int){100}), 0);
+	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
+	cr_assert_not(chan_is_open(&api));
+}
+
+Test(chan_later, an_answer_to_another_ask)
+{
+	cr_assert_eq(send_pause(0), 0);
+	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
+	ask_msg.packet->seq++;
+	cr_assert_eq(chan_done(&core, &ask_msg), 0);
+	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
+	cr_assert_not(chan_is_open(&api));
+}
+
+Test(chan_later, an_answer_of_another_kind)
+{
+	Bulkhead__LifeInfoIs info = BULKHEAD__LIFE_INFO_IS__INIT;
+	Bulkhead__Packet packet = PACKET(LIFE_INFO_IS, life_info_is, &info);
+	uint8_t buf[FRAME_MAX];
+
+	packet.seq = 1;
+	cr_assert_eq(send_pause(0), 0);
+	cr_assert_eq(frame_send(core.sock.n, buf, bulkhead__packet__pack(&packet, buf), NULL, 0,
+		&(int){100}), 0);
+	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
+}
+
+Test(chan_later, a_full_queue_is_not_waited_for)
+{
+	int64_t start = now_ms();
+
+	while (tell_paused() == 0)
+		;
+	api.peer = ACTOR_OPENER; /* one that does not read */
+	for (int r = 0; r == 0; api.asked = NULL) {
+		Bulkhead__ApiBoot boot = BULKHEAD__API_BOOT__INIT;
+
+		r = chan_send(&api, &PACKET(API_BOOT, api_boot, &boot), NULL, 0, 0, &err);
+		cr_assert(r == 0 || r == -EAGAIN, "%d: %s", r, err.msg);
+	}
+	cr_assert(chan_is_open(&api), "the next may find room");
+	cr_assert_lt(now_ms() - start, 5000);
+}
+
+/* Words in the messages of a message. */
+Test(chan_later, words_below_are_made_printable_too)
+{
+	Bulkhead__ApiDevice device = BULKHEAD__API_DEVICE__INIT, *devices[] = {&device};
+	Bulkhead__ApiConfig config = BULKHEAD__API_CONFIG__INIT;
+	Bulkhead__ApiCreate create = BULKHEAD__API_CREATE__INIT;
+
+	api.peer = ACTOR_OPENER;
+	core.self = ACTOR_OPENER;
+	config.kernel = (char[]){"/k\n"};
+	device.id = (char[]){"\x1b[2J"};
+	create.config = &config;
+	create.devices = devices;
+	create.n_devices = 1;
+	cr_assert_eq(chan_send(&api, &PACKET(API_CREATE, api_create, &create), NULL, 0, 0, &err), 0);
+	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_str_eq(ask_msg.packet->api_create->config->kernel, "/k?");
+	cr_assert_str_eq(ask_msg.packet->api_create->devices[0]->id, "?[2J");
 }

@@ -13,7 +13,9 @@
 
 #include "ipc/rules.h"
 
-static const enum actor actors[] = {ACTOR_CORE, ACTOR_BROKER, ACTOR_HELPER};
+static const enum actor actors[] = {ACTOR_CORE, ACTOR_BROKER, ACTOR_HELPER, ACTOR_API,
+	ACTOR_OPENER};
+enum { N_ACTORS = sizeof(actors) / sizeof(actors[0]) };
 
 /* A descriptor of the kind, or of none of them (FD_KIND_NONE). */
 static int make(enum fd_kind kind)
@@ -112,14 +114,15 @@ Test(rules, senders_and_phases)
 
 		for (unsigned f = 0; f < rule->min_fds; f++)
 			fds[f] = make(rule->kinds[f]);
-		for (unsigned n = 0; n < 3 * 3 * 2 * 2; n++) {
-			enum actor from = actors[n % 3], to = actors[n / 3 % 3];
-			enum phase phase = n / 9 % 2 ? PHASE_RUN : PHASE_SETUP;
+		for (unsigned n = 0; n < N_ACTORS * N_ACTORS * 2 * 2; n++) {
+			enum actor from = actors[n % N_ACTORS], to = actors[n / N_ACTORS % N_ACTORS];
+			unsigned rest = n / (N_ACTORS * N_ACTORS);
+			enum phase phase = rest % 2 ? PHASE_RUN : PHASE_SETUP;
 			const struct rule *open = rule_of(BULKHEAD__PACKET__BODY_STOP);
 			bool ok = (rule->from & from) && (rule->to & to) && (rule->phases & phase);
 			int r;
 
-			if (n / 18)
+			if (rest / 2)
 				open = rule->answer ? asked(rule) : open;
 			else
 				open = NULL;
@@ -135,12 +138,8 @@ Test(rules, senders_and_phases)
 
 static int check(const struct rule *rule, const int *fds, unsigned n_fds)
 {
-	enum actor from = rule->from & ACTOR_CORE ? ACTOR_CORE
-		: rule->from & ACTOR_BROKER	      ? ACTOR_BROKER
-						      : ACTOR_HELPER;
-	enum actor to = rule->to & ACTOR_CORE ? ACTOR_CORE
-		: rule->to & ACTOR_BROKER     ? ACTOR_BROKER
-					      : ACTOR_HELPER;
+	enum actor from = (enum actor)(rule->from & -rule->from);
+	enum actor to = (enum actor)(rule->to & -rule->to);
 	enum phase phase = rule->phases & PHASE_RUN ? PHASE_RUN : PHASE_SETUP;
 
 	return rule_check(rule, from, to, phase, asked(rule), fds, n_fds, NULL);

@@ -27,31 +27,39 @@ BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN_FL
 
 # Every process: the wire and the walls.
 IPC_SRC     := ipc/err.c ipc/log.c ipc/frame.c ipc/rules.c ipc/chan.c ipc/describe.c \
-	ipc/token.c ipc/words.c
-SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c
+	ipc/token.c ipc/words.c ipc/cpus.c
+SECCOMP_SRC := seccomp/load.c seccomp/layers.c seccomp/confine.c seccomp/birth.c
 # Every helper.
 HELPER_SRC  := helpers/helper.c helpers/asks.c
+# What is asked of the host, by who takes devices from it; the machine is asked by who starts a VM.
+MACHINE_SRC := helpers/host/memory.c helpers/host/posted.c
+HOST_SRC    := $(filter-out $(MACHINE_SRC),$(wildcard helpers/host/*.c))
+# The command line, for launcher and opener.
+OPTS_SRC    := $(wildcard helpers/opts/*.c)
 # One list a process.
+launch_SRC := $(wildcard helpers/launch/*.c) $(OPTS_SRC) seccomp/launch.c
+open_SRC   := $(wildcard helpers/open/*.c) $(OPTS_SRC) $(HOST_SRC) $(MACHINE_SRC)
 core_SRC   := $(wildcard vmm/*.c vmm/*/*.c) seccomp/core.c
-broker_SRC := $(wildcard helpers/broker/*.c) seccomp/broker.c
-vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) seccomp/vfio.c
+broker_SRC := $(wildcard helpers/broker/*.c) helpers/retry.c seccomp/broker.c
+vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/host/address.c helpers/retry.c seccomp/vfio.c
 vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
 null_SRC   := $(HELPER_SRC) $(wildcard helpers/null/*.c) seccomp/null.c
 api_SRC    := $(wildcard helpers/api/*.c) seccomp/api.c
 
-PROCESSES := core broker vfio vdpa null api
+PROCESSES := launch open core broker vfio vdpa null api
 ifneq ($(SAN),)
 $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
-HELPERS   := broker vfio vdpa null api
-# One list a verb (`bulkhead VERB`, vmm/binary.c): programs an operator runs, beside any VM.
-POLICY_SRC := seccomp/all.c seccomp/export.c $(PROCESSES:%=seccomp/%.c)
+CHILDREN  := $(filter-out launch,$(PROCESSES))
+POLICIES  := $(filter-out open,$(PROCESSES))
+# One list a verb (`bulkhead VERB`, helpers/launch/binary.c): programs an operator runs, beside any VM.
+POLICY_SRC := seccomp/all.c seccomp/export.c $(POLICIES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
 audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
-devices_SRC := $(wildcard helpers/devices/*.c)
 ctl_SRC    := $(wildcard helpers/ctl/*.c) helpers/api/calls.c $(wildcard helpers/api/fields_*.c)
+devices_SRC := $(wildcard helpers/devices/*.c) $(HOST_SRC)
 TOOLS     := audit ctl devices policy
-PROGRAMS  := bulkhead $(HELPERS:%=bulkhead-%)
+PROGRAMS  := bulkhead $(CHILDREN:%=bulkhead-%)
 BINARIES  := $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/bulkhead-%)
 
 LIBS := -lseccomp -lcap-ng -lprotobuf-c
@@ -109,13 +117,13 @@ define link
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS)
 endef
-$(B)/bulkhead: $(call obj,$(core_SRC)) $(COMMON_OBJ)
+$(B)/bulkhead: $(call obj,$(launch_SRC)) $(COMMON_OBJ)
 	$(link)
 define helper_binary
 $(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
 	$$(link)
 endef
-$(foreach h,$(HELPERS) $(TOOLS),$(eval $(call helper_binary,$(h))))
+$(foreach h,$(CHILDREN) $(TOOLS),$(eval $(call helper_binary,$(h))))
 
 # JSON, in the process that has clients, and in one that is a client.
 $(B)/bulkhead-api $(B)/bulkhead-ctl: private LIBS += -ljansson
@@ -171,7 +179,11 @@ tidy: $(GEN).h $(DIGESTS) $(INC_STAMP) ## clang-tidy, with the short list in .cl
 install: all ## DESTDIR= PREFIX=: bulkhead to bin/, the other processes to libexec/bulkhead/
 	install -D -m 755 $(B)/bulkhead $(DESTDIR)$(PREFIX)/bin/bulkhead
 	install -d $(DESTDIR)$(PREFIX)/libexec/bulkhead
-	install -m 755 $(HELPERS:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
+	install -m 755 $(CHILDREN:%=$(B)/bulkhead-%) $(TOOLS:%=$(B)/bulkhead-%) $(DESTDIR)$(PREFIX)/libexec/bulkhead
+
+install-apparmor: ## DESTDIR= PREFIX=: a profile for AppArmor where it restricts user namespaces (Ubuntu)
+	install -d $(DESTDIR)/etc/apparmor.d
+	sed 's|@PREFIX@|$(PREFIX)|' docs/apparmor.profile >$(DESTDIR)/etc/apparmor.d/bulkhead
 
 clean: ## remove what was built (the rig's downloads stay in their cache)
 	rm -rf $(BUILD)
@@ -179,7 +191,7 @@ clean: ## remove what was built (the rig's downloads stay in their cache)
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all tcb format tidy install clean help
+.PHONY: all tcb format tidy install install-apparmor clean help
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 

@@ -8,25 +8,26 @@
  */
 #include "helpers/self.h"
 
-static int refuse(const struct msg *msg, const struct err *err)
+static int refuse(struct helper_self *h, const struct msg *msg, const struct err *err)
 {
-	return chan_refuse(&self.core, msg, err);
+	return chan_refuse(&h->core, msg, err);
 }
 
 /* Answers Done, or Refused with what *err says. */
-static int finish(const struct msg *msg, int r, const struct err *err)
+static int finish(struct helper_self *h, const struct msg *msg, int r, const struct err *err)
 {
-	return r < 0 ? refuse(msg, err) : chan_done(&self.core, msg);
+	return r < 0 ? refuse(h, msg, err) : chan_done(&h->core, msg);
 }
 
-static int give_value(const struct msg *msg, int r, uint64_t value, const struct err *err)
+static int give_value(struct helper_self *h, const struct msg *msg, int r, uint64_t value,
+	const struct err *err)
 {
 	Bulkhead__Value body = BULKHEAD__VALUE__INIT;
 
 	if (r < 0)
-		return refuse(msg, err);
+		return refuse(h, msg, err);
 	body.value = value;
-	return chan_answer(&self.core, msg, &PACKET(VALUE, value, &body), NULL, 0);
+	return chan_answer(&h->core, msg, &PACKET(VALUE, value, &body), NULL, 0);
 }
 
 /* Is [offset, offset + size) one naturally aligned access inside [0, end)? */
@@ -40,183 +41,174 @@ static int check_access(uint64_t offset, uint32_t size, uint32_t max, uint64_t e
 	return 0;
 }
 
-static int on_config_read(struct msg *msg, struct err *err)
+static int on_config_read(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	const Bulkhead__ConfigRead *ask = msg->packet->config_read;
 	uint32_t value = 0;
-	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
+	int r = check_access(ask->offset, ask->size, 4, h->desc.config_size, err);
 
 	if (r == 0)
-		r = self.ops->config_read(ask->offset, ask->size, &value, err);
-	return give_value(msg, r, value, err);
+		r = h->ops->config_read(ask->offset, ask->size, &value, err);
+	return give_value(h, msg, r, value, err);
 }
 
-static int on_config_write(struct msg *msg, struct err *err)
+static int on_config_write(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	const Bulkhead__ConfigWrite *ask = msg->packet->config_write;
-	int r = check_access(ask->offset, ask->size, 4, self.desc.config_size, err);
+	int r = check_access(ask->offset, ask->size, 4, h->desc.config_size, err);
 
 	if (r == 0)
-		r = self.ops->config_write(ask->offset, ask->size, ask->value, err);
-	return finish(msg, r, err);
+		r = h->ops->config_write(ask->offset, ask->size, ask->value, err);
+	return finish(h, msg, r, err);
 }
 
-static int check_region(uint32_t index, uint64_t offset, uint32_t size, struct err *err)
+static int check_region(const struct helper_self *h, uint32_t index, uint64_t offset,
+	uint32_t size, struct err *err)
 {
-	uint64_t end = index < PCI_BARS ? self.desc.regions[index].size : 0;
+	uint64_t end = index < PCI_BARS ? h->desc.regions[index].size : 0;
 
 	return check_access(offset, size, 8, end, err);
 }
 
-static int on_region_read(struct msg *msg, struct err *err)
+static int on_region_read(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	const Bulkhead__RegionRead *ask = msg->packet->region_read;
 	uint64_t value = 0;
-	int r = check_region(ask->index, ask->offset, ask->size, err);
+	int r = check_region(h, ask->index, ask->offset, ask->size, err);
 
 	if (r == 0)
-		r = self.ops->region_read(ask->index, ask->offset, ask->size, &value, err);
-	return give_value(msg, r, value, err);
+		r = h->ops->region_read(ask->index, ask->offset, ask->size, &value, err);
+	return give_value(h, msg, r, value, err);
 }
 
-static int on_region_write(struct msg *msg, struct err *err)
+static int on_region_write(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	const Bulkhead__RegionWrite *ask = msg->packet->region_write;
-	int r = check_region(ask->index, ask->offset, ask->size, err);
+	int r = check_region(h, ask->index, ask->offset, ask->size, err);
 
 	if (r == 0)
-		r = self.ops->region_write(ask->index, ask->offset, ask->size, ask->value, err);
-	return finish(msg, r, err);
+		r = h->ops->region_write(ask->index, ask->offset, ask->size, ask->value, err);
+	return finish(h, msg, r, err);
 }
 
-static int on_msix_enable(struct msg *msg, struct err *err)
+static int on_msix_enable(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	int r = 0;
 
-	if (!self.desc.msix.vectors)
+	if (!h->desc.msix.vectors)
 		r = err_set(err, -EINVAL, BLAME_PEER, "MSI-X: the device has none");
-	else if (self.msi_count)
+	else if (h->msi_count)
 		r = err_set(err, -EBUSY, BLAME_PEER, "MSI-X: MSI is on");
-	else if (!self.msix_on)
-		r = self.ops->msix_enable(err);
+	else if (!h->msix_on)
+		r = h->ops->msix_enable(err);
 	if (r == 0)
-		self.msix_on = true;
-	return finish(msg, r, err);
+		h->msix_on = true;
+	return finish(h, msg, r, err);
 }
 
-static int on_msix_disable(struct msg *msg, struct err *err)
+static int on_msix_disable(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	int r = self.msix_on ? self.ops->msix_disable(err) : 0;
+	int r = h->msix_on ? h->ops->msix_disable(err) : 0;
 
 	if (r == 0)
-		self.msix_on = false;
-	return finish(msg, r, err);
+		h->msix_on = false;
+	return finish(h, msg, r, err);
 }
 
-static int check_vector(uint32_t vector, struct err *err)
+static int check_vector(const struct helper_self *h, uint32_t vector, struct err *err)
 {
-	if (!self.msix_on || vector >= self.desc.msix.vectors)
+	if (!h->msix_on || vector >= h->desc.msix.vectors)
 		return err_set(err, -EINVAL, BLAME_PEER, "MSI-X vector %u: %s", vector,
-			self.msix_on ? "not there" : "MSI-X is off");
+			h->msix_on ? "not there" : "MSI-X is off");
 	return 0;
 }
 
-static int on_msix_arm(struct msg *msg, struct err *err)
+static int on_msix_arm(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	uint32_t vector = msg->packet->msix_arm->vector;
-	int r = check_vector(vector, err);
+	int r = check_vector(h, vector, err);
 
 	if (r == 0)
-		r = self.ops->msix_arm(vector, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
+		r = h->ops->msix_arm(vector, msg_fd(msg, 0), err);
+	return finish(h, msg, r, err);
 }
 
-static int on_msix_disarm(struct msg *msg, struct err *err)
-{
-	uint32_t vector = msg->packet->msix_disarm->vector;
-	int r = check_vector(vector, err);
-
-	if (r == 0)
-		r = self.ops->msix_disarm(vector, err);
-	return finish(msg, r, err);
-}
-
-static int on_msi_enable(struct msg *msg, struct err *err)
+static int on_msi_enable(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	uint32_t count = msg->packet->msi_enable->vectors;
 	int r = 0;
 
-	if (count == 0 || count > desc_msi_vectors(&self.desc) || (count & (count - 1)))
+	if (count == 0 || count > desc_msi_vectors(&h->desc) || (count & (count - 1)))
 		r = err_set(err, -EINVAL, BLAME_PEER, "MSI: %u vectors are not there", count);
-	else if (self.msix_on || self.msi_count)
+	else if (h->msix_on || h->msi_count)
 		r = err_set(err, -EBUSY, BLAME_PEER, "MSI: %s is on",
-			self.msix_on ? "MSI-X" : "it");
+			h->msix_on ? "MSI-X" : "it");
 	else
-		r = self.ops->msi_enable(count, err);
+		r = h->ops->msi_enable(count, err);
 	if (r == 0)
-		self.msi_count = count;
-	return finish(msg, r, err);
+		h->msi_count = count;
+	return finish(h, msg, r, err);
 }
 
-static int on_msi_disable(struct msg *msg, struct err *err)
+static int on_msi_disable(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	int r = self.msi_count ? self.ops->msi_disable(err) : 0;
+	int r = h->msi_count ? h->ops->msi_disable(err) : 0;
 
 	if (r == 0)
-		self.msi_count = 0;
-	return finish(msg, r, err);
+		h->msi_count = 0;
+	return finish(h, msg, r, err);
 }
 
-static int on_msi_arm(struct msg *msg, struct err *err)
+static int on_msi_arm(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	uint32_t vector = msg->packet->msi_arm->vector;
 	int r = 0;
 
-	if (vector >= self.msi_count)
+	if (vector >= h->msi_count)
 		r = err_set(err, -EINVAL, BLAME_PEER, "MSI vector %u: not there", vector);
 	else
-		r = self.ops->msi_arm(vector, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
+		r = h->ops->msi_arm(vector, msg_fd(msg, 0), err);
+	return finish(h, msg, r, err);
 }
 
-static int on_kick_arm(struct msg *msg, struct err *err)
+static int on_kick_arm(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	uint32_t queue = msg->packet->kick_arm->queue;
 	int r;
 
-	if (!self.described || queue >= self.desc.doorbells.count)
+	if (queue >= h->desc.doorbells.count)
 		return breach(err, "KickArm of a doorbell that is not there");
-	r = self.ops->kick_arm(queue, msg_fd(msg, 0), err);
-	return finish(msg, r, err);
+	r = h->ops->kick_arm(queue, msg_fd(msg, 0), err);
+	return finish(h, msg, r, err);
 }
 
-static int on_intx_arm(struct msg *msg, struct err *err)
+static int on_intx_arm(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	int r;
 
-	if (!self.described || !self.desc.intx)
+	if (!h->desc.intx)
 		return breach(err, "IntxArm of a pin that is not there");
-	r = self.ops->intx_arm(msg_fd(msg, 0), msg_fd(msg, 1), err);
-	return finish(msg, r, err);
+	r = h->ops->intx_arm(msg_fd(msg, 0), msg_fd(msg, 1), err);
+	return finish(h, msg, r, err);
 }
 
-static int on_suspend(struct msg *msg, struct err *err)
+static int on_suspend(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	if (!self.desc.can_suspend)
+	if (!h->desc.can_suspend)
 		return breach(err, "Suspend of what cannot be suspended");
-	return finish(msg, self.ops->suspend(err), err);
+	return finish(h, msg, h->ops->suspend(err), err);
 }
 
-static int on_resume(struct msg *msg, struct err *err)
+static int on_resume(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	if (!self.desc.can_suspend)
+	if (!h->desc.can_suspend)
 		return breach(err, "Resume of what cannot be suspended");
-	return finish(msg, self.ops->resume(err), err);
+	return finish(h, msg, h->ops->resume(err), err);
 }
 
-static int on_reset(struct msg *msg, struct err *err)
+static int on_reset(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	return finish(msg, self.ops->reset(err), err);
+	return finish(h, msg, h->ops->reset(msg->packet->reset->whole, err), err);
 }
 
 const struct handler helper_asks[] = {
@@ -227,7 +219,6 @@ const struct handler helper_asks[] = {
 	{BULKHEAD__PACKET__BODY_MSIX_ENABLE, on_msix_enable},
 	{BULKHEAD__PACKET__BODY_MSIX_DISABLE, on_msix_disable},
 	{BULKHEAD__PACKET__BODY_MSIX_ARM, on_msix_arm},
-	{BULKHEAD__PACKET__BODY_MSIX_DISARM, on_msix_disarm},
 	{BULKHEAD__PACKET__BODY_MSI_ENABLE, on_msi_enable},
 	{BULKHEAD__PACKET__BODY_MSI_DISABLE, on_msi_disable},
 	{BULKHEAD__PACKET__BODY_MSI_ARM, on_msi_arm},

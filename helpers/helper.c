@@ -2,12 +2,11 @@
  *
  * The life of a helper. Helper process, one thread, no heap once the run policy is loaded.
  *
- *   1. argv, log          needs: descriptors 0-4, put there by the broker
- *   2. walls, set-up policy    must not yet: have read a byte from anyone
- *   3. Open, from the broker   the device is ours
- *   4. Describe, from the core
- *   5. Run, from the core      run policy; from here on requests about the device
- *   6. the end: a peer hung up or broke a rule; the broker says so to the core
+ *   1. walls, set-up policy    must not yet: have read a byte from anyone
+ *   2. Open, from the broker   the device is ours; what it is is read
+ *   3. run policy              before the core is listened to, whatever that has become by now
+ *   4. Description, to the core; from here on its requests about the device
+ *   5. the end: a peer hung up or broke a rule
  *
  * A message that breaks a rule ends the process. One that only asks for what the device does not
  * have is refused: the core may be passing on what its guest does.
@@ -21,8 +20,8 @@
 #include "helpers/helper.h"
 #include "helpers/self.h"
 #include "ipc/log.h"
-#include "seccomp/confine.h"
-#include "seccomp/layers.h"
+#include "ipc/words.h"
+#include "seccomp/birth.h"
 
 enum { HELPER_FDS_MIN = 16 }; /* five, the device, ERR, REQ, and what a message brings */
 
@@ -33,7 +32,7 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 {
 	const Bulkhead__Open *in = msg->packet->open;
 	struct helper_open out = {.name = in->name, .num_queues = in->num_queues,
-		.bound = in->bound};
+		.silence_s = in->silence_s, .bound = in->bound};
 
 	if (in->n_ram > GUEST_RAM_MAX)
 		return err_set(err, -EBADMSG, BLAME_PEER, "broker: too many RAM regions");
@@ -53,65 +52,59 @@ static int open_from_wire(struct msg *msg, struct helper_open *ret, struct err *
 	return 0;
 }
 
-static int on_open(struct msg *msg, struct err *err)
+/* Unasked: whoever asks us anything asks a process that is sealed. */
+static int describe_and_seal(struct helper_self *h, struct err *err)
+{
+	Bulkhead__Packet packet;
+	static struct describe_wire wire;
+	fd_owned device = FD_NONE_INIT;
+	int r = h->ops->describe(&h->desc, &device, err);
+
+	if (r == 0)
+		r = policy_enter(h->ops->run, h->mode, false, err);
+	if (r < 0)
+		return r;
+	describe_to_wire(&h->desc, &wire);
+	packet = PACKET(DESCRIPTION, description, &wire.description);
+	r = chan_give(&h->events, &packet, &device.n, device.n >= 0, 0);
+	h->events.phase = h->core.phase = PHASE_RUN;
+	return r < 0 ? err_set(err, r, BLAME_PEER, "the core takes no description: %s", strerror(-r)) : 0;
+}
+
+static int on_open(struct helper_self *h, struct msg *msg, struct err *err)
 {
 	Bulkhead__Opened body = BULKHEAD__OPENED__INIT;
 	fd_owned store = FD_NONE_INIT;
 	struct helper_open open;
 	int r;
 
-	if (self.open)
+	if (h->open)
 		return breach(err, "a second Open");
 	r = open_from_wire(msg, &open, err);
 	if (r < 0)
 		return r;
-	r = self.ops->open(&open, &store, err);
+	r = h->ops->open(&open, &store, err);
 	fd_close(&open.device);
 	fd_close(&open.memfd);
 	if (r < 0)
-		return chan_refuse(&self.broker, msg, err);
-	self.open = true;
-	return chan_answer(&self.broker, msg, &PACKET(OPENED, opened, &body), &store.n,
-		store.n >= 0);
+		return chan_refuse(&h->broker, msg, err);
+	h->open = true;
+	r = chan_answer(&h->broker, msg, &PACKET(OPENED, opened, &body), &store.n, store.n >= 0);
+	return r < 0 ? r : describe_and_seal(h, err);
 }
 
-static int on_describe(struct msg *msg, struct err *err)
+static int on_settled(struct helper_self *h, struct msg *msg, struct err *err)
 {
-	static struct describe_wire wire;
-	fd_owned device = FD_NONE_INIT;
-	int r;
-
-	if (!self.open || self.described)
-		return breach(err, "Describe out of turn");
-	r = self.ops->describe(&self.desc, &device, err);
-	if (r < 0)
-		return chan_refuse(&self.core, msg, err);
-	self.described = true;
-	describe_to_wire(&self.desc, &wire);
-	return chan_answer(&self.core, msg, &PACKET(DESCRIPTION, description, &wire.description),
-		&device.n, device.n >= 0);
-}
-
-static int on_run(struct msg *msg, struct err *err)
-{
-	int r;
-
-	if (!self.described)
-		return breach(err, "Run out of turn");
-	if (self.ops->ready)
-		self.ops->ready();
-	r = policy_enter(self.ops->run, self.mode, false, err);
-	if (r < 0)
-		return r;
-	self.running = true;
-	self.events.phase = PHASE_RUN;
-	return chan_done(&self.core, msg);
+	(void)msg;
+	(void)err;
+	if (h->ops->settled)
+		h->ops->settled();
+	return 0;
 }
 
 static const struct handler life[] = {
 	{BULKHEAD__PACKET__BODY_OPEN, on_open},
-	{BULKHEAD__PACKET__BODY_DESCRIBE, on_describe},
-	{BULKHEAD__PACKET__BODY_RUN, on_run},
+	{BULKHEAD__PACKET__BODY_SETTLED, on_settled},
 	{0, NULL},
 };
 
@@ -135,14 +128,17 @@ static int serve_one(struct chan *chan, struct err *err)
 	handler = find(life, self.msg.packet->body_case);
 	if (!handler->handle)
 		handler = find(helper_asks, self.msg.packet->body_case);
-	r = handler->handle ? handler->handle(&self.msg, err)
+	r = handler->handle ? handler->handle(&self, &self.msg, err)
 		: breach(err, "a message without a handler");
 	msg_done(&self.msg);
 	return r;
 }
 
-/* Waits for a message, an event or the next tick. polls: broker, core, then the helper's own. */
-static int wait_for(struct pollfd polls[2 + HELPER_EVENTS], struct err *err)
+enum { POLL_WORDS, POLL_BROKER, POLL_CORE, POLL_OWN, POLLS = POLL_OWN + HELPER_EVENTS };
+
+/* Waits for a message, an event or the next tick. The core is not listened to before there is a
+ * device. */
+static int wait_for(struct pollfd polls[static POLLS], struct err *err)
 {
 	int fds[HELPER_EVENTS] = {-1, -1, -1};
 	int ms = self.open && self.ops->tick ? self.ops->tick() : -1;
@@ -150,33 +146,38 @@ static int wait_for(struct pollfd polls[2 + HELPER_EVENTS], struct err *err)
 
 	if (self.open && self.ops->event_fds)
 		self.ops->event_fds(fds);
-	polls[0] = (struct pollfd){.fd = self.broker.sock.n, .events = POLLIN};
-	polls[1] = (struct pollfd){.fd = self.core.sock.n, .events = POLLIN};
+	polls[POLL_WORDS] = (struct pollfd){.fd = BIRTH_FD_WORDS, .events = POLLIN};
+	polls[POLL_BROKER] = (struct pollfd){.fd = self.broker.sock.n, .events = POLLIN};
+	polls[POLL_CORE] = (struct pollfd){.fd = self.core.sock.n,
+		.events = self.open ? POLLIN : 0};
 	for (unsigned i = 0; i < HELPER_EVENTS; i++)
-		polls[2 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-	while (ppoll(polls, 2 + HELPER_EVENTS, ms < 0 ? NULL : &tick, NULL) < 0)
+		polls[POLL_OWN + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	while (ppoll(polls, POLLS, ms < 0 ? NULL : &tick, NULL) < 0)
 		if (errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
 	return 0;
 }
 
 /* Serves until a peer hangs up (-EPIPE) or something is wrong; always a negative errno. Events come
- * before messages: a message may close what was readable. */
+ * before messages: a message may close what was readable. The launcher has no word for us: it is there,
+ * or gone. */
 static int serve(struct err *err)
 {
-	struct pollfd polls[2 + HELPER_EVENTS];
+	struct pollfd polls[POLLS];
 	int r = 0;
 
 	while (r >= 0) {
 		r = wait_for(polls, err);
 		if (r < 0)
 			return r;
+		if (polls[POLL_WORDS].revents)
+			return -EPIPE;
 		for (unsigned i = 0; i < HELPER_EVENTS; i++)
-			if (polls[2 + i].revents)
+			if (polls[POLL_OWN + i].revents)
 				self.ops->on_event(i, &self.events);
-		if (polls[0].revents)
+		if (polls[POLL_BROKER].revents)
 			r = serve_one(&self.broker, err);
-		if (r >= 0 && polls[1].revents)
+		if (r >= 0 && polls[POLL_CORE].revents)
 			r = serve_one(&self.core, err);
 	}
 	return r;
@@ -184,24 +185,21 @@ static int serve(struct err *err)
 
 static int begin(int argc, char **argv, struct err *err)
 {
-	struct confine walls = {.die_with_parent = true,
-		.max_fds = self.ops->max_fds ? self.ops->max_fds : HELPER_FDS_MIN};
-	int r;
+	struct confine walls = {.max_fds = self.ops->max_fds ? self.ops->max_fds : HELPER_FDS_MIN};
+	struct birth birth;
+	int r = birth_read(argc, argv, &birth, err);
 
-	walls.bare = argc == 6 && strcmp(argv[5], "bare") == 0;
-	if (argc < 5 || argc > 5 + walls.bare || policy_mode_parse(argv[3], &self.mode) < 0 ||
-		layers_parse(argv[4]) < 0)
-		return err_set(err, -EINVAL, BLAME_HOST,
-			"started by hand? usage: %s NAME LOG-LEVEL true|log|false strict|degraded "
-			"[bare], by the broker", argc ? argv[0] : "");
-	log_init("", (enum log_level)atoi(argv[2]), HELPER_FD_LOG);
+	if (r < 0)
+		return r;
+	self.mode = birth.mode;
+	walls.bare = birth.bare;
+	log_init("", birth.level, BIRTH_FD_LOG);
 	r = confine_process(&walls, err);
 	if (r == 0)
 		r = policy_enter(self.ops->setup, self.mode, false, err);
 	if (r < 0)
 		return r;
-	chan_init(&self.broker, (struct fd){HELPER_FD_BROKER}, ACTOR_HELPER, ACTOR_BROKER,
-		"broker");
+	chan_init(&self.broker, (struct fd){BIRTH_FD_ORDERS}, ACTOR_HELPER, ACTOR_BROKER, "broker");
 	chan_init(&self.core, (struct fd){HELPER_FD_ASK}, ACTOR_HELPER, ACTOR_CORE, "core");
 	chan_init(&self.events, (struct fd){HELPER_FD_EVENT}, ACTOR_HELPER, ACTOR_CORE, "core");
 	return 0;

@@ -3,7 +3,7 @@
  * The skeleton every helper stands on: inherit descriptors, confine, open, serve.
  *
  * Runs in a helper process, one thread. A helper is its struct helper_ops; helper_run does the
- * rest. The process begins with exactly the descriptors of enum helper_fd.
+ * rest.
  */
 #pragma once
 
@@ -14,13 +14,11 @@
 #include "ipc/token.h"
 #include "seccomp/policy.h"
 
-/* What the broker leaves open across exec, by number. */
+/* Descriptors from the launcher, besides birth.h's: the orders are the broker's, and the log is a socket
+ * to it, one line a packet. */
 enum helper_fd {
-	HELPER_FD_BROKER = 0, /* asks from the broker */
-	HELPER_FD_OUT = 1,    /* the log socket again, should a library print */
-	HELPER_FD_LOG = 2,    /* log lines, one a packet, to the broker */
-	HELPER_FD_ASK = 3,    /* asks from the core */
-	HELPER_FD_EVENT = 4,  /* events to the core */
+	HELPER_FD_ASK = 3,   /* asks from the core */
+	HELPER_FD_EVENT = 4, /* events to the core */
 };
 
 enum { GUEST_RAM_MAX = 8, HELPER_EVENTS = 3 };
@@ -38,7 +36,7 @@ struct helper_open {
 	bool bound;       /* device is the VFIO device's own, open and in its address space */
 	struct vf_token token; /* VFIO, by group */
 	struct fd memfd;  /* guest RAM, or nothing */
-	unsigned n_ram, num_queues;
+	unsigned n_ram, num_queues, silence_s; /* as in Open */
 	struct guest_ram ram[GUEST_RAM_MAX]; /* page granular, no wrap; the memfd may be shorter */
 };
 
@@ -54,8 +52,9 @@ struct helper_ops {
 	int (*open)(struct helper_open *open, struct fd *ret_store, struct err *err);
 	/* ret_device: a duplicate for the core to map BARs from, or nothing. */
 	int (*describe)(struct function_desc *ret, struct fd *ret_device, struct err *err);
-	/* Every device of the VM is attached; the last thing under the set-up policy. May be NULL. */
-	void (*ready)(void);
+	/* Under the run policy: all of the VM's devices that there are for now are attached. May be
+	 * NULL. */
+	void (*settled)(void);
 	int (*config_read)(unsigned offset, unsigned size, uint32_t *ret, struct err *err);
 	int (*config_write)(unsigned offset, unsigned size, uint32_t value, struct err *err);
 	int (*region_read)(unsigned index, uint64_t offset, unsigned size, uint64_t *ret,
@@ -70,8 +69,7 @@ struct helper_ops {
 	int (*msix_enable)(struct err *err);
 	int (*msix_disable)(struct err *err);
 	int (*msix_arm)(unsigned vector, struct fd eventfd, struct err *err);
-	int (*msix_disarm)(unsigned vector, struct err *err);
-	int (*reset)(struct err *err);
+	int (*reset)(bool whole, struct err *err); /* whole: as in Reset */
 	/* May be NULL when the description has no doorbells, no intx, no can_suspend. queue is
 	 * below doorbells.count. */
 	int (*kick_arm)(unsigned queue, struct fd eventfd, struct err *err);
@@ -82,8 +80,8 @@ struct helper_ops {
 	 * once the device is open; and what to do when one is readable. */
 	void (*event_fds)(int ret_fds[HELPER_EVENTS]);
 	void (*on_event)(unsigned which, struct chan *events);
-	/* May be NULL. Called before each wait once the device is open; returns after how many ms it
-	 * wants to be called again, -1 for never. */
+	/* May be NULL. Called before each wait once the device is open; returns after how many ms
+	 * it wants to be called again, -1 for never. */
 	int (*tick)(void);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of a helper process, between helper.c, which is its life, and asks.c, which is what the
- * core asks of its device.
+ * The state of a helper process. It is helper.c's, the life; asks.c, what the core asks of the
+ * device, is given it.
  */
 #pragma once
 
@@ -14,7 +14,7 @@ extern struct helper_self {
 	enum seccomp_mode mode;
 	struct chan broker, core, events;
 	struct function_desc desc; /* what the core's arguments are checked against */
-	bool open, described, running, msix_on;
+	bool open, msix_on;
 	unsigned msi_count; /* vectors, 0: MSI is off */
 	struct msg msg;
 } self;
@@ -22,7 +22,7 @@ extern struct helper_self {
 /* A message and what it does: 0, or -errno, which ends the process. A table ends without handle. */
 struct handler {
 	Bulkhead__Packet__BodyCase body;
-	int (*handle)(struct msg *msg, struct err *err);
+	int (*handle)(struct helper_self *h, struct msg *msg, struct err *err);
 };
 
 /* asks.c */

@@ -337,6 +337,12 @@ int chan_refuse(struct chan *chan, const struct msg *ask, const struct err *err)
 
 int chan_tell(struct chan *chan, Bulkhead__Packet *event)
 {
+	return chan_give(chan, event, NULL, 0, 0);
+}
+
+int chan_give(struct chan *chan, Bulkhead__Packet *event, const int *fds, unsigned n_fds,
+	int timeout_ms)
+{
 	const struct rule *rule = rule_of(event->body_case);
 	int r;
 
@@ -345,7 +351,7 @@ int chan_tell(struct chan *chan, Bulkhead__Packet *event)
 	if (!may_send(chan, rule) || rule->answer || rule->deadline_ms)
 		return -EINVAL;
 	event->seq = 0;
-	r = transmit(chan, event, NULL, 0, &(int){0});
+	r = transmit(chan, event, fds, n_fds, &timeout_ms);
 	return r == -ETIMEDOUT ? -EAGAIN : r;
 }
 

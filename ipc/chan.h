@@ -73,6 +73,9 @@ int chan_refuse(struct chan *chan, const struct msg *ask, const struct err *err)
 
 /* Sends an event: a message no one answers. Never waits: a full queue drops it with -EAGAIN. */
 int chan_tell(struct chan *chan, Bulkhead__Packet *event);
+/* The same with descriptors, which are borrowed, and waiting up to timeout_ms for room. */
+int chan_give(struct chan *chan, Bulkhead__Packet *event, const int *fds, unsigned n_fds,
+	int timeout_ms);
 
 /* Takes descriptor i of the message; {-1} when it has none. */
 struct fd msg_fd(struct msg *msg, unsigned i) __attribute__((warn_unused_result));

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -33,32 +32,26 @@
 #define ANSWER(b, sender, receiver, when, ...)                                                     \
 	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when),          \
 		.answer = true, __VA_ARGS__}
-#define EVENT(b, sender, receiver, when)                                                           \
-	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when)}
+#define EVENT(b, sender, receiver, when, ...)                                                      \
+	{.name = #b, .body = ON(b), .from = (sender), .to = (receiver), .phases = (when),          \
+		__VA_ARGS__}
 
 const struct rule rules[] = {
 	ANSWER(DONE, BROKER | HELPER | OPENER | CORE, CORE | BROKER | API, ALWAYS),
 	ANSWER(REFUSED, BROKER | HELPER | OPENER | CORE, CORE | BROKER | API, ALWAYS),
 	ANSWER(VALUE, HELPER, CORE, LATE),
 
-	/* Checks only; nothing is changed. */
-	ASK(START, CORE, BROKER, EARLY, STARTED, 10000, .min_fds = 1, KINDS(FD_KIND_RAM)),
-	ANSWER(STARTED, BROKER, CORE, EARLY),
+	ASK(START, CORE, BROKER, EARLY, DONE, 10000, .min_fds = 1, KINDS(FD_KIND_RAM)),
 	/* Pins all guest RAM, page by page: minutes with a large guest; opens (resets) the device. */
 	ASK(ATTACH, CORE, BROKER, EARLY, ATTACHED, 3600000),
-	/* Ask channel, event channel, group or cdev. */
-	ANSWER(ATTACHED, BROKER, CORE, EARLY, .min_fds = 2,
-		KINDS(FD_KIND_CHANNEL, FD_KIND_CHANNEL, FD_KIND_CHARDEV)),
+	ANSWER(ATTACHED, BROKER, CORE, EARLY, KINDS(FD_KIND_CHARDEV)),
 	/* Page by page, too. */
 	ASK(MAP_BAR, CORE, BROKER, EARLY, DONE, 600000),
 	ASK(SEAL, CORE, BROKER, EARLY, DONE, 10000, .enters = LATE),
-	ASK(STOP, CORE, BROKER, ALWAYS, DONE, 10000),
 
-	/* What they take the broker tells when it is done: a device may need a minute to close. */
-	EVENT(END_HELPER, CORE, BROKER, LATE),
+	/* The broker tells when it is done: a device may need a minute to close. */
 	EVENT(RELEASE, CORE, BROKER, LATE),
 
-	EVENT(HELPER_GONE, BROKER, CORE, ALWAYS),
 	EVENT(RELEASED, BROKER, CORE, ALWAYS),
 	EVENT(DEVICE_WANTED, BROKER, CORE, ALWAYS),
 
@@ -66,12 +59,10 @@ const struct rule rules[] = {
 	ASK(OPEN, BROKER, HELPER, EARLY, OPENED, 50000, KINDS(FD_KIND_CHARDEV, FD_KIND_RAM)),
 	ANSWER(OPENED, HELPER, BROKER, EARLY, KINDS(FD_KIND_DEVICE)),
 
-	ASK(DESCRIBE, CORE, HELPER, EARLY, DESCRIPTION, 5000),
-	ANSWER(DESCRIPTION, HELPER, CORE, EARLY, KINDS(FD_KIND_DEVICE)),
-	ASK(KICK_ARM, CORE, HELPER, EARLY, DONE, 2000, .min_fds = 1, KINDS(FD_KIND_EVENTFD)),
-	ASK(INTX_ARM, CORE, HELPER, EARLY, DONE, 2000, .min_fds = 2,
+	EVENT(DESCRIPTION, HELPER, CORE, EARLY, KINDS(FD_KIND_DEVICE)),
+	ASK(KICK_ARM, CORE, HELPER, LATE, DONE, 2000, .min_fds = 1, KINDS(FD_KIND_EVENTFD)),
+	ASK(INTX_ARM, CORE, HELPER, LATE, DONE, 2000, .min_fds = 2,
 		KINDS(FD_KIND_EVENTFD, FD_KIND_EVENTFD)),
-	ASK(RUN, CORE, HELPER, EARLY, DONE, 5000, .enters = LATE),
 	ASK(CONFIG_READ, CORE, HELPER, LATE, VALUE, 1000),
 	/* A virtio device is reset and started by a register write, which its window in config space
 	 * (virtio 1.2 §4.1.4.9) can be. */
@@ -84,7 +75,6 @@ const struct rule rules[] = {
 	ASK(MSIX_ENABLE, CORE, HELPER, LATE, DONE, 2000),
 	ASK(MSIX_DISABLE, CORE, HELPER, LATE, DONE, 2000),
 	ASK(MSIX_ARM, CORE, HELPER, LATE, DONE, 2000, .min_fds = 1, KINDS(FD_KIND_EVENTFD)),
-	ASK(MSIX_DISARM, CORE, HELPER, LATE, DONE, 2000),
 	/* The kernel would wait 60 s for a device that is not ready (PCIE_RESET_READY_POLL_MS), which
 	 * should be so within one (PCIe 6.6.1). Whoever asks holds the function's lock, on which the
 	 * main thread may be waiting; a device that takes longer than this is failed. */
@@ -92,8 +82,18 @@ const struct rule rules[] = {
 	ASK(SUSPEND, CORE, HELPER, LATE, DONE, 10000),
 	ASK(RESUME, CORE, HELPER, LATE, DONE, 10000),
 
-	EVENT(DEVICE_ERROR, HELPER, CORE, ALWAYS),
-	EVENT(DEVICE_REQUEST, HELPER, CORE, ALWAYS),
+	EVENT(SETTLED, CORE, HELPER, LATE),
+	EVENT(DEVICE_ERROR, HELPER, CORE, LATE),
+	EVENT(DEVICE_REQUEST, HELPER, CORE, LATE),
+
+	/* What was named is open: what for, and what it is called. */
+	EVENT(CORE_CONFIG, OPENER, CORE, EARLY, .min_fds = 2,
+		KINDS(FD_KIND_CHARDEV, FD_KIND_ANY, FD_KIND_ANY)),
+	EVENT(CORE_CONSOLE, OPENER, CORE, EARLY, .min_fds = 1, KINDS(FD_KIND_ANY, FD_KIND_ANY)),
+	EVENT(CORE_DEVICE, OPENER, CORE, EARLY, KINDS(FD_KIND_ANY)),
+	EVENT(CORE_GO, OPENER, CORE, EARLY),
+	EVENT(BROKER_CONFIG, OPENER, BROKER, EARLY, .min_fds = 1, KINDS(FD_KIND_CHARDEV)),
+	EVENT(BROKER_DEVICE, OPENER, BROKER, EARLY, KINDS(FD_KIND_CHARDEV, FD_KIND_ANY)),
 
 	/* The configuration and the VM's life, which the opener keeps. It may have to open files, in
 	 * children with deadlines of their own; to wait for devices that take a minute to close. */
@@ -178,19 +178,6 @@ int rule_check(const struct rule *rule, enum actor from, enum actor to, enum pha
 	return 0;
 }
 
-static bool is_channel(int fd)
-{
-	int domain = 0, type = 0;
-	socklen_t len = sizeof(int);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
-		return false;
-	len = sizeof(int);
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
-		return false;
-	return domain == AF_UNIX && type == SOCK_SEQPACKET;
-}
-
 int fd_kind_check(int fd, enum fd_kind kind)
 {
 	enum { ANON_INODE_FS = 0x09041934, VFIO_FS = 0x5646494f };
@@ -206,7 +193,7 @@ int fd_kind_check(int fd, enum fd_kind kind)
 		have = fcntl(fd, F_GET_SEALS); /* fails on anything but a memfd */
 		ok = have >= 0 && (have & seals) == seals;
 		break;
-	case FD_KIND_CHANNEL: ok = is_channel(fd); break;
+	case FD_KIND_ANY: ok = true; break;
 	case FD_KIND_EVENTFD:
 		ok = fstatfs(fd, &fs) == 0 && fs.f_type == ANON_INODE_FS;
 		break;

@@ -23,9 +23,9 @@ enum phase { PHASE_SETUP = 1, PHASE_RUN = 2 };
 enum fd_kind {
 	FD_KIND_NONE,
 	FD_KIND_RAM,     /* memfd sealed SHRINK|GROW|SEAL */
-	FD_KIND_CHANNEL, /* SOCK_SEQPACKET Unix socket */
 	FD_KIND_EVENTFD, /* an anonymous inode; the kernel checks the rest where it is used */
 	FD_KIND_CHARDEV, /* a character device: a VFIO group, a vhost-vdpa node */
+	FD_KIND_ANY,     /* the opener's to vouch for */
 	FD_KIND_DEVICE,  /* a VFIO device: anonymous inode or vfio's own pseudo file system; or a
 	                  * vhost-vdpa node */
 };

@@ -5,7 +5,10 @@
 #include "ipc/words.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "ipc/frame.h"
 #include "ipc/operate.h"
@@ -23,11 +26,37 @@ static const struct word_rule {
 	{WORD_COUNTS, WORDS_LAUNCHER, WORDS_CORE, 0, 0},
 	{WORD_CONSOLE, WORDS_LAUNCHER, WORDS_CORE, 0, 0},
 	{WORD_CUT, WORDS_CORE, WORDS_LAUNCHER, 0, 0},
+	{WORD_RUNS, WORDS_CORE, WORDS_LAUNCHER, 0, 0},
 	{WORD_START, WORDS_OPENER, WORDS_LAUNCHER, 0, 0},
 	{WORD_END, WORDS_OPENER, WORDS_LAUNCHER, 0, 0},
 	{WORD_END_LIFE, WORDS_OPENER, WORDS_LAUNCHER, 0, 0},
 	{WORD_QUIT, WORDS_OPENER, WORDS_LAUNCHER, 0, 0},
 };
+
+const char *word_kind_name(enum word_kind kind)
+{
+	static const char *const names[WORD_KINDS] = {
+		[KIND_LAUNCHER] = "launch", [KIND_OPENER] = "open", [KIND_API] = "api",
+		[KIND_CORE] = "core", [KIND_BROKER] = "broker", [KIND_VFIO] = "vfio",
+		[KIND_VDPA] = "vdpa", [KIND_NULL] = "null",
+	};
+
+	return kind < WORD_KINDS ? names[kind] : "?";
+}
+
+/* sigdescr and friends may look for translations; the abbreviation does not. */
+void wait_status_text(int wait_status, char *ret, size_t size)
+{
+	int signal = WTERMSIG(wait_status);
+	const char *name = WIFSIGNALED(wait_status) ? sigabbrev_np(signal) : NULL;
+
+	if (WIFEXITED(wait_status))
+		snprintf(ret, size, "exited with status %d", WEXITSTATUS(wait_status));
+	else if (signal == SIGSYS)
+		snprintf(ret, size, "killed by seccomp (SIGSYS)");
+	else
+		snprintf(ret, size, "killed by signal %d (%s)", signal, name ? name : "?");
+}
 
 bool word_allowed(const struct word *word, enum word_actor from, enum word_actor to,
 	unsigned n_fds)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ipc/fd.h"
@@ -36,6 +37,7 @@ enum word_op {
 	WORD_COUNTS,   /* launcher to core: log what was counted */
 	WORD_CONSOLE,  /* launcher to core: value 1: the terminal is ours; 0: it is not */
 	WORD_CUT,      /* core to launcher: end that helper */
+	WORD_RUNS,     /* core to launcher: the guest runs */
 	WORD_START,    /* opener to launcher: start that process */
 	WORD_END,      /* opener to launcher: end that process */
 	WORD_END_LIFE, /* opener to launcher: end core, broker and helpers */
@@ -61,6 +63,12 @@ struct word_msg {
 	struct fd fds[WORD_FDS];
 	unsigned n_fds;
 };
+
+/* As its binary is called: bulkhead-NAME. The launcher's is bulkhead alone. */
+const char *word_kind_name(enum word_kind kind);
+
+/* How a process ended, of a wait status: "exited with status 1", "killed by signal 9 (KILL)". */
+void wait_status_text(int wait_status, char *ret, size_t size);
 
 /* Is it a word that `from` says to `to`, with so many descriptors? */
 bool word_allowed(const struct word *word, enum word_actor from, enum word_actor to,

@@ -11,8 +11,6 @@ static const struct policy_row run[] = {
 	ALLOW_IF(write, 0, 5, "event_tell: the event monitor"),
 	ALLOW_IF(accept4, 3, SOCK_NONBLOCK | SOCK_CLOEXEC, "conn_accept"),
 	ALLOW_IF(getsockopt, 2, SO_PEERCRED, "conn_accept: whose connections there are too many of"),
-	ALLOW_IF(getsockopt, 2, SO_DOMAIN, "fd_kind_check: the core's channel"),
-	ALLOW_IF(getsockopt, 2, SO_TYPE, "fd_kind_check: the core's channel"),
 	ALLOW(fstat, "fd_kind_check: a device's descriptor, from a client"),
 };
 

@@ -10,9 +10,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/securebits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -34,66 +32,11 @@ static int failed(struct err *err, enum layer layer, const char *call)
 	return layer_missing(layer, code, err, "%s: %s", call, strerror(-code));
 }
 
-static int write_proc(const char *path, const char *text)
+static int wall_namespaces(const struct confine *confine, struct err *err)
 {
-	fd_owned fd = {open(path, O_WRONLY | O_CLOEXEC)};
-
-	if (fd.n < 0 || write(fd.n, text, strlen(text)) < 0)
-		return -errno;
-	return 0;
-}
-
-int confine_map_ids(unsigned uid, unsigned gid)
-{
-	char map[32];
-	int r;
-
-	r = write_proc("/proc/self/setgroups", "deny");
-	if (r < 0 && r != -ENOENT)
-		return r;
-	snprintf(map, sizeof(map), "0 %u 1", uid);
-	r = write_proc("/proc/self/uid_map", map);
-	if (r < 0)
-		return r;
-	snprintf(map, sizeof(map), "0 %u 1", gid);
-	return write_proc("/proc/self/gid_map", map);
-}
-
-/* Not by way of capabilities: those a set-up needs are the new user namespace's. Files of ours in
- * /proc would belong to root from here on, and the id map with them. */
-int confine_user(unsigned uid, unsigned gid, struct err *err)
-{
-	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return err_set(err, -errno, BLAME_HOST,
-			"--user: cannot become uid %u, gid %u: %s; start as root", uid, gid,
-			strerror(errno));
-	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return err_set(err, -errno, BLAME_HOST, "--user: prctl: %s", strerror(errno));
-	layer_holds(LAYER_USER, "uid %u, gid %u, no other group", uid, gid);
-	return 0;
-}
-
-static int wall_namespaces(const struct confine *confine, bool *ret_inside, struct err *err)
-{
-	unsigned uid = geteuid(), gid = getegid();
-	int r;
-
-	*ret_inside = !confine->unshare && !confine->bare;
 	if (confine->bare)
 		return layer_missing(LAYER_NAMESPACES, -EPERM, err, "born into none");
-	if (!confine->unshare) {
-		layer_holds(LAYER_NAMESPACES,
-			"user, mount, pid, net, ipc, uts, cgroup, from birth");
-		return 0;
-	}
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-		    CLONE_NEWCGROUP) < 0)
-		return failed(err, LAYER_NAMESPACES, "unshare");
-	*ret_inside = true;
-	r = confine_map_ids(uid, gid);
-	if (r < 0)
-		return layer_missing(LAYER_NAMESPACES, r, err, "id map: %s", strerror(-r));
-	layer_holds(LAYER_NAMESPACES, "user, mount, net, ipc, uts, cgroup");
+	layer_holds(LAYER_NAMESPACES, "user, mount, pid, net, ipc, uts, cgroup, from birth");
 	return 0;
 }
 
@@ -146,21 +89,26 @@ static int set_limit(int what, uint64_t value)
 	return setrlimit(what, &(struct rlimit){value, value});
 }
 
-static int wall_limits(const struct confine *confine, struct err *err)
+int confine_limits(const struct confine *confine, struct err *err)
 {
 	uint64_t procs = confine->max_procs ? 1 + confine->max_procs : 0;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return failed(err, LAYER_NO_NEW_PRIVS, "prctl");
-	layer_holds(LAYER_NO_NEW_PRIVS, "set");
 	if (set_limit(RLIMIT_NOFILE, confine->max_fds) < 0 ||
 		set_limit(RLIMIT_NPROC, procs) < 0 ||
-		set_limit(RLIMIT_FSIZE, confine->file_size) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
+		set_limit(RLIMIT_FSIZE, confine->file_size) < 0)
 		return failed(err, LAYER_LIMITS, "setrlimit");
 	layer_holds(LAYER_LIMITS, "%u descriptors, %u further tasks", confine->max_fds,
 		confine->max_procs);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return failed(err, LAYER_DUMPABLE, "prctl");
+	return 0;
+}
+
+static int wall_privileges(struct err *err)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return failed(err, LAYER_NO_NEW_PRIVS, "prctl");
+	layer_holds(LAYER_NO_NEW_PRIVS, "set");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || set_limit(RLIMIT_CORE, 0) < 0)
+		return failed(err, LAYER_DUMPABLE, "prctl, setrlimit");
 	layer_holds(LAYER_DUMPABLE, "no");
 	return 0;
 }
@@ -213,7 +161,7 @@ static const struct {
 	{10, {.net = 1 << 2 | 1 << 3}},  /* UDP: bind, connect and send */
 };
 
-static int wall_landlock(const struct confine *confine, struct err *err)
+static int wall_landlock(struct err *err)
 {
 	struct landlock_attr attr = {0};
 	long abi = landlock_abi();
@@ -231,8 +179,6 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 		attr.net |= rights->net;
 		attr.scoped |= rights->scoped;
 	}
-	if (confine->kills)
-		attr.scoped &= ~(uint64_t)SCOPE_SIGNAL;
 	if (landlock_enter(&attr, size) < 0)
 		return failed(err, LAYER_LANDLOCK, "denying all");
 	if (root_opens()) /* nothing outside us could see that it does not hold */
@@ -240,19 +186,20 @@ static int wall_landlock(const struct confine *confine, struct err *err)
 	layer_holds(LAYER_LANDLOCK, "all denied, ABI %ld", abi);
 	if (abi < ABI_SCOPES)
 		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
-	layer_holds(LAYER_SCOPES, "abstract sockets%s", confine->kills ? "" : ", signals");
+	layer_holds(LAYER_SCOPES, "abstract sockets, signals");
 	return 0;
 }
 
-int confine_signals(struct err *err)
+int confine_scopes(struct err *err)
 {
-	const struct landlock_attr attr = {.scoped = SCOPE_SIGNAL};
+	const struct landlock_attr attr = {.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
+	long abi = landlock_abi();
 
-	if (landlock_abi() < ABI_SCOPES)
-		return 0; /* wall_landlock has said what this kernel has */
+	if (abi < ABI_SCOPES)
+		return layer_missing(LAYER_SCOPES, -ENOTSUP, err, "Landlock ABI %ld", abi);
 	if (landlock_enter(&attr, sizeof(attr)) < 0)
-		return failed(err, LAYER_SCOPES, "signals");
-	layer_holds(LAYER_SCOPES, "signals");
+		return failed(err, LAYER_SCOPES, "entering them");
+	layer_holds(LAYER_SCOPES, "abstract sockets, signals");
 	return 0;
 }
 
@@ -281,22 +228,19 @@ int confine_with_parent(int parent, struct err *err)
 
 int confine_process(const struct confine *confine, struct err *err)
 {
-	pid_t parent = getppid();
-	bool inside;
-	int r;
+	int r = wall_namespaces(confine, err);
 
-	r = wall_namespaces(confine, &inside, err);
 	if (r == 0)
-		r = wall_root(inside, err);
+		r = wall_root(!confine->bare, err);
 	if (r == 0)
 		r = wall_capabilities(err);
 	if (r == 0)
-		r = wall_limits(confine, err);
+		r = wall_privileges(err);
+	if (r == 0 && !confine->limits_later)
+		r = confine_limits(confine, err);
 	if (r == 0)
-		r = wall_landlock(confine, err);
+		r = wall_landlock(err);
 	if (r == 0)
 		r = wall_mdwe(err);
-	if (r == 0 && confine->die_with_parent)
-		r = confine_with_parent(parent, err);
-	return r;
+	return r < 0 ? r : confine_with_parent(getppid(), err);
 }

@@ -15,35 +15,24 @@
 
 /* What one process asks for. */
 struct confine {
-	bool unshare;        /* make own user, mount, net, ipc, uts and cgroup namespaces; false: the
-	                      * parent cloned us into them already */
-	bool bare;           /* without unshare: the parent could not, and we are allowed degraded */
+	bool bare;           /* it was born into no namespaces of its own, and is allowed degraded */
+	bool limits_later;   /* confine_limits is called once what follows is known */
 	unsigned max_fds;    /* RLIMIT_NOFILE */
 	unsigned max_procs;  /* RLIMIT_NPROC, 0: no further process or thread */
 	uint64_t file_size;  /* RLIMIT_FSIZE; 0 for helpers; RLIM_INFINITY with --serial file= */
-	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, race-free */
-	bool kills;           /* no signal scope in Landlock yet: it would also stop the death signal
-	                       * to a child, which the dying parent is taken to send */
 };
 
-/* user+mount+net+ipc+uts+cgroup namespaces if asked; empty read-only root by pivot_root;
- * capabilities all dropped and the bounding set too, securebits locked (libcap-ng);
- * no_new_privs; rlimits (NOFILE, NPROC, FSIZE, CORE 0); non-dumpable; Landlock deny-all with
- * scopes as the ABI has them; MDWE. Fails closed, unless layers_allow_degraded. */
+/* Empty read-only root by pivot_root, in namespaces that the launcher has cloned us into;
+ * capabilities all dropped and the bounding set too, securebits locked (libcap-ng); no_new_privs;
+ * rlimits (NOFILE, NPROC, FSIZE, CORE 0); non-dumpable; Landlock deny-all with scopes as the ABI has
+ * them; MDWE; SIGKILL when the parent ends. Fails closed, unless layers_allow_degraded. */
 int confine_process(const struct confine *confine, struct err *err);
-
-/* As root: becomes another user for good, without supplementary groups. The death signal is cleared
- * by it. */
-int confine_user(unsigned uid, unsigned gid, struct err *err);
-
-/* In a process just put into a user namespace of its own: its user and group outside become 0
- * inside, so that an exec keeps the capabilities there. Needs /proc. 0 or -errno. */
-int confine_map_ids(unsigned uid, unsigned gid);
+int confine_limits(const struct confine *confine, struct err *err);
 
 /* Asks for SIGKILL when `parent` ends (PR_SET_PDEATHSIG); -ESRCH when it has ended already. A
- * change of credentials may clear it: confine_process asks again. */
+ * change of credentials clears it. */
 int confine_with_parent(int parent, struct err *err);
 
-/* Landlock's signal scope, of the calling thread and the threads it makes, for a process that began
- * with `kills` and no longer needs it. */
-int confine_signals(struct err *err);
+/* Landlock's scopes alone, signals and abstract sockets: no file-system rule, which would deny mounts
+ * to every child. Whoever is to be signalled must be born after it. */
+int confine_scopes(struct err *err);

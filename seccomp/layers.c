@@ -24,8 +24,9 @@ const struct layer_row layers[LAYERS] = {
 		"user namespaces must be allowed: see sysctl user.max_user_namespaces, "
 		"kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"},
 	[LAYER_ROOT] = {"root", true, "an empty read-only root, by pivot_root",
-		"mounting must be allowed inside an own user namespace; a container's seccomp or "
-		"AppArmor profile may deny it"},
+		"mounting must be allowed inside an own user namespace: where sysctl "
+		"kernel.apparmor_restrict_unprivileged_userns is 1, by a profile (`make "
+		"install-apparmor`); a container's seccomp or AppArmor profile may deny it"},
 	[LAYER_CAPABILITIES] = {"capabilities", true,
 		"none in any of the five sets, securebits locked",
 		"it needs CAP_SETPCAP, which the own user namespace gives"},
@@ -57,6 +58,10 @@ const struct layer_row layers[LAYERS] = {
 		"Linux 6.10"},
 	[LAYER_PASSRIGHTS] = {"SO_PASSRIGHTS", false,
 		"the kernel keeps descriptors off sockets that carry none", "Linux 6.16"},
+	[LAYER_REMAPPING] = {"interrupt remapping", true,
+		"a device's interrupts reach its guest only",
+		"enable it in the firmware (VT-d, AMD-Vi, x2APIC) and boot the host without "
+		"`intremap=off`"},
 };
 
 static bool degraded;

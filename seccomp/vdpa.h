@@ -11,7 +11,7 @@
 #define ROWS_VDPA_RUN                                                                              \
 	ALLOW_IOCTL(VHOST_VDPA_GET_STATUS, "vdpa device_get_status"),                              \
 		ALLOW_IOCTL(VHOST_VDPA_SET_STATUS, "vdpa device_set_status"),                      \
-		ALLOW_IOCTL(VHOST_SET_FEATURES, "vdpa vring_features"),                            \
+		ALLOW_IOCTL(VHOST_SET_FEATURES, "vdpa device_set_features"),                            \
 		ALLOW_IOCTL(VHOST_VDPA_GET_CONFIG, "vdpa device_config_read"),                     \
 		ALLOW_IOCTL(VHOST_VDPA_SET_CONFIG, "vdpa device_config_write"),                    \
 		ALLOW_IOCTL(VHOST_VDPA_SET_CONFIG_CALL, "vdpa set_call"),                          \
@@ -22,8 +22,8 @@
 		ALLOW_IOCTL(VHOST_SET_VRING_KICK, "vdpa set_queue"),                               \
 		ALLOW_IOCTL(VHOST_SET_VRING_CALL, "vdpa set_call"),                                \
 		ALLOW_IOCTL(VHOST_VDPA_SET_VRING_ENABLE, "vdpa set_enable"),                       \
-		ALLOW_IOCTL(VHOST_VDPA_SUSPEND, "vdpa_suspend"),                                   \
-		ALLOW_IOCTL(VHOST_VDPA_RESUME, "vdpa_resume")
+		ALLOW_IOCTL(VHOST_VDPA_SUSPEND, "vring_suspend"),                                   \
+		ALLOW_IOCTL(VHOST_VDPA_RESUME, "vring_resume")
 
 #define ROWS_VDPA_SETUP                                                                            \
 	ALLOW_IOCTL(VHOST_VDPA_GET_DEVICE_ID, "vdpa learn_type"),                                  \

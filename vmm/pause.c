@@ -11,14 +11,15 @@
 
 #include "vmm/kvm/vcpu.h"
 
-/* The first n devices; every one is asked, the first failure is told. */
-static int resume_devices(struct broker *broker, unsigned n, struct err *err)
+/* The first n slots' devices; every one is asked, the first failure is told. */
+static int resume_devices(struct devices *devices, unsigned n, struct err *err)
 {
 	struct err one = {0};
 	int r = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (remote_resume(&broker->remotes[i], &one) == 0 || r < 0)
+		if (devices->slots[i].step != SLOT_HERE ||
+			remote_resume(&devices->slots[i].remote, &one) == 0 || r < 0)
 			continue;
 		r = one.code;
 		if (err)
@@ -27,7 +28,7 @@ static int resume_devices(struct broker *broker, unsigned n, struct err *err)
 	return r;
 }
 
-int vm_pause(struct vm *vm, struct broker *broker, struct err *err)
+int vm_pause(struct vm *vm, struct devices *devices, struct err *err)
 {
 	unsigned i;
 	int r = 0;
@@ -36,18 +37,20 @@ int vm_pause(struct vm *vm, struct broker *broker, struct err *err)
 		vcpus_resume(vm);
 		return err_set(err, -ETIMEDOUT, BLAME_HOST, "a vCPU does not stop; the VM goes on");
 	}
-	for (i = 0; i < broker->n && r == 0; i++)
-		r = remote_suspend(&broker->remotes[i], err);
+	for (i = 0; i < VM_SLOTS && r == 0; i++) {
+		if (devices->slots[i].step == SLOT_HERE)
+			r = remote_suspend(&devices->slots[i].remote, err);
+	}
 	if (r == 0)
 		return 0;
-	resume_devices(broker, i - 1, NULL);
+	resume_devices(devices, i - 1, NULL);
 	vcpus_resume(vm);
 	return r;
 }
 
-int vm_resume(struct vm *vm, struct broker *broker, struct err *err)
+int vm_resume(struct vm *vm, struct devices *devices, struct err *err)
 {
-	int r = resume_devices(broker, broker->n, err);
+	int r = resume_devices(devices, VM_SLOTS, err);
 
 	vcpus_resume(vm);
 	return r;

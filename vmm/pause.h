@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include "vmm/broker.h"
+#include "vmm/devices.h"
 
 /* 0, or -errno with everything running as before. */
-int vm_pause(struct vm *vm, struct broker *broker, struct err *err);
+int vm_pause(struct vm *vm, struct devices *devices, struct err *err);
 
 /* The vCPUs run on in any case; -errno: the first device that did not go on with them. */
-int vm_resume(struct vm *vm, struct broker *broker, struct err *err);
+int vm_resume(struct vm *vm, struct devices *devices, struct err *err);

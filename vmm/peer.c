@@ -5,6 +5,7 @@
  */
 #include "vmm/peer.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 void peer_init(struct peer *peer, const char *name, struct fd ask, struct fd event)
@@ -13,6 +14,28 @@ void peer_init(struct peer *peer, const char *name, struct fd ask, struct fd eve
 	snprintf(peer->name, sizeof(peer->name), "%s", name);
 	chan_init(&peer->ask, ask, ACTOR_CORE, ACTOR_HELPER, peer->name);
 	chan_init(&peer->event, event, ACTOR_CORE, ACTOR_HELPER, peer->name);
+}
+
+int peer_describes(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
+	struct err *err)
+{
+	struct msg msg;
+	int r = chan_recv(&peer->event, &msg, 0, err);
+
+	if (r < 0)
+		return r;
+	if (msg.packet->body_case == BULKHEAD__PACKET__BODY_DESCRIPTION)
+		r = describe_from_wire(msg.packet->description, ret, err);
+	else
+		r = err_set(err, -EBADMSG, BLAME_PEER, "sent %s in place of a description",
+			msg.rule->name);
+	if (r == 0)
+		*ret_device = msg_fd(&msg, 0);
+	else
+		err_prefix(err, "%s", peer->name);
+	msg_done(&msg);
+	peer->ask.phase = peer->event.phase = PHASE_RUN;
+	return r;
 }
 
 bool peer_serves(const struct peer *peer)

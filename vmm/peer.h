@@ -29,6 +29,11 @@ struct peer {
 /* Takes over both sockets. */
 void peer_init(struct peer *peer, const char *name, struct fd ask, struct fd event);
 
+/* Its description has come, unasked: what it asks for first is to be asked. -ETIMEDOUT: nothing yet.
+ * ret_device holds nothing when the helper has no device to map from. */
+int peer_describes(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
+	struct err *err);
+
 bool peer_serves(const struct peer *peer);
 /* A step of its life; from the first that leads out of PEER_SERVES it is cut off. why: what the log
  * says, should this be the step that has to be told. */
@@ -36,12 +41,10 @@ void peer_step(struct peer *peer, enum peer_event event, const char *why);
 /* Cuts it off for a reason of ours. */
 void peer_fail(struct peer *peer, const char *why);
 
-/* peer_ask.c. Set-up. ret_device holds nothing when the helper has no device to map from. */
-int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
-	struct err *err);
+/* peer_ask.c. As the device is attached. */
 int ask_kick_arm(struct peer *peer, unsigned queue, int eventfd, struct err *err);
 int ask_intx_arm(struct peer *peer, int trigger, int resample, struct err *err);
-int ask_run(struct peer *peer, struct err *err);
+void tell_settled(struct peer *peer);
 
 /* Run time. One trapped access may take several asks, and thousands of MSI-X vectors one each: what
  * the helper may take for all of an access begun with peer_begin is bounded, and one that uses that
@@ -61,7 +64,7 @@ int ask_msix_arm(struct peer *peer, unsigned vector, int eventfd);
 /* vectors: a power of two, or 0: leave MSI mode. */
 int ask_msi_mode(struct peer *peer, unsigned vectors);
 int ask_msi_arm(struct peer *peer, unsigned vector, int eventfd);
-int ask_reset(struct peer *peer);
+int ask_reset(struct peer *peer, bool whole);
 int ask_suspend(struct peer *peer, struct err *err);
 int ask_resume(struct peer *peer, struct err *err);
 

@@ -7,6 +7,7 @@
  * description, by describe_from_wire; values are just bits the guest gets.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "vmm/peer.h"
 
@@ -41,26 +42,6 @@ static int ask(struct peer *peer, Bulkhead__Packet *packet, const int *fds, unsi
 	return r;
 }
 
-int ask_describe(struct peer *peer, struct function_desc *ret, struct fd *ret_device,
-	struct err *err)
-{
-	Bulkhead__Describe body = BULKHEAD__DESCRIBE__INIT;
-	Bulkhead__Packet packet = PACKET(DESCRIBE, describe, &body);
-	struct msg msg;
-	int r;
-
-	r = chan_ask(&peer->ask, &packet, NULL, 0, &msg, err);
-	if (r < 0)
-		return r;
-	r = describe_from_wire(msg.packet->description, ret, err);
-	if (r == 0)
-		*ret_device = msg_fd(&msg, 0);
-	else
-		err_prefix(err, "%s", peer->name);
-	msg_done(&msg);
-	return r;
-}
-
 int ask_kick_arm(struct peer *peer, unsigned queue, int eventfd, struct err *err)
 {
 	Bulkhead__KickArm body = BULKHEAD__KICK_ARM__INIT;
@@ -79,11 +60,13 @@ int ask_intx_arm(struct peer *peer, int trigger, int resample, struct err *err)
 	return chan_ask(&peer->ask, &packet, fds, 2, NULL, err);
 }
 
-int ask_run(struct peer *peer, struct err *err)
+void tell_settled(struct peer *peer)
 {
-	Bulkhead__Run body = BULKHEAD__RUN__INIT;
-	Bulkhead__Packet packet = PACKET(RUN, run, &body);
-	return chan_ask(&peer->ask, &packet, NULL, 0, NULL, err);
+	Bulkhead__Settled body = BULKHEAD__SETTLED__INIT;
+	int r = peer_serves(peer) ? chan_tell(&peer->ask, &PACKET(SETTLED, settled, &body)) : 0;
+
+	if (r < 0 && r != -EPIPE)
+		log_warn("%s: its helper takes no message: %s", peer->name, strerror(-r));
 }
 
 static int ask_value(struct peer *peer, Bulkhead__Packet *packet, uint64_t *ret)
@@ -188,11 +171,12 @@ int ask_msi_arm(struct peer *peer, unsigned vector, int eventfd)
 	return ask(peer, &packet, &eventfd, 1, NULL);
 }
 
-int ask_reset(struct peer *peer)
+int ask_reset(struct peer *peer, bool whole)
 {
 	Bulkhead__Reset body = BULKHEAD__RESET__INIT;
 	Bulkhead__Packet packet = PACKET(RESET, reset, &body);
 
+	body.whole = whole;
 	return ask(peer, &packet, NULL, 0, NULL);
 }
 

@@ -9,8 +9,6 @@
 
 #include "vmm/platform/platform.h"
 
-enum { SHUTDOWN_TIMEOUT_S = 60, SHUTDOWN_TIMEOUT_MAX_S = 86400 };
-
 struct shutdown {
 	struct vm *vm;
 	struct platform *platform;

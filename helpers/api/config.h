@@ -13,10 +13,10 @@
 #include <stddef.h>
 
 #include "ipc/bulkhead.pb-c.h"
+#include "ipc/config.h"
 #include "ipc/err.h"
-#include "ipc/operate.h"
 
-enum { CONFIG_MAX = 64 << 10, ID_MAX = 64, PATH_LONGEST = 255 };
+enum { CONFIG_MAX = 64 << 10, PATH_LONGEST = 255 };
 
 /* Where passed-through devices stand. One that came as a descriptor has "fd": -1 and no path there, as
  * Cloud Hypervisor writes one whose number says nothing; from a client's JSON no fd is ever taken. */

@@ -9,7 +9,7 @@
 #include "helpers/api/config.h"
 #include "helpers/api/fields.h"
 
-enum { VCPUS_MOST = 32, SLOT_DEVICES = 31, FUNCTIONS = 7, COMMAND_LINE_MAX = 2047 };
+enum { COMMAND_LINE_MAX = 2047 };
 
 #define bad(err, code, ...) err_set(err, code, BLAME_HOST, __VA_ARGS__)
 
@@ -52,9 +52,9 @@ static int check_cpus(const json_t *config, struct err *err)
 	uint64_t boot = config_number(config, "cpus", "boot_vcpus");
 	uint64_t max = config_number(config, "cpus", "max_vcpus"), product = 1;
 
-	if (boot == 0 || boot > VCPUS_MOST)
+	if (boot == 0 || boot > VCPUS_MAX)
 		return bad(err, -EINVAL, "cpus.boot_vcpus: %llu is not in 1 to %d; give one that is",
-			(unsigned long long)boot, VCPUS_MOST);
+			(unsigned long long)boot, VCPUS_MAX);
 	if (max < boot)
 		return bad(err, -EINVAL, "Max CPUs (%llu) lower than boot CPUs (%llu)",
 			(unsigned long long)max, (unsigned long long)boot);
@@ -128,11 +128,11 @@ static int check_place(const json_t *device, struct err *err)
 
 	if (place && slot == 0)
 		return bad(err, -EINVAL, "Given PCI device ID (0) is reserved");
-	if (slot > SLOT_DEVICES)
+	if (slot >= PCI_DEVICES)
 		return bad(err, -EINVAL, "Given PCI device ID (%lld) is out of the supported range of "
 			"0..32", slot);
-	if (function > FUNCTIONS || (function && !place))
-		return bad(err, -EINVAL, "pci_function: %s", function > FUNCTIONS
+	if (function >= PCI_FUNCTIONS || (function && !place))
+		return bad(err, -EINVAL, "pci_function: %s", function >= PCI_FUNCTIONS
 			? "functions are 0 to 7; give one of them"
 			: "without pci_device_id it says nothing; give both");
 	return 0;
@@ -155,7 +155,7 @@ static int check_device(json_t *config, const json_t *device, struct err *err)
 {
 	const char *id = config_word(device, "id"), *path = config_word(device, "path");
 	bool with_fd = json_object_get(device, "fd");
-	int r = check_text(device, "id", ID_MAX, err);
+	int r = check_text(device, "id", ID_MAX - 1, err);
 
 	if (r == 0)
 		r = check_text(device, "path", PATH_LONGEST, err);

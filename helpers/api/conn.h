@@ -14,6 +14,7 @@
 
 #include "helpers/api/answer.h"
 #include "helpers/api/http.h"
+#include "ipc/config.h"
 #include "ipc/fd.h"
 
 enum {
@@ -21,7 +22,6 @@ enum {
 	IN_MAX = 4096, SMALL_BODY_MAX = 16 << 10,
 	REQUEST_FDS = 32, FDS_AT_ONCE = 253, /* SCM_MAX_FD */
 	SLOW_MS = 10000, /* until who does not go on may be cut off for another */
-	NAME_BYTES = 65,
 };
 
 enum conn_phase {
@@ -45,7 +45,7 @@ struct request {
 	unsigned step;    /* of those that ask more than once */
 	uint64_t arrived; /* a count: who came first */
 	int64_t due_ms;   /* of the stage; 0: the peer's own */
-	char id[NAME_BYTES]; /* of the device it is about */
+	char id[ID_MAX]; /* of the device it is about */
 };
 
 struct conn {

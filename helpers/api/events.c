@@ -20,9 +20,13 @@ static struct {
 	struct log_budget budget;
 } events = {.fd = -1, .budget = {.burst = 3}};
 
-void events_begin(int fd, int64_t start_us)
+void events_begin(int fd)
 {
 	events.fd = fd;
+}
+
+void events_since(int64_t start_us)
+{
 	events.start_us = start_us;
 }
 

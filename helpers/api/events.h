@@ -17,8 +17,10 @@ struct event_property {
 	const char *key, *value;
 };
 
-/* fd: where they go, also when it is /dev/null. start_us: CLOCK_MONOTONIC when the VMM began. */
-void events_begin(int fd, int64_t start_us);
+/* fd: where they go, also when it is /dev/null. */
+void events_begin(int fd);
+/* When the VMM began, CLOCK_MONOTONIC: what timestamps count from. */
+void events_since(int64_t start_us);
 
 /* Properties in the order of their keys; none: null. */
 void event_tell(const char *source, const char *event, const struct event_property *properties,

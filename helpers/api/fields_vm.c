@@ -29,7 +29,7 @@ static const struct fields topology = {"CpuTopology", (const struct field[]){
 }};
 
 static const struct fields cpus = {"CpusConfig", (const struct field[]){
-	NEED("boot_vcpus", U32, USED, "vCPUs, 1 to 32"),
+	NEED("boot_vcpus", U32, USED, "vCPUs, 1 to 1024"),
 	NEED("max_vcpus", U32, ECHOED, "at least boot_vcpus; none is added while the VM runs"),
 	MAY("topology", OBJECT, USED, "threads, cores, dies, packages", .of = &topology),
 	ELSE("kvm_hyperv", BOOL, REFUSED, "false", "no Hyper-V enlightenments; leave it out"),

@@ -16,10 +16,10 @@
 /* The dialect that is spoken, by its release; bulkhead's own after the dash, as git describe does. */
 #define DIALECT "53.0"
 
-int info_ping(char *to, size_t size, unsigned pid)
+int info_ping(char *to, size_t size)
 {
 	json_t *ping = json_pack("{ss ss si s[s]}", "build_version",
-		"v" DIALECT "-bulkhead-" BULKHEAD_VERSION, "version", DIALECT, "pid", (int)pid,
+		"v" DIALECT "-bulkhead-" BULKHEAD_VERSION, "version", DIALECT, "pid", (int)vm.launcher,
 		"features", "kvm");
 
 	return json_write(ping, to, size);

@@ -11,7 +11,7 @@
 #include "ipc/bulkhead.pb-c.h"
 
 /* pid: of the process that was started, the launcher. */
-int info_ping(char *to, size_t size, unsigned pid);
+int info_ping(char *to, size_t size);
 int info_vm(char *to, size_t size);
 int info_counters(char *to, size_t size, const Bulkhead__LifeCountersAre *counters);
 int info_device(char *to, size_t size, const struct vm_device *device);

@@ -6,14 +6,13 @@
  * nothing, and takes no memory once it has begun. It is started anew when it ends: what it must
  * remember the opener keeps.
  *
- *   1. argv, log               needs: descriptors 0-5, put there by the launcher
+ *   1. the words of its birth  needs: the descriptors of birth.h, and ours
  *   2. walls, run policy       must not yet: have read a byte from anyone
  *   3. serve                   until the launcher or the opener hangs up, or a client ends the VMM
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -26,18 +25,13 @@
 #include "helpers/api/vm.h"
 #include "ipc/log.h"
 #include "ipc/words.h"
-#include "seccomp/confine.h"
-#include "seccomp/layers.h"
-#include "seccomp/policy.h"
+#include "seccomp/birth.h"
 
-/* What the launcher leaves open across exec, by number. */
+/* Descriptors from the launcher, besides birth.h's; each is /dev/null where there is none. */
 enum api_fd {
-	API_FD_WORDS = 0,
-	API_FD_OPENER = 1,
-	API_FD_LOG = 2,
-	API_FD_LISTENER = 3, /* or /dev/null */
-	API_FD_STATUS = 4,   /* or /dev/null */
-	API_FD_EVENTS = 5,   /* or /dev/null */
+	API_FD_LISTENER = BIRTH_FD_LOG + 1,
+	API_FD_STATUS,
+	API_FD_EVENTS,
 	API_FDS,
 };
 
@@ -49,16 +43,9 @@ enum {
 };
 
 static struct {
-	enum seccomp_mode mode;
 	int listener, status;
 	bool launcher_gone;
 } api;
-
-/* A number in argv: ours, so no more than a look. */
-static int64_t number(const char *text)
-{
-	return strtoll(text, NULL, 10);
-}
 
 static int listening(int fd)
 {
@@ -70,36 +57,30 @@ static int listening(int fd)
 
 static int begin(int argc, char **argv, struct err *err)
 {
-	struct confine walls = {.die_with_parent = true, .max_fds = FDS_MAX,
+	struct confine walls = {.max_fds = FDS_MAX,
 		.file_size = RLIM_INFINITY}; /* of the event file, whose end is the operator's */
+	struct birth birth;
 	size_t seed = 0;
-	int r;
+	int r = birth_read(argc, argv, &birth, err);
 
-	walls.bare = argc == 8 && strcmp(argv[7], "bare") == 0;
-	if (argc != 7 + walls.bare || policy_mode_parse(argv[2], &api.mode) < 0 ||
-		layers_parse(argv[3]) < 0)
-		return err_set(err, -EINVAL, BLAME_HOST, "started by hand? usage: %s LOG-LEVEL "
-			"true|log|false strict|degraded PID START-US first|again [bare], by the launcher",
-			argc ? argv[0] : "");
-	log_init("bulkhead-api", (enum log_level)number(argv[1]), API_FD_LOG);
+	if (r < 0)
+		return r;
+	log_init("bulkhead-api", birth.level, BIRTH_FD_LOG);
 	signal(SIGPIPE, SIG_IGN); /* an event monitor that has gone */
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return err_set(err, -EIO, BLAME_HOST, "getrandom: %s", strerror(errno));
 	api.listener = listening(API_FD_LISTENER);
 	api.status = listening(API_FD_STATUS);
+	walls.bare = birth.bare;
 	r = confine_process(&walls, err);
 	if (r == 0)
-		r = policy_enter(&policy_api_run, api.mode, false, err);
+		r = policy_enter(&policy_api_run, birth.mode, false, err);
 	if (r < 0)
 		return r;
 	json_begin(seed);
-	ops_self.pid = (unsigned)number(argv[4]);
-	vm.first = strcmp(argv[6], "first") == 0;
-	events_begin(API_FD_EVENTS, number(argv[5]));
-	chan_init(&opener.chan, (struct fd){API_FD_OPENER}, ACTOR_API, ACTOR_OPENER, "opener");
+	events_begin(API_FD_EVENTS);
+	chan_init(&opener.chan, (struct fd){BIRTH_FD_ORDERS}, ACTOR_API, ACTOR_OPENER, "opener");
 	chan_init(&core.chan, FD_NONE_INIT, ACTOR_API, ACTOR_CORE, "core");
-	if (vm.first)
-		EVENT("vmm", "starting");
 	return link_ask_plain(&opener, NULL, BULKHEAD__PACKET__BODY_API_STATE, err);
 }
 
@@ -127,7 +108,7 @@ static int64_t fill(struct pollfd polls[POLLS], bool ending)
 {
 	int64_t least = serve_late();
 
-	polls[POLL_WORDS] = (struct pollfd){ending ? -1 : API_FD_WORDS, POLLIN, 0};
+	polls[POLL_WORDS] = (struct pollfd){ending ? -1 : BIRTH_FD_WORDS, POLLIN, 0};
 	polls[POLL_OPENER] = (struct pollfd){ending ? -1 : opener.chan.sock.n, POLLIN, 0};
 	polls[POLL_CORE] = (struct pollfd){vm.known ? core.chan.sock.n : -1, POLLIN, 0};
 	polls[POLL_LISTENER] = (struct pollfd){ending ? -1 : api.listener, POLLIN, 0};
@@ -146,7 +127,7 @@ static int64_t fill(struct pollfd polls[POLLS], bool ending)
 static int take_words(struct err *err)
 {
 	struct word_msg msg;
-	int r = word_recv(API_FD_WORDS, WORDS_LAUNCHER, WORDS_API, &msg);
+	int r = word_recv(BIRTH_FD_WORDS, WORDS_LAUNCHER, WORDS_API, &msg);
 
 	if (r == -EAGAIN)
 		return 0;
@@ -156,8 +137,7 @@ static int take_words(struct err *err)
 	}
 	if (r < 0)
 		return err_set(err, r, BLAME_PEER, "launcher: sent what is no word");
-	if (msg.word.op == WORD_DEAL && msg.word.kind == KIND_CORE &&
-		fd_kind_check(msg.fds[0].n, FD_KIND_CHANNEL) == 0)
+	if (msg.word.op == WORD_DEAL && msg.word.kind == KIND_CORE)
 		serve_core(fd_take(&msg.fds[0]));
 	word_done(&msg);
 	return 0;
@@ -188,7 +168,7 @@ static bool everything_ends(void)
 {
 	bool asked = opener.asking && opener.asking->request.call == CALL_QUIT;
 
-	return ops_self.quit || api.launcher_gone || (vm.life == VM_LIFE_OVER && !asked);
+	return ops_quit || api.launcher_gone || (vm.life == VM_LIFE_OVER && !asked);
 }
 
 static int serve(struct err *err)
@@ -224,8 +204,10 @@ static int serve(struct err *err)
 int main(int argc, char **argv)
 {
 	struct err err = {0};
-	int r = begin(argc, argv, &err);
+	int r;
 
+	log_init("bulkhead-api", LOG_WARN, BIRTH_FD_LOG);
+	r = begin(argc, argv, &err);
 	if (r == 0)
 		r = serve(&err);
 	if (r < 0)

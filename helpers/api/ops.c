@@ -14,14 +14,14 @@
 #include "helpers/api/reply.h"
 #include "helpers/api/vm.h"
 
-struct ops_self ops_self;
+bool ops_quit;
 
 #define ON(what) BULKHEAD__PACKET__BODY_##what
 
 static int begin_ping(struct conn *conn, struct err *err)
 {
 	(void)err;
-	reply_with(conn, info_ping(answer_body(&conn->answer), ANSWER_BODY, ops_self.pid));
+	reply_with(conn, info_ping(answer_body(&conn->answer), ANSWER_BODY));
 	return 0;
 }
 
@@ -34,7 +34,7 @@ static void quit_answered(struct conn *conn, const struct msg *msg)
 {
 	(void)msg;
 	reply_empty(conn, 200);
-	ops_self.quit = true;
+	ops_quit = true;
 }
 
 static int begin_delete(struct conn *conn, struct err *err)

@@ -29,8 +29,5 @@ struct op {
 
 extern const struct op ops[];
 
-/* Ours, for ping. */
-extern struct ops_self {
-	unsigned pid; /* of the launcher */
-	bool quit;    /* a client has ended everything: answers go out, then we end */
-} ops_self;
+/* A client has ended everything: answers go out, then we end. */
+extern bool ops_quit;

@@ -106,11 +106,11 @@ static void fail(struct conn *conn, int code, const char *words)
 	reply_error(conn, &err);
 }
 
-/* Before the opener has said what there is, only who asks for us is answered. */
+/* Nobody is answered before the opener has said what there is. */
 static enum verdict verdict_of(const struct conn *conn)
 {
 	int call = conn->request.call;
-	enum verdict verdict = !vm.known && call != CALL_PING ? WAIT : calls[call].in[vm_state()];
+	enum verdict verdict = !vm.known ? WAIT : calls[call].in[vm_state()];
 
 	return verdict == DO && ops[call].link && link_busy(ops[call].link) ? WAIT : verdict;
 }

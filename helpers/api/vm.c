@@ -129,11 +129,15 @@ static int on_state(const Bulkhead__ApiStateIs *state, struct err *err)
 	int r = 0;
 
 	vm.known = true;
+	vm.launcher = state->launcher;
+	events_since((int64_t)(state->began_us & INT64_MAX));
+	if (state->first)
+		EVENT("vmm", "starting");
 	if (state->life == VM_LIFE_CREATED || state->life == VM_LIFE_LIVE)
 		r = config_from_wire(notes, notes_len, state, err);
 	if (r < 0)
 		return err_prefix(err, "opener: a configuration that cannot be shown");
-	if (vm.first)
+	if (state->first)
 		set_life(state->life);
 	vm.life = state->life;
 	for (size_t i = 0; i < state->n_devices && vm.life == VM_LIFE_LIVE; i++) {

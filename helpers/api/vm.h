@@ -13,9 +13,9 @@
 
 #include "helpers/api/calls.h"
 #include "ipc/chan.h"
-#include "ipc/operate.h"
+#include "ipc/config.h"
 
-enum { ID_BYTES = 65, VCPUS_MAX = 256, BARS_MAX = 7 };
+enum { BARS_MAX = 7 };
 
 struct vm_bar {
 	unsigned index;
@@ -28,7 +28,7 @@ struct vm_bar {
 struct vm_device {
 	bool used;
 	uint32_t generation;
-	char id[ID_BYTES];
+	char id[ID_MAX];
 	bool here;           /* in the guest, at devfn */
 	unsigned devfn;
 	unsigned state;      /* enum plug_state */
@@ -39,7 +39,7 @@ struct vm_device {
 
 extern struct vm {
 	bool known; /* the opener has said what there is */
-	bool first; /* of the api's lives: what began before us has not been told to monitors */
+	unsigned launcher; /* its pid, which a user knows */
 	unsigned life; /* enum vm_life */
 	bool started, paused;
 	char why[400]; /* it does not come to run, or has ended */

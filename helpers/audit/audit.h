@@ -51,6 +51,7 @@ struct promise {
 	bool writes_files;     /* RLIMIT_FSIZE may be unlimited */
 	uint64_t fds;          /* bit n: may hold descriptors of kind n */
 	uint64_t standard_fds; /* and as 0, 1 and 2 */
+	uint64_t high_fds;     /* and from FD_FLOOR on (seccomp/policy.h) */
 	unsigned max_devices;  /* descriptors that are VFIO or vDPA devices */
 	const struct policy *stack[4]; /* filters of the main thread, the oldest first */
 };

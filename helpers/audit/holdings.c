@@ -188,6 +188,14 @@ static bool takes_fds(int pidfd, unsigned number)
 		value;
 }
 
+/* A bit a kind. */
+static uint64_t fds_allowed(const struct promise *promise, unsigned number)
+{
+	return number <= 2 ? promise->standard_fds
+		: number < FD_FLOOR ? promise->fds
+				    : promise->fds | promise->high_fds;
+}
+
 static int check_fd(unsigned number, void *opaque)
 {
 	struct holding *holding = opaque;
@@ -206,7 +214,7 @@ static int check_fd(unsigned number, void *opaque)
 		device_name(st.st_rdev, device, sizeof(device));
 	kind = held_of(link, st.st_mode, device);
 	holding->n[kind]++;
-	if (!((number <= 2 ? promise->standard_fds : promise->fds) >> kind & 1)) {
+	if (!(fds_allowed(promise, number) >> kind & 1)) {
 		finding(holding->process, "descriptors", VERDICT_WEAK, "%u is a %s: %s", number,
 			held_names[kind], link);
 		holding->weak++;

@@ -13,18 +13,20 @@
 	(BIT(HELD_TTY) | BIT(HELD_NULL) | BIT(HELD_PIPE) | BIT(HELD_FILE) | BIT(HELD_SOCKET))
 #define CHANNELS (BIT(HELD_SOCKET))
 
-/* Bounds of vmm/main.c max_fds and helpers/broker/main.c on_seal at 32 vCPUs and 30 devices. */
+/* Bounds of vmm/main.c max_fds and max_tasks, and helpers/broker/main.c on_seal, at the most vCPUs and
+ * devices there can be. */
 enum {
-	CORE_FILES = 64 + 32 + 30 * 2050, BROKER_FILES = 16 + 6 * 30, HELPER_FILES = 16,
+	CORE_VCPUS = 1024, CORE_FILES = 64 + CORE_VCPUS + 30 * 2053, BROKER_FILES = 16 + 6 * 30, HELPER_FILES = 16,
 	VDPA_FILES = 24 + 2 * VIRTIO_QUEUES_MAX,
 };
 
 const struct promise promise_core = {
 	.name = "core", .binary = "bulkhead", .may_map_ram = true,
-	.max_files = CORE_FILES, .max_procs = 34, .writes_files = true,
+	.max_files = CORE_FILES, .max_procs = CORE_VCPUS + 2, .writes_files = true,
 	.fds = BIT(HELD_EVENT) | BIT(HELD_SIGNAL) | BIT(HELD_PID) | BIT(HELD_KVM_VM) |
 		BIT(HELD_KVM_VCPU) | BIT(HELD_KVM_DEVICE) | CHANNELS | STANDARD, /* kernel, initramfs, log, serial */
 	.standard_fds = STANDARD,
+	.high_fds = BIT(HELD_VFIO_GROUP) | BIT(HELD_VFIO_DEVICE), .max_devices = 30, /* KVM's list */
 	.stack = {&policy_core_setup, &policy_core_run},
 };
 
@@ -42,7 +44,8 @@ const struct promise promise_broker = {
 static const struct promise helpers[] = {
 	{.name = "vfio helper", .binary = "bulkhead-vfio", .pid_namespace = true,
 		.max_files = HELPER_FILES, .max_devices = 1,
-		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_EVENT), .standard_fds = CHANNELS,
+		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VFIO_GROUP) | BIT(HELD_EVENT),
+		.standard_fds = CHANNELS,
 		.stack = {&policy_broker_setup, &policy_vfio_setup, &policy_vfio_run}},
 	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .pid_namespace = true,
 		.may_map_ram = true, .max_files = VDPA_FILES, .max_devices = 1,

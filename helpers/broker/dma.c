@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The VM's DMA authority: which way it is had, and guest RAM put where every device finds it.
+ * The VM's DMA authority: devices claimed, and guest RAM put where every one of them finds it.
  *
- * Broker process, at Start and Attach. One address space a VM, so RAM is pinned and mapped once
+ * Broker process, at Attach. One address space a VM, so RAM is pinned and mapped once
  * however many devices there are: at the first, whose reserved regions are known by then. It goes
  * piece by piece: pinning hundreds of GiB takes long, and the operator is told how far it is.
  */
-#include <errno.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
 
 #include "helpers/broker/broker.h"
@@ -20,68 +17,6 @@ static const uint64_t PIECE = 256ull << 20;
 static bool by_iommufd(const struct broker *broker)
 {
 	return broker->iommufd.n >= 0;
-}
-
-int dma_open(struct broker *broker, struct err *err)
-{
-	struct err why = {0};
-
-	if (broker->want_iommufd != IOMMUFD_OFF) {
-		int r = iommufd_open(broker, &why);
-
-		if (r == 0)
-			log_info("devices by iommufd");
-		if (r < 0 && broker->want_iommufd == IOMMUFD_ON)
-			*err = why;
-		if (r == 0 || broker->want_iommufd == IOMMUFD_ON)
-			return r;
-		log_info("devices by VFIO group and type1 container: %s", why.msg);
-	}
-	return type1_open(broker, err);
-}
-
-int dma_check_ranges(const struct broker *broker, const struct vfio_iova_range *ranges,
-	unsigned n_ranges, struct err *err)
-{
-	for (unsigned i = 0; i < broker->n_ram; i++) {
-		const struct ram_region *ram = &broker->ram[i];
-		bool inside = false;
-
-		for (unsigned j = 0; j < n_ranges; j++)
-			inside |= ram->gpa >= ranges[j].start &&
-				ram->gpa + ram->size - 1 <= ranges[j].end;
-		if (!inside)
-			return err_set(err, -ERANGE, BLAME_HOST,
-				"guest RAM at 0x%llx (%llu MiB) is outside what this host's IOMMU can "
-				"translate; give the guest less memory",
-				(unsigned long long)ram->gpa,
-				(unsigned long long)ram->size >> 20);
-	}
-	return 0;
-}
-
-/* Pinning would fault each page in alone. The core has made them all resident, so reading maps them
- * by sixteen at once (fault_around_bytes), and memory that is shared and keeps no track of what is dirty
- * is writable then as well. It is advice: a kernel before Linux 5.14 does not know it. */
-void *dma_map_here(const struct broker *broker, const struct ram_region *ram)
-{
-	void *at = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED, broker->memfd.n,
-		(off_t)ram->offset);
-
-	if (at == MAP_FAILED)
-		return NULL;
-	(void)madvise(at, ram->size, MADV_POPULATE_READ);
-	return at;
-}
-
-static int cannot_map(const struct ram_region *ram, int code, struct err *err)
-{
-	if (code == -ENOMEM)
-		return err_set(err, code, BLAME_HOST,
-			"guest RAM cannot be locked for DMA: out of memory, or RLIMIT_MEMLOCK; "
-			"raise it to the guest's memory size (`ulimit -l`)");
-	return err_set(err, code, BLAME_HOST, "guest RAM at 0x%llx cannot be mapped for DMA: %s",
-		(unsigned long long)ram->gpa, strerror(-code));
 }
 
 /* No piece is smaller than a page of the file, or crosses a multiple of its size: the IOMMU gets
@@ -99,12 +34,11 @@ static int map_ram(struct broker *broker, struct err *err)
 {
 	const int64_t began = now_ms();
 	const uint64_t most = piece_size(broker);
-	uint64_t done = 0, total = 0;
+	const uint64_t total = ram_total(broker);
+	uint64_t done = 0;
 	int64_t said = began;
 	double s;
 
-	for (unsigned i = 0; i < broker->n_ram; i++)
-		total += broker->ram[i].size;
 	for (unsigned i = 0; i < broker->n_ram; i++) {
 		struct ram_region left = broker->ram[i];
 
@@ -117,7 +51,7 @@ static int map_ram(struct broker *broker, struct err *err)
 			r = by_iommufd(broker) ? iommufd_map(broker, &piece)
 					       : type1_map(broker, &piece);
 			if (r < 0)
-				return cannot_map(&piece, r, err);
+				return ram_cannot_map(broker, &piece, r, err);
 			left.gpa += piece.size;
 			left.offset += piece.size;
 			left.size -= piece.size;
@@ -138,9 +72,11 @@ static int map_ram(struct broker *broker, struct err *err)
 
 int dma_attach(struct broker *broker, const struct device *device, struct err *err)
 {
-	int r = by_iommufd(broker) ? iommufd_attach(broker, device, err)
-				   : type1_attach(broker, device, err);
+	int r = broker->mapped ? 0 : ram_allow_lock(broker, err);
 
+	if (r == 0)
+		r = by_iommufd(broker) ? iommufd_attach(broker, device, err)
+				       : type1_attach(broker, device, err);
 	if (r < 0 || broker->mapped)
 		return r;
 	r = by_iommufd(broker) ? iommufd_check_ranges(broker, err)

@@ -11,104 +11,30 @@
  * KVM keeps the device open, by the descriptor it was told of, until the core ends. A device that
  * has to end its DMA before that is taken out of the address space.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "helpers/broker/broker.h"
+#include "helpers/retry.h"
 #include "seccomp/iommufd.h"
 
-#define NODE_IOMMU "/dev/iommu"
-#define NODES_VFIO "/dev/vfio/devices"
-
-static int open_iommufd(struct broker *broker, const struct device *device, struct err *err)
+static int make_ioas(struct broker *broker, struct err *err)
 {
 	struct iommu_ioas_alloc alloc = {.size = sizeof(alloc)};
 
-	broker->iommufd.n = open(NODE_IOMMU, O_RDWR | O_CLOEXEC);
-	if (broker->iommufd.n < 0 && (errno == ENOENT || errno == ENODEV))
-		return err_set(err, -errno, BLAME_HOST,
-			NODE_IOMMU " is not there; load it (`modprobe iommufd`), run a kernel with "
-			"CONFIG_IOMMUFD, or give --platform iommufd=off");
-	if (broker->iommufd.n < 0)
-		return explain_no_access(device, NODE_IOMMU, err);
+	if (broker->ioas)
+		return 0;
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_ALLOC, &alloc) < 0)
-		return err_set(err, -errno, BLAME_HOST, NODE_IOMMU ": IOMMU_IOAS_ALLOC: %s",
+		return err_set(err, -errno, BLAME_HOST, "/dev/iommu: IOMMU_IOAS_ALLOC: %s",
 			strerror(errno));
 	broker->ioas = alloc.out_ioas_id;
 	return 0;
 }
 
-/* Its cdev is named by what vfio-pci made of it: /sys/bus/pci/devices/BDF/vfio-dev/vfioN. */
-static int node_path(const struct device *device, char *ret, size_t size, struct err *err)
-{
-	char dir[PATH_MAX];
-	struct dirent *entry;
-	bool found = false;
-	DIR *nodes;
-
-	snprintf(dir, sizeof(dir), "/sys/bus/pci/devices/%s/vfio-dev", device->name);
-	nodes = opendir(dir);
-	while (nodes && !found && (entry = readdir(nodes))) {
-		found = strncmp(entry->d_name, "vfio", 4) == 0;
-		snprintf(ret, size, NODES_VFIO "/%.32s", entry->d_name);
-	}
-	if (nodes)
-		closedir(nodes);
-	if (found)
-		return 0;
-	return err_set(err, -ENOENT, BLAME_HOST,
-		"%s: %s has no entry: this kernel has no CONFIG_VFIO_DEVICE_CDEV (Linux 6.6); run "
-		"one that has, or give --platform iommufd=off", device->name, dir);
-}
-
-static int open_node(struct device *device, struct err *err)
-{
-	char path[64];
-	int r = node_path(device, path, sizeof(path), err);
-
-	if (r < 0)
-		return r;
-	device->node.n = open(path, O_RDWR | O_CLOEXEC);
-	return device->node.n < 0 ? explain_no_access(device, path, err) : 0;
-}
-
-static int open_all(struct broker *broker, struct err *err)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < broker->n_devices && r == 0; i++) {
-		struct device *device = &broker->devices[i];
-
-		if (device->group < 0)
-			continue;
-		if (broker->iommufd.n < 0)
-			r = open_iommufd(broker, device, err);
-		if (r == 0)
-			r = open_node(device, err);
-	}
-	return r;
-}
-
-int iommufd_open(struct broker *broker, struct err *err)
-{
-	int r = open_all(broker, err);
-
-	if (r == 0)
-		return 0;
-	for (unsigned i = 0; i < broker->n_devices; i++)
-		if (broker->devices[i].group >= 0)
-			fd_close(&broker->devices[i].node);
-	fd_close(&broker->iommufd);
-	return r;
-}
-
+/* 0 or -errno. It opens the device, which resets it. */
 static int bind_node(const struct broker *broker, const struct device *device,
 	const struct vf_token *token)
 {
@@ -120,7 +46,7 @@ static int bind_node(const struct broker *broker, const struct device *device,
 		bind.flags = VFIO_BIND_TOKEN;
 		bind.token_uuid_ptr = (uintptr_t)token->uuid;
 	}
-	return ioctl(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	return ioctl_retry(device->node.n, VFIO_DEVICE_BIND_IOMMUFD, &bind, 0);
 }
 
 /* A kernel that knows no token says EINVAL, which has other reasons; those stay without one. From
@@ -133,10 +59,9 @@ static bool takes_no_token(const struct broker *broker, const struct device *dev
 		(code == -EINVAL && bind_node(broker, device, &none) == 0));
 }
 
-static int explain_bind(const struct broker *broker, const struct device *device, struct err *err)
+static int explain_bind(const struct broker *broker, const struct device *device, int code,
+	struct err *err)
 {
-	int code = -errno;
-
 	if (code == -EACCES)
 		return token_explain(device->name, &device->token, code, err);
 	if (takes_no_token(broker, device, code))
@@ -144,25 +69,21 @@ static int explain_bind(const struct broker *broker, const struct device *device
 			"%s: the kernel takes no VF token for it by iommufd: its physical function is "
 			"not on vfio-pci, then leave vf_token= out; or Linux is older than 6.17 or has "
 			"it wrong, then give --platform iommufd=off", device->name);
-	if (code == -EPERM)
-		return explain_no_remapping(device, err);
 	/* EINVAL: open by its cdev; EBUSY: by its group, or the group is not all ours. */
-	if (code == -EBUSY || code == -EINVAL)
-		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s is in use: another process, or a host driver, has it or another device "
-			"of its IOMMU group (`fuser -v " NODES_VFIO "/* /dev/vfio/*` names a process)",
-			device->name);
-	return err_set(err, code, BLAME_HOST, "%s: VFIO_DEVICE_BIND_IOMMUFD: %s", device->name,
-		strerror(-code));
+	return device_refused(device, code == -EINVAL ? -EBUSY : code, "VFIO_DEVICE_BIND_IOMMUFD", err);
 }
 
 int iommufd_attach(struct broker *broker, const struct device *device, struct err *err)
 {
-	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach),
-		.pt_id = broker->ioas};
+	struct vfio_device_attach_iommufd_pt attach = {.argsz = sizeof(attach)};
+	int r = make_ioas(broker, err);
 
-	if (bind_node(broker, device, &device->token) < 0)
-		return explain_bind(broker, device, err);
+	if (r < 0)
+		return r;
+	attach.pt_id = broker->ioas;
+	r = bind_node(broker, device, &device->token);
+	if (r < 0)
+		return explain_bind(broker, device, r, err);
 	if (ioctl(device->node.n, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
 		return 0;
 	if (errno == EADDRINUSE)
@@ -170,8 +91,7 @@ int iommufd_attach(struct broker *broker, const struct device *device, struct er
 			"%s: its firmware or IOMMU reserves addresses where the guest's RAM is; see "
 			"/sys/kernel/iommu_groups/%d/reserved_regions, and give the guest less memory",
 			device->name, broker->groups[device->group].number);
-	return err_set(err, -errno, BLAME_HOST, "%s: VFIO_DEVICE_ATTACH_IOMMUFD_PT: %s",
-		device->name, strerror(errno));
+	return device_refused(device, -errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT", err);
 }
 
 int iommufd_check_ranges(struct broker *broker, struct err *err)
@@ -184,7 +104,7 @@ int iommufd_check_ranges(struct broker *broker, struct err *err)
 	if (ioctl(broker->iommufd.n, IOMMU_IOAS_IOVA_RANGES, &ask) < 0)
 		return err_set(err, -errno, BLAME_HOST, "IOMMU_IOAS_IOVA_RANGES: %s",
 			strerror(errno));
-	return dma_check_ranges(broker, ranges, ask.num_iovas, err);
+	return ram_check_ranges(broker, ranges, ask.num_iovas, err);
 }
 
 /* Before Linux 6.13: by address, which the kernel needs for the moment of pinning only. */
@@ -194,7 +114,7 @@ static int map_by_address(struct broker *broker, const struct ram_region *ram)
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			IOMMU_IOAS_MAP_WRITEABLE,
 		.length = ram->size, .iova = ram->gpa};
-	void *at = dma_map_here(broker, ram);
+	void *at = ram_map_here(broker, ram);
 	int r = 0;
 
 	if (!at)

@@ -15,7 +15,8 @@ enum { LINE_MAX_BYTES = 600, BURST = 100, PACKETS_A_CALL = 64 /* the others' tur
 static void put_line(const struct device *device, const char *text, size_t len)
 {
 	char line[LINE_MAX_BYTES + 2 * NAME_MAX_BYTES];
-	int n = snprintf(line, sizeof(line), "bulkhead-%s[%s]: ", device->kind, device->name);
+	int n = snprintf(line, sizeof(line), "bulkhead-%s[%s]: ",
+		word_kind_name(device->kind), device->name);
 	size_t at = (size_t)n;
 
 	if (n < 0 || at >= sizeof(line) - 1)

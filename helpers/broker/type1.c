@@ -8,51 +8,21 @@
  * domain (vfio_iommu_replay), not from our addresses. So nobody keeps RAM mapped, but the core.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/vfio.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "helpers/broker/broker.h"
 
-static int open_container(struct broker *broker, const struct device *device, struct err *err)
+static int check_container(const struct broker *broker, struct err *err)
 {
-	fd_owned fd = {open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC)};
-
-	if (fd.n < 0 && (errno == ENOENT || errno == ENODEV))
-		return err_set(err, -errno, BLAME_HOST,
-			"/dev/vfio/vfio is not there: VFIO is not loaded; `modprobe vfio-pci`");
-	if (fd.n < 0)
-		return explain_no_access(device, "/dev/vfio/vfio", err);
-	if (ioctl(fd.n, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
-		ioctl(fd.n, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
-		return err_set(err, -ENOTSUP, BLAME_HOST,
-			"/dev/vfio/vfio has no type1 IOMMU: `modprobe vfio_iommu_type1`");
-	broker->container = fd_take(&fd);
-	return 0;
-}
-
-int type1_open(struct broker *broker, struct err *err)
-{
-	const struct device *first = NULL;
-
-	for (unsigned i = 0; i < broker->n_devices; i++) {
-		const struct device *device = &broker->devices[i];
-		struct group *group = &broker->groups[device->group < 0 ? 0 : device->group];
-		char path[64];
-
-		if (device->group < 0 || group->fd.n >= 0)
-			continue;
-		first = first ? first : device;
-		snprintf(path, sizeof(path), "/dev/vfio/%d", group->number);
-		group->fd.n = open(path, O_RDWR | O_CLOEXEC);
-		if (group->fd.n < 0)
-			return explain_no_access(device, path, err);
-	}
-	return first ? open_container(broker, first, err) : 0;
+	if (ioctl(broker->container.n, VFIO_GET_API_VERSION) == VFIO_API_VERSION &&
+		ioctl(broker->container.n, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) == 1)
+		return 0;
+	return err_set(err, -ENOTSUP, BLAME_HOST,
+		"/dev/vfio/vfio has no type1 IOMMU: `modprobe vfio_iommu_type1`");
 }
 
 /* Guest RAM must lie where the IOMMU can translate: not above its width, not in a hole. */
@@ -80,7 +50,7 @@ int type1_check_ranges(struct broker *broker, struct err *err)
 		ranges = (const void *)cap;
 		if (ranges->nr_iovas <= (sizeof(all) - at - sizeof(*ranges)) /
 				sizeof(ranges->iova_ranges[0]))
-			return dma_check_ranges(broker, ranges->iova_ranges, ranges->nr_iovas, err);
+			return ram_check_ranges(broker, ranges->iova_ranges, ranges->nr_iovas, err);
 	}
 	return 0;
 }
@@ -104,7 +74,7 @@ void type1_unmap(const struct broker *broker, uint64_t gpa, uint64_t size)
 
 int type1_map(struct broker *broker, const struct ram_region *ram)
 {
-	void *at = dma_map_here(broker, ram);
+	void *at = ram_map_here(broker, ram);
 	int r;
 
 	if (!at)
@@ -114,39 +84,26 @@ int type1_map(struct broker *broker, const struct ram_region *ram)
 	return r;
 }
 
-/* Says why a group cannot join: by SET_CONTAINER, or, the first one, by SET_IOMMU. */
-static int no_entry(const struct device *device, const char *call, struct err *err)
-{
-	int code = -errno;
-
-	if (code == -EPERM)
-		return explain_no_remapping(device, err);
-	if (code == -EBUSY)
-		return err_set(err, code, BLAME_HOST,
-			"%s: its IOMMU group is in use by a host driver or another process",
-			device->name);
-	return err_set(err, code, BLAME_HOST, "%s: %s: %s", device->name, call, strerror(-code));
-}
-
 int type1_attach(struct broker *broker, const struct device *device, struct err *err)
 {
 	struct vfio_group_status status = {.argsz = sizeof(status)};
 	struct group *group = &broker->groups[device->group];
+	int r = broker->mapped ? 0 : check_container(broker, err);
 
+	if (r < 0)
+		return r;
 	if (!group->claimed) {
 		if (ioctl(group->fd.n, VFIO_GROUP_GET_STATUS, &status) < 0 ||
 			!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-			return err_set(err, -EPERM, BLAME_HOST,
-				"%s: IOMMU group %d is not viable: bind all its devices to vfio-pci",
-				device->name, group->number);
+			return device_refused(device, -EBUSY, "its group is not viable", err);
 		if (ioctl(group->fd.n, VFIO_GROUP_SET_CONTAINER, &broker->container.n) < 0)
-			return no_entry(device, "VFIO_GROUP_SET_CONTAINER", err);
+			return device_refused(device, -errno, "VFIO_GROUP_SET_CONTAINER", err);
 		group->claimed = true;
 	}
 	if (broker->mapped)
 		return 0;
 	if (ioctl(broker->container.n, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
-		return no_entry(device, "VFIO_SET_IOMMU", err);
+		return device_refused(device, -errno, "VFIO_SET_IOMMU", err);
 	return 0;
 }
 

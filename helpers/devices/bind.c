@@ -1,272 +1,226 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * vfio-pci on and off, by driver_override (Documentation/ABI/testing/sysfs-bus-pci).
+ * `bulkhead bind` and `bulkhead unbind`: which functions, in what order, and back again.
  * bulkhead-devices.
  *
  * Invariant: each function ends up either on the driver it was asked for or as it was found, with
- * driver_override as it was found; nothing is changed before everything was checked.
+ * driver_override as it was found; nothing is changed before everything was checked. One of us at a
+ * time.
  */
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "helpers/devices/devices.h"
 #include "ipc/log.h"
 
 enum { AT_ONCE_MAX = 64 };
 
-#define VFIO_PCI "vfio-pci"
-
-static bool on_vfio(const struct function *f)
-{
-	return strcmp(f->driver, VFIO_PCI) == 0;
-}
-
-static int may_bind(int root, const struct function *f, bool force, struct err *err)
-{
-	char why[400], vfs[16];
-
-	if (pci_is_bridge(f))
-		return err_set(err, -EINVAL, BLAME_HOST,
-			"%s is a bridge, which stays with the host; bind the devices behind it",
-			f->name);
-	if (f->group < 0)
-		return err_set(err, -ENODEV, BLAME_HOST,
-			"%s is behind no IOMMU, so no guest could have it; enable VT-d or AMD-Vi "
-			"in the firmware and boot with `intel_iommu=on` (AMD: without "
-			"`amd_iommu=off`)", f->name);
-	if (disk_in_use(root, f->name, why, sizeof(why)))
-		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s stays with the host: %.240s; unmount it, or end what uses it, first",
-			f->name, why);
-	if (attr_read(root, vfs, sizeof(vfs), SYS_PCI "/%s/sriov_numvfs", f->name) > 0 &&
-		atoi(vfs) > 0)
-		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s has %d virtual functions, which would go with its driver; bind those, "
-			"or first `echo 0 >/" SYS_PCI "/%s/sriov_numvfs`", f->name, atoi(vfs),
-			f->name);
-	if (!force && route_in_use(root, f->name, why, sizeof(why)))
-		return err_set(err, -EBUSY, BLAME_HOST,
-			"%s stays with the host: %.200s; `bulkhead bind --force %s` cuts it off",
-			f->name, why, f->name);
-	return 0;
-}
-
-static int load_vfio_pci(int root, struct err *err)
-{
-	char *const argv[] = {(char[]){"modprobe"}, (char[]){VFIO_PCI}, NULL};
-	char *const envp[] = {NULL};
-	int status = 0, r;
-	pid_t pid;
-
-	if (is_there(root, "sys/bus/pci/drivers/" VFIO_PCI))
-		return 0;
-	r = posix_spawn(&pid, "/sbin/modprobe", NULL, NULL, argv, envp);
-	if (r == 0 && waitpid(pid, &status, 0) < 0)
-		r = errno;
-	if (r == 0 && status == 0 && is_there(root, "sys/bus/pci/drivers/" VFIO_PCI))
-		return 0;
-	return err_set(err, r ? -r : -ENODEV, BLAME_HOST,
-		"the host's kernel has no vfio-pci: `modprobe vfio-pci` %s; it is CONFIG_VFIO_PCI "
-		"in the kernel's configuration, and loading it needs root",
-		r ? strerror(r) : "did not load it");
-}
-
-static int driver_of(int root, const char *name, char ret[static WORD])
-{
-	return link_name(root, ret, WORD, SYS_PCI "/%s/driver", name);
-}
-
-/* Takes the driver away, if there is one; blocks while a process has the device open by VFIO. */
-static int take_away(int root, const char *name, struct err *err)
-{
+/* A function that is given to VFIO. */
+struct gift {
+	struct function f;
+	struct record before;
+	bool touched, recorded; /* by us */
 	char driver[WORD];
+};
 
-	if (driver_of(root, name, driver) < 0)
-		return 0;
-	return attr_write(root, name, err, SYS_PCI "/%s/driver/unbind", name);
-}
-
-static int set_override(int root, const char *name, const char *driver, struct err *err)
-{
-	/* An empty line, and not an empty write, is what clears it. */
-	return attr_write(root, driver[0] ? driver : "\n", err, SYS_PCI "/%s/driver_override",
-		name);
-}
-
-static int probe(int root, const char *name, struct err *err)
-{
-	return attr_write(root, name, err, "sys/bus/pci/drivers_probe");
-}
-
-/* As it was: the override, and the driver, or none. */
-static int put_back(int root, const char *name, const struct record *record, struct err *err)
-{
-	char driver[WORD];
-	int r = set_override(root, name, record->override, err);
-
-	driver_of(root, name, driver);
-	if (r < 0 || strcmp(driver, record->driver) == 0)
-		return r;
-	r = take_away(root, name, err);
-	if (r < 0 || !record->driver[0])
-		return r;
-	r = probe(root, name, err);
-	driver_of(root, name, driver);
-	if (strcmp(driver, record->driver) == 0)
-		return 0;
-	/* Another driver of the host's was first to match, or autoprobing found none. */
-	if (r == 0)
-		r = take_away(root, name, err);
-	if (r < 0)
-		return r;
-	if (!is_there(root, "sys/bus/pci/drivers/%s", record->driver))
-		return err_set(err, -ENODEV, BLAME_HOST,
-			"%s had the driver %s, which is not loaded any more; load its module first",
-			name, record->driver);
-	return attr_write(root, name, err, "sys/bus/pci/drivers/%s/bind", record->driver);
-}
-
-static int give_away(int root, const struct function *f, struct record *ret, struct err *err)
-{
-	char driver[WORD];
-	int r;
-
-	snprintf(ret->driver, WORD, "%s", f->driver);
-	attr_read(root, ret->override, WORD, SYS_PCI "/%s/driver_override", f->name);
-	if (strcmp(ret->override, "(null)") == 0)
-		ret->override[0] = '\0';
-	r = record_write(root, f->name, ret, err);
-	if (r < 0)
-		return r;
-	r = set_override(root, f->name, VFIO_PCI, err);
-	if (r == 0)
-		r = take_away(root, f->name, err);
-	if (r == 0)
-		r = probe(root, f->name, err);
-	driver_of(root, f->name, driver);
-	if (r == 0 && strcmp(driver, VFIO_PCI) != 0)
-		r = err_set(err, -ENODEV, BLAME_HOST,
-			"%s: vfio-pci did not take it; `dmesg | tail` may say why", f->name);
-	return r;
-}
-
-static void undo(int root, const struct function *f, const struct record *record)
-{
-	struct err err = {0};
-
-	if (put_back(root, f->name, record, &err) < 0)
-		log_error("%s: not as it was: %s", f->name, err.msg);
-	else
-		record_remove(root, f->name);
-}
-
-static int read_all(int root, char *const *names, int n, struct function *ret, struct err *err)
+static int read_all(int root, char *const *names, int n, struct gift *ret, struct err *err)
 {
 	int r = 0;
 
 	if (n > AT_ONCE_MAX)
 		return err_set(err, -E2BIG, BLAME_HOST,
 			"%d devices at once are too many; %d are not", n, AT_ONCE_MAX);
+	memset(ret, 0, (size_t)n * sizeof(*ret));
 	for (int i = 0; i < n && r == 0; i++)
-		r = pci_read(root, names[i], &ret[i], err);
+		r = pci_read(root, names[i], &ret[i].f, err);
 	for (int i = 0; i < n && r == 0; i++)
 		for (int k = 0; k < i && r == 0; k++)
-			if (strcmp(ret[i].name, ret[k].name) == 0)
+			if (strcmp(ret[i].f.name, ret[k].f.name) == 0)
 				r = err_set(err, -EINVAL, BLAME_HOST,
-					"%s is named twice; once is enough", ret[i].name);
+					"%s is named twice; once is enough", ret[i].f.name);
 	return r;
+}
+
+/* What --force takes in spite of it: what the host does without, and comes back from. */
+static bool may_be_forced(enum obstacle_kind kind)
+{
+	return kind == OBSTACLE_NETWORK || kind == OBSTACLE_CONSOLE || kind == OBSTACLE_OPEN;
+}
+
+static int may_bind(struct host *host, const struct function *f, bool force, struct err *err)
+{
+	struct verdict verdict;
+
+	take_from_host(host, f, &verdict);
+	for (unsigned i = 0; i < verdict.n; i++) {
+		const struct obstacle *o = &verdict.obstacles[i];
+		const bool forced = may_be_forced(o->kind);
+
+		if (!forced || !force)
+			return obstacle_keep(o, f->name, forced, -EBUSY, err);
+	}
+	return 0;
+}
+
+/* Before anything is changed: whether each may be taken, its disks held, and its driver there. */
+static int prepare(struct host *host, struct gift *gifts, int n, bool force, struct claims *claims,
+	struct err *err)
+{
+	char module[WORD];
+	int r = 0;
+
+	for (int i = 0; i < n && r == 0; i++)
+		if (!gifts[i].f.vfio)
+			r = may_bind(host, &gifts[i].f, force, err);
+	for (int i = 0; i < n && r == 0; i++) {
+		if (gifts[i].f.vfio)
+			continue;
+		r = claims_take(claims, host->root, &gifts[i].f, err);
+		vfio_module_for(host->root, &gifts[i].f, module);
+		if (r == 0 && strcmp(module, "vfio_pci") != 0 &&
+			driver_load(host->root, module, gifts[i].driver, NULL) == 0)
+			continue;
+		if (r == 0)
+			r = driver_load(host->root, "vfio_pci", gifts[i].driver, err);
+	}
+	return r;
+}
+
+/* A driver that knows the device may want more of it than there is, or of its physical function;
+ * vfio-pci wants nothing. */
+static int give(int root, struct gift *gift, struct err *err)
+{
+	const char *name = gift->f.name;
+	char plain[WORD];
+	int r;
+
+	driver_state(root, name, &gift->before);
+	r = record_write(root, name, &gift->before, err);
+	if (r < 0)
+		return r;
+	gift->touched = true;
+	gift->recorded = r == 0;
+	r = driver_give(root, name, gift->driver, err);
+	if (r == 0 || strcmp(gift->driver, "vfio-pci") == 0 ||
+		driver_load(root, "vfio_pci", plain, NULL) < 0)
+		return r;
+	log_warn("%s: %s, which fits it best, did not take it; vfio-pci then", name, gift->driver);
+	strcpy(gift->driver, plain);
+	return driver_give(root, name, gift->driver, err);
+}
+
+static void undo(int root, const struct gift *gift)
+{
+	struct err err = {0};
+
+	if (!gift->touched)
+		return;
+	if (driver_put_back(root, gift->f.name, &gift->before, &err) < 0)
+		log_error("%s: not as it was: %s", gift->f.name, err.msg);
+	else if (gift->recorded)
+		record_remove(root, gift->f.name);
+}
+
+/* What still keeps it from a guest: others of its group. */
+static void tell(int root, const struct gift *gift)
+{
+	struct host host = host_at(root);
+	struct verdict verdict;
+	char what[400];
+
+	printf("%s: %s%s\n", gift->f.name, gift->f.vfio ? gift->f.driver : gift->driver,
+		gift->f.vfio ? " has it already" : " has it");
+	host.claimed = claim_refused;
+	take_pci(&host, &gift->f, TAKE_IOMMUFD | TAKE_TYPE1, &verdict);
+	host_close(&host);
+	for (unsigned i = 0; i < verdict.n; i++) {
+		const struct obstacle *o = &verdict.obstacles[i];
+		const char *quote = o->advice == ADVICE_COMMAND ? "`" : "";
+
+		if (o->kind != OBSTACLE_GROUP && strcmp(o->of, gift->f.name) == 0)
+			continue;
+		obstacle_what(o, gift->f.name, what, sizeof(what));
+		printf("%s: %s; %s%s%s\n", gift->f.name, what, quote, o->next, quote);
+	}
 }
 
 int bind_functions(int root, char *const *names, int n, bool force, struct err *err)
 {
-	static struct function f[AT_ONCE_MAX];
-	static struct record records[AT_ONCE_MAX];
-	char others[256], drivers[256];
-	int r = read_all(root, names, n, f, err), done;
+	static struct gift gifts[AT_ONCE_MAX];
+	static struct claims claims;
+	struct host host = host_at(root);
+	fd_owned lock = FD_NONE_INIT;
+	int r = record_lock(root, &lock, err);
 
-	for (int i = 0; i < n && r == 0; i++)
-		if (!on_vfio(&f[i]))
-			r = may_bind(root, &f[i], force, err);
+	host.claimed = claim_refused;
 	if (r == 0)
-		r = load_vfio_pci(root, err);
-	if (r < 0)
-		return r;
-	for (done = 0; done < n && r == 0; done++)
-		if (!on_vfio(&f[done]))
-			r = give_away(root, &f[done], &records[done], err);
-	while (r < 0 && done-- > 0)
-		if (!on_vfio(&f[done]))
-			undo(root, &f[done], &records[done]);
-	for (int i = 0; i < n && r == 0; i++) {
-		printf("%s: %s\n", f[i].name, on_vfio(&f[i]) ? "on vfio-pci already" :
-			"vfio-pci has it");
-		if (group_in_the_way(root, &f[i], others, drivers, sizeof(others)))
-			printf("%s: its IOMMU group %d has devices of the host's too: %s; "
-			       "`bulkhead bind %s`\n", f[i].name, f[i].group, drivers, others);
-	}
+		r = read_all(root, names, n, gifts, err);
+	if (r == 0)
+		r = prepare(&host, gifts, n, force, &claims, err);
+	for (int i = 0; i < n && r == 0; i++)
+		if (!gifts[i].f.vfio)
+			r = give(root, &gifts[i], err);
+	for (int i = n; r < 0 && i-- > 0;)
+		undo(root, &gifts[i]);
+	claims_drop(&claims);
+	host_close(&host);
+	for (int i = 0; i < n && r == 0; i++)
+		tell(root, &gifts[i]);
 	return r;
 }
 
 static int may_unbind(int root, const struct function *f, struct err *err)
 {
-	char comm[WORD] = "";
-	pid_t pid = vfio_user(root, f, comm, sizeof(comm));
+	struct host host = host_at(root);
+	struct obstacle used;
+	int r = 0;
 
-	if (!pid)
-		return 0;
-	return err_set(err, -EBUSY, BLAME_HOST,
-		"%s is in use by process %d (%s), and the kernel would wait for that; end its VM "
-		"first", f->name, pid, comm);
-}
-
-/* Not bound by bulkhead, or before a record was kept: the kernel chooses the driver. */
-static int let_kernel_choose(int root, const struct function *f, struct err *err)
-{
-	int r = set_override(root, f->name, "", err);
-
-	if (r == 0)
-		r = take_away(root, f->name, err);
-	return r < 0 ? r : probe(root, f->name, err);
+	if (take_used(&host, f, &used))
+		r = err_set(err, -EBUSY, BLAME_HOST,
+			"%s is in use by process %.100s, and the kernel would wait for that; end "
+			"its VM first", f->name, used.how);
+	host_close(&host);
+	return r;
 }
 
 static int take_back(int root, const struct function *f, struct err *err)
 {
 	struct record record;
-	char driver[WORD];
 	int r = record_read(root, f->name, &record, err);
 
-	if (f->driver[0] && !on_vfio(f)) {
-		printf("%s: %s has it, not vfio-pci: nothing to undo\n", f->name, f->driver);
+	if (f->driver[0] && !f->vfio) { /* somebody has undone it already */
+		printf("%s: %s has it, which is not VFIO's: nothing to undo\n", f->name, f->driver);
+		record_remove(root, f->name);
 		return 0;
 	}
-	if (r == -ENOENT)
-		r = let_kernel_choose(root, f, err);
+	if (r == -ENOENT) /* not bound by bulkhead, or before a record was kept */
+		r = driver_free(root, f->name, err);
 	else if (r == 0)
-		r = put_back(root, f->name, &record, err);
+		r = driver_put_back(root, f->name, &record, err);
 	if (r < 0) {
-		set_override(root, f->name, VFIO_PCI, NULL);
-		probe(root, f->name, NULL);
+		if (f->driver[0])
+			driver_give(root, f->name, f->driver, NULL);
 		return r;
 	}
 	record_remove(root, f->name);
-	driver_of(root, f->name, driver);
-	printf("%s: %s\n", f->name, driver[0] ? driver : "no driver");
+	driver_state(root, f->name, &record);
+	printf("%s: %s\n", f->name, record.driver[0] ? record.driver : "no driver");
 	return 0;
 }
 
 int unbind_functions(int root, char *const *names, int n, struct err *err)
 {
-	static struct function f[AT_ONCE_MAX];
-	int r = read_all(root, names, n, f, err);
+	static struct gift gifts[AT_ONCE_MAX];
+	fd_owned lock = FD_NONE_INIT;
+	int r = record_lock(root, &lock, err);
 
+	if (r == 0)
+		r = read_all(root, names, n, gifts, err);
 	for (int i = 0; i < n && r == 0; i++)
-		if (on_vfio(&f[i]))
-			r = may_unbind(root, &f[i], err);
+		if (gifts[i].f.vfio)
+			r = may_unbind(root, &gifts[i].f, err);
 	for (int i = 0; i < n && r == 0; i++)
-		r = take_back(root, &f[i], err);
+		r = take_back(root, &gifts[i].f, err);
 	return r;
 }

@@ -74,18 +74,35 @@ static void bars(const struct function *f)
 	printf("], ");
 }
 
-static void verdict_end(const struct verdict *verdict)
+/* what and next are for people, the others for programs. */
+static void obstacle(const struct obstacle *o, const char *name)
 {
+	char what[400];
+
+	obstacle_what(o, name, what, sizeof(what));
+	printf("{");
+	member("kind", obstacle_word(o->kind));
+	member("device", o->of);
+	member("thing", o->thing);
+	member("how", o->how);
+	member("what", what);
+	member("advice", advice_word(o->advice));
+	member("next", o->next);
+	printf("\"command\": ");
+	if (o->advice == ADVICE_COMMAND)
+		string(o->next);
+	else
+		printf("null");
+	printf("}");
+}
+
+static void verdict_end(const char *name, const struct verdict *verdict)
+{
+	member("way", way_word(verdict->way));
 	printf("\"ready\": %s, \"obstacles\": [", verdict->n ? "false" : "true");
 	for (unsigned i = 0; i < verdict->n; i++) {
-		printf("%s{\"what\": ", i ? ", " : "");
-		string(verdict->obstacles[i].what);
-		printf(", \"command\": ");
-		if (verdict->obstacles[i].command[0])
-			string(verdict->obstacles[i].command);
-		else
-			printf("null");
-		printf("}");
+		printf("%s", i ? ", " : "");
+		obstacle(&verdict->obstacles[i], name);
 	}
 	printf("]}");
 }
@@ -125,7 +142,7 @@ void json_pci(const struct function *f, const char *name, const char *members,
 	words("reset", f->reset);
 	number("msix", f->vectors, f->vectors != MSIX_UNSEEN);
 	bars(f);
-	verdict_end(verdict);
+	verdict_end(f->name, verdict);
 }
 
 void json_vdpa_begin(void)
@@ -141,7 +158,7 @@ void json_vdpa(const struct vdpa_device *device, const struct verdict *verdict)
 	member("driver", device->driver);
 	member("node", device->node);
 	member("parent", device->parent);
-	verdict_end(verdict);
+	verdict_end(device->name, verdict);
 }
 
 void json_end(void)

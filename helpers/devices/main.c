@@ -10,73 +10,52 @@
 #include <string.h>
 
 #include "helpers/devices/devices.h"
-#include "ipc/fd.h"
 #include "ipc/log.h"
 
-/* The group's other members, with blanks between them. */
-static void other_members(int root, const struct function *f, char *ret, size_t size)
+static void list_pci(struct host *host, bool json)
 {
-	struct dirent **members;
-	size_t used = 0;
-	int n;
-
-	ret[0] = '\0';
-	if (f->group < 0)
-		return;
-	n = names_of(root, &members, "sys/kernel/iommu_groups/%d/devices", f->group);
-	for (int i = 0; i < n; i++) {
-		const char *name = members[i]->d_name;
-
-		if (strcmp(name, f->name) != 0 && used + strlen(name) + 2 < size)
-			used += (size_t)sprintf(ret + used, "%s%s", used ? " " : "", name);
-	}
-	names_free(members, n);
-}
-
-static void list_pci(int root, bool json)
-{
+	folder_owned names = folder_sorted(host->root, SYS_PCI);
 	static char members[4096];
 	struct verdict verdict;
-	struct dirent **names;
 	struct function f;
-	int n = names_of(root, &names, SYS_PCI);
 
-	for (int i = 0; i < n; i++) {
-		if (pci_read(root, names[i]->d_name, &f, NULL) < 0)
+	for (int i = 0; i < names.n; i++) {
+		if (pci_read(host->root, names.entries[i]->d_name, &f, NULL) < 0)
 			continue;
-		other_members(root, &f, members, sizeof(members));
-		ready_pci(root, &f, &verdict);
+		pci_group_with(host->root, &f, members, sizeof(members));
+		take_pci(host, &f, TAKE_ALL, &verdict);
 		(json ? json_pci : text_pci)(&f, pci_names(f.vendor, f.device), members, &verdict);
 	}
-	names_free(names, n);
 }
 
-static void list_vdpa(int root, bool json)
+static void list_vdpa(struct host *host, bool json)
 {
+	folder_owned names = folder_sorted(host->root, SYS_VDPA);
 	struct vdpa_device device;
 	struct verdict verdict;
-	struct dirent **names;
-	int n = names_of(root, &names, "sys/bus/vdpa/devices");
 
-	for (int i = 0; i < n; i++) {
-		if (vdpa_read(root, names[i]->d_name, &device) < 0)
+	for (int i = 0; i < names.n; i++) {
+		if (vdpa_read(host->root, names.entries[i]->d_name, &device) < 0)
 			continue;
-		ready_vdpa(root, &device, &verdict);
+		take_vdpa(host, &device, &verdict);
 		(json ? json_vdpa : text_vdpa)(&device, &verdict);
 	}
-	names_free(names, n);
 }
 
 static void list(int root, bool json)
 {
+	struct host host = host_at(root);
+
+	host.claimed = claim_refused;
 	if (json)
 		json_begin();
-	list_pci(root, json);
+	list_pci(&host, json);
 	if (json)
 		json_vdpa_begin();
-	list_vdpa(root, json);
+	list_vdpa(&host, json);
 	if (json)
 		json_end();
+	host_close(&host);
 }
 
 int main(int argc, char **argv)

@@ -3,19 +3,45 @@
  * What a function was like before `bulkhead bind`: /run/bulkhead/bind/BDF. bulkhead-devices.
  *
  * In /run because the kernel forgets driver_override at the same moment, the end of the boot. Only
- * root writes there, yet what is read back goes into paths of sysfs and is checked for that.
+ * root writes there, yet what is read back goes into paths of sysfs and is checked for that. The
+ * first record stays: what a second bind finds is what the first one, or somebody since, has made.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "helpers/devices/devices.h"
-#include "ipc/fd.h"
 
 #define RUN_BIND "run/bulkhead/bind"
+
+enum { LOCK_WAIT_MS = 5000, LOCK_AGAIN_MS = 50 };
+
+int record_lock(int root, struct fd *ret, struct err *err)
+{
+	const struct timespec again = {.tv_nsec = LOCK_AGAIN_MS * 1000000};
+
+	if ((mkdirat(root, "run/bulkhead", 0755) < 0 && errno != EEXIST) ||
+		(mkdirat(root, RUN_BIND, 0755) < 0 && errno != EEXIST))
+		return err_set(err, -errno, BLAME_HOST,
+			"/" RUN_BIND " cannot be made: %s; run this as root", strerror(errno));
+	ret->n = openat(root, RUN_BIND, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ret->n < 0)
+		return err_set(err, -errno, BLAME_HOST, "/" RUN_BIND ": %s; run this as root",
+			strerror(errno));
+	for (unsigned ms = 0; flock(ret->n, LOCK_EX | LOCK_NB) < 0; ms += LOCK_AGAIN_MS) {
+		if (errno != EWOULDBLOCK || ms >= LOCK_WAIT_MS)
+			return err_set(err, -EBUSY, BLAME_HOST,
+				"another `bulkhead bind` or `unbind` is at work (it has /" RUN_BIND
+				" locked); wait for it, or see what it waits for");
+		nanosleep(&again, NULL);
+	}
+	return 0;
+}
 
 int record_write(int root, const char *bdf, const struct record *record, struct err *err)
 {
@@ -25,13 +51,13 @@ int record_write(int root, const char *bdf, const struct record *record, struct 
 		record->override);
 
 	snprintf(path, sizeof(path), RUN_BIND "/%s", bdf);
-	if ((mkdirat(root, "run/bulkhead", 0755) < 0 && errno != EEXIST) ||
-		(mkdirat(root, RUN_BIND, 0755) < 0 && errno != EEXIST))
-		return err_set(err, -errno, BLAME_HOST,
-			"/" RUN_BIND " cannot be made: %s; run this as root", strerror(errno));
-	fd.n = openat(root, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd.n = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd.n < 0 && errno == EEXIST)
+		return 1;
 	if (fd.n >= 0 && write(fd.n, text, (size_t)n) == n)
 		return 0;
+	if (fd.n >= 0)
+		unlinkat(root, path, 0);
 	return err_set(err, fd.n < 0 ? -errno : -EIO, BLAME_HOST,
 		"/%s cannot be written: %s; run this as root, with room in /run", path,
 		strerror(fd.n < 0 ? errno : EIO));

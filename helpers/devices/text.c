@@ -39,16 +39,20 @@ static void print_bars(const struct function *f)
 		printf("\n");
 }
 
-static void print_verdict(const struct verdict *verdict)
+static void print_verdict(const char *name, const struct verdict *verdict)
 {
+	char what[400];
+
 	if (!verdict->n)
 		printf("    ready\n");
 	for (unsigned i = 0; i < verdict->n; i++) {
-		const struct obstacle *obstacle = &verdict->obstacles[i];
+		const struct obstacle *o = &verdict->obstacles[i];
 
-		printf("    not ready: %s\n", obstacle->what);
-		if (obstacle->command[0])
-			printf("        $ %s\n", obstacle->command);
+		obstacle_what(o, name, what, sizeof(what));
+		if (o->advice == ADVICE_COMMAND)
+			printf("    not ready: %s\n        $ %s\n", what, o->next);
+		else
+			printf("    not ready: %s; %s\n", what, o->next);
 	}
 }
 
@@ -56,7 +60,8 @@ void text_pci(const struct function *f, const char *name, const char *members,
 	const struct verdict *verdict)
 {
 	printf("%s  %s [%04x:%04x]\n", f->name, name, f->vendor, f->device);
-	printf("    driver %s; ", f->driver[0] ? f->driver : "none");
+	printf("    driver %s%s%s; ", f->driver[0] ? f->driver : "none",
+		verdict->way == WAY_NONE ? "" : ", by ", way_word(verdict->way));
 	if (f->group < 0)
 		printf("no IOMMU");
 	else
@@ -70,7 +75,7 @@ void text_pci(const struct function *f, const char *name, const char *members,
 	else
 		printf("MSI-X %d\n", f->vectors);
 	print_bars(f);
-	print_verdict(verdict);
+	print_verdict(f->name, verdict);
 }
 
 void text_vdpa(const struct vdpa_device *device, const struct verdict *verdict)
@@ -80,5 +85,5 @@ void text_vdpa(const struct vdpa_device *device, const struct verdict *verdict)
 	if (device->node[0])
 		printf("; node /dev/%s", device->node);
 	printf("\n");
-	print_verdict(verdict);
+	print_verdict(device->name, verdict);
 }

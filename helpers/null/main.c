@@ -129,13 +129,6 @@ static int null_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
 	return 0;
 }
 
-static int null_msix_disarm(unsigned vector, struct err *err)
-{
-	(void)err;
-	fd_close(&null.vectors[vector]);
-	return 0;
-}
-
 static int null_msix_disable(struct err *err)
 {
 	(void)err;
@@ -144,8 +137,9 @@ static int null_msix_disable(struct err *err)
 	return 0;
 }
 
-static int null_reset(struct err *err)
+static int null_reset(bool whole, struct err *err)
 {
+	(void)whole;
 	memset(null.scratch, 0, sizeof(null.scratch));
 	put16(COMMAND, 0);
 	return null_msix_disable(err);
@@ -164,7 +158,6 @@ static const struct helper_ops null_ops = {
 	.msix_enable = null_msix_enable,
 	.msix_disable = null_msix_disable,
 	.msix_arm = null_msix_arm,
-	.msix_disarm = null_msix_disarm,
 	.reset = null_reset,
 };
 

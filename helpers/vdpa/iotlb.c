@@ -5,8 +5,8 @@
  *
  * vDPA helper. Once at set-up, which is when a host that cannot do it says so. With IOTLB_PERSIST
  * that is all; without, a reset of the device takes its side of the mappings while vhost keeps its
- * own, so both are made anew before the queues run again. Every error of such a message is EFAULT:
- * the context has to come from here.
+ * own, and a driver resets before each start (virtio 1.2 §3.1.1), so both are made anew at every
+ * start. Every error of such a message is EFAULT: the context has to come from here.
  */
 #include <errno.h>
 #include <string.h>
@@ -133,20 +133,18 @@ int iotlb_setup(struct vdpa *v, int memfd, struct err *err)
 
 int iotlb_refresh(struct vdpa *v, struct err *err)
 {
-	int r = v->maps_stale ? map_all(v, true, err) : 0;
-
-	if (r == 0)
-		v->maps_stale = false;
-	return r;
+	return BACKEND_HAS(v, IOTLB_PERSIST) ? 0 : map_all(v, true, err);
 }
 
-void *iotlb_guest(uint64_t gpa, uint64_t size)
+void *iotlb_guest(const void *ram, uint64_t gpa, uint64_t size)
 {
-	for (unsigned i = 0; i < vdpa.n_ram; i++) {
-		uint64_t at = gpa - vdpa.ram[i].gpa;
+	const struct vdpa *v = ram;
 
-		if (at < vdpa.ram[i].size && size <= vdpa.ram[i].size - at)
-			return (uint8_t *)vdpa.host[i] + at;
+	for (unsigned i = 0; i < v->n_ram; i++) {
+		uint64_t at = gpa - v->ram[i].gpa;
+
+		if (at < v->ram[i].size && size <= v->ram[i].size - at)
+			return (uint8_t *)v->host[i] + at;
 	}
 	return NULL;
 }

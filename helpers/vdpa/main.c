@@ -13,7 +13,7 @@
 
 #include "helpers/vdpa/vdpa.h"
 
-struct vdpa vdpa = {.node = {-1}};
+static struct vdpa vdpa = {.node = {-1}};
 
 static const struct virtio_ops virtio_ops = {
 	.reset = vring_reset,
@@ -43,9 +43,12 @@ static int vdpa_open(struct helper_open *open, struct fd *ret_store, struct err 
 	vdpa.n_ram = open->n_ram;
 	memcpy(vdpa.ram, open->ram, sizeof(vdpa.ram));
 	vdpa.virtio.ops = &virtio_ops;
-	r = device_setup(&vdpa, open->num_queues, err);
+	vdpa.silence_s = open->silence_s;
+	r = setup_device(&vdpa, open->num_queues, err);
 	if (r == 0)
 		r = virtio_pci_init(&vdpa.virtio, err);
+	if (r == 0)
+		r = setup_pages(&vdpa, err);
 	if (r == 0)
 		r = iotlb_setup(&vdpa, open->memfd.n, err);
 	return r < 0 ? err_prefix(err, "%s", open->name) : 0;
@@ -65,24 +68,24 @@ static int vdpa_describe(struct function_desc *ret, struct fd *ret_device, struc
 
 static int vdpa_config_read(unsigned offset, unsigned size, uint32_t *ret, struct err *err)
 {
-	return virtio_pci_config_read(&vdpa.virtio, offset, size, ret, err);
+	return virtio_config_read(&vdpa.virtio, offset, size, ret, err);
 }
 
 static int vdpa_config_write(unsigned offset, unsigned size, uint32_t value, struct err *err)
 {
-	return virtio_pci_config_write(&vdpa.virtio, offset, size, value, err);
+	return virtio_config_write(&vdpa.virtio, offset, size, value, err);
 }
 
 static int vdpa_region_read(unsigned index, uint64_t offset, unsigned size, uint64_t *ret,
 	struct err *err)
 {
-	return virtio_pci_region_read(&vdpa.virtio, index, offset, size, ret, err);
+	return virtio_region_read(&vdpa.virtio, index, offset, size, ret, err);
 }
 
 static int vdpa_region_write(unsigned index, uint64_t offset, unsigned size, uint64_t value,
 	struct err *err)
 {
-	return virtio_pci_region_write(&vdpa.virtio, index, offset, size, value, err);
+	return virtio_region_write(&vdpa.virtio, index, offset, size, value, err);
 }
 
 static int vdpa_msix_enable(struct err *err)
@@ -106,19 +109,10 @@ static int vdpa_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
 	return 0;
 }
 
-static int vdpa_msix_disarm(unsigned vector, struct err *err)
+static int vdpa_reset(bool whole, struct err *err)
 {
-	(void)err;
-	virtio_irq_arm(&vdpa.virtio, vector, FD_NONE_INIT);
-	return 0;
-}
-
-static int vdpa_reset(struct err *err)
-{
-	int r = virtio_pci_reset(&vdpa.virtio, err);
-
-	virtio_config_build(&vdpa.virtio);
-	return r;
+	(void)whole;
+	return virtio_pci_reset(&vdpa.virtio, err);
 }
 
 static int vdpa_kick_arm(unsigned queue, struct fd eventfd, struct err *err)
@@ -138,17 +132,17 @@ static int vdpa_intx_arm(struct fd trigger, struct fd resample, struct err *err)
 
 static int vdpa_suspend(struct err *err)
 {
-	int r = vdpa.running ? VDPA_ASK(&vdpa, VHOST_VDPA_SUSPEND, NULL, err) : 0;
-
-	vdpa.suspended = r == 0;
-	return r;
+	return vring_suspend(&vdpa, err);
 }
 
 static int vdpa_resume(struct err *err)
 {
-	vdpa.suspended = false;
-	backend_started();
-	return vdpa.running ? VDPA_ASK(&vdpa, VHOST_VDPA_RESUME, NULL, err) : 0;
+	return vring_resume(&vdpa, err);
+}
+
+static int vdpa_tick(void)
+{
+	return backend_tick(&vdpa);
 }
 
 static void vdpa_event_fds(int ret_fds[HELPER_EVENTS])
@@ -176,7 +170,6 @@ static const struct helper_ops vdpa_ops = {
 	.msix_enable = vdpa_msix_enable,
 	.msix_disable = vdpa_msix_disable,
 	.msix_arm = vdpa_msix_arm,
-	.msix_disarm = vdpa_msix_disarm,
 	.reset = vdpa_reset,
 	.kick_arm = vdpa_kick_arm,
 	.intx_arm = vdpa_intx_arm,
@@ -184,7 +177,7 @@ static const struct helper_ops vdpa_ops = {
 	.resume = vdpa_resume,
 	.event_fds = vdpa_event_fds,
 	.on_event = vdpa_on_event,
-	.tick = backend_tick,
+	.tick = vdpa_tick,
 };
 
 int main(int argc, char **argv)

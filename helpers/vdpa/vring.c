@@ -15,164 +15,195 @@
 #include "helpers/vdpa/vdpa.h"
 #include "ipc/log.h"
 
-enum { DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 }; /* virtio 1.2 §2.1 */
+enum { DRIVER_OK = 4, NEEDS_RESET = 64 }; /* virtio 1.2 §2.1 */
 
-#define ACCESS_PLATFORM (1ull << 33)
-
-int vring_reset(struct err *err)
+int vring_reset(struct virtio_pci *vp, struct err *err)
 {
-	int r;
+	int r = device_set_status(vdpa_of(vp), 0, err);
 
-	/* Of no use any more either way: the driver takes its rings back. */
-	memset(vdpa.ringed, 0, sizeof(vdpa.ringed));
-	vdpa.dead = false;
-	r = device_set_status(&vdpa, 0, err);
-	if (r < 0)
-		return r;
-	vdpa.running = false;
-	if (!BACKEND_HAS(&vdpa, IOTLB_PERSIST))
-		vdpa.maps_stale = true;
-	return 0;
+	vdpa_happened(vdpa_of(vp), r < 0 ? LIFE_RESET_FAILED : LIFE_DID_RESET);
+	return r;
 }
 
-void vring_status(uint8_t status)
+/* A device that could not be started is not started by giving it up. */
+void vring_status(struct virtio_pci *vp, uint8_t status)
 {
+	const struct vdpa *v = vdpa_of(vp);
 	struct err err = {0};
 
-	if (device_set_status(&vdpa, status, &err) < 0)
+	if (v->life == LIFE_BROKEN)
+		status &= (uint8_t)~DRIVER_OK;
+	if (device_set_status(v, status, &err) < 0)
 		log_warn("status 0x%x: %s", status, err.msg);
 }
 
-/* The device translates its addresses whatever the driver knows of it. */
-int vring_features(uint64_t features, struct err *err)
+/* A driver that goes on after a reset that failed gets no further than this. */
+int vring_features(struct virtio_pci *vp, uint64_t features, struct err *err)
 {
-	uint8_t status = 0;
-	int r;
+	const struct vdpa *v = vdpa_of(vp);
 
-	features |= ACCESS_PLATFORM;
-	r = VDPA_ASK(&vdpa, VHOST_SET_FEATURES, &features, err);
-	if (r == 0)
-		r = device_set_status(&vdpa, vdpa.virtio.status | FEATURES_OK, err);
-	if (r == 0)
-		r = device_get_status(&vdpa, &status, err);
-	if (r == 0 && !(status & FEATURES_OK))
-		r = err_set(err, -EINVAL, BLAME_GUEST, "the device does not take them");
-	return r;
+	if (v->life != LIFE_RESET)
+		return err_set(err, -EBUSY, BLAME_HOST, "the device was not reset before");
+	return device_set_features(v, features, vp->status, err);
 }
 
 /* A queue begins at 0; in a packed ring with both wrap counters set (§2.8.1). A device without
  * state to set (vp_vdpa) is there already. */
-static int set_base(unsigned queue, struct err *err)
+static int set_base(const struct vdpa *v, unsigned queue, struct err *err)
 {
 	struct vhost_vring_state base = {.index = queue};
 	int r;
 
-	if (vdpa.virtio.accepted & RING_PACKED)
+	if (v->virtio.accepted & RING_PACKED)
 		base.num = 0x80008000;
-	r = VDPA_ASK(&vdpa, VHOST_SET_VRING_BASE, &base, err);
+	r = VDPA_ASK(v, VHOST_SET_VRING_BASE, &base, err);
 	return r == -EOPNOTSUPP ? 0 : r;
 }
 
 /* IOVAs in the fields for user addresses: guest-physical ones, as in iotlb.c. */
-static int set_ring(unsigned queue, struct err *err)
+static int set_ring(const struct vdpa *v, unsigned queue, struct err *err)
 {
-	const struct virtio_queue *q = &vdpa.virtio.queues[queue];
+	const struct virtio_queue *q = &v->virtio.queues[queue];
 	struct vhost_vring_state num = {.index = queue, .num = q->size};
 	struct vhost_vring_addr addr = {.index = queue, .desc_user_addr = q->desc,
 		.avail_user_addr = q->driver, .used_user_addr = q->device};
-	int r = VDPA_ASK(&vdpa, VHOST_SET_VRING_NUM, &num, err);
+	int r = VDPA_ASK(v, VHOST_SET_VRING_NUM, &num, err);
 
 	if (r == 0)
-		r = set_base(queue, err);
+		r = set_base(v, queue, err);
 	if (r == 0)
-		r = VDPA_ASK(&vdpa, VHOST_SET_VRING_ADDR, &addr, err);
-	vdpa.ringed[queue] = r == 0;
+		r = VDPA_ASK(v, VHOST_SET_VRING_ADDR, &addr, err);
 	return r;
 }
 
-static int set_call(unsigned which, struct err *err)
+static int set_call(const struct vdpa *v, unsigned which, struct err *err)
 {
-	int fd = virtio_irq_fd(&vdpa.virtio, which);
+	int fd = virtio_irq_fd(&v->virtio, which);
 	struct vhost_vring_file call = {.index = which, .fd = fd};
 
 	if (which == VIRTIO_CONFIG_EVENT)
-		return VDPA_ASK(&vdpa, VHOST_VDPA_SET_CONFIG_CALL, &fd, err);
-	return VDPA_ASK(&vdpa, VHOST_SET_VRING_CALL, &call, err);
+		return VDPA_ASK(v, VHOST_VDPA_SET_CONFIG_CALL, &fd, err);
+	return VDPA_ASK(v, VHOST_SET_VRING_CALL, &call, err);
 }
 
-static int set_enable(unsigned queue, struct err *err)
+static int set_enable(const struct vdpa *v, unsigned queue, struct err *err)
 {
 	struct vhost_vring_state enable = {.index = queue, .num = 1};
 
-	return VDPA_ASK(&vdpa, VHOST_VDPA_SET_VRING_ENABLE, &enable, err);
+	return VDPA_ASK(v, VHOST_VDPA_SET_VRING_ENABLE, &enable, err);
 }
 
-static int set_queue(unsigned queue, struct err *err)
+static int set_queue(const struct vdpa *v, unsigned queue, struct err *err)
 {
-	const struct virtio_queue *q = &vdpa.virtio.queues[queue];
-	struct vhost_vring_file kick = {.index = queue, .fd = vdpa.kicks[queue].n};
+	const struct virtio_queue *q = &v->virtio.queues[queue];
+	struct vhost_vring_file kick = {.index = queue, .fd = v->kicks[queue].n};
 	int r = 0;
 
 	/* Not enabled but with addresses: may be enabled while the device runs. */
 	if (q->enabled || q->desc)
-		r = set_ring(queue, err);
+		r = set_ring(v, queue, err);
 	if (r == 0)
-		r = VDPA_ASK(&vdpa, VHOST_SET_VRING_KICK, &kick, err);
+		r = VDPA_ASK(v, VHOST_SET_VRING_KICK, &kick, err);
 	if (r == 0)
-		r = set_call(queue, err);
+		r = set_call(v, queue, err);
 	if (r == 0 && q->enabled)
-		r = set_enable(queue, err);
+		r = set_enable(v, queue, err);
 	return r < 0 ? err_prefix(err, "queue %u", queue) : 0;
 }
 
-int vring_start(struct err *err)
+static int start(const struct vdpa *v, struct err *err)
 {
 	uint8_t status = 0;
-	int r = iotlb_refresh(&vdpa, err);
+	int r = set_call(v, VIRTIO_CONFIG_EVENT, err);
 
+	for (unsigned i = 0; i < v->virtio.n_queues && r == 0; i++)
+		r = set_queue(v, i, err);
 	if (r == 0)
-		r = set_call(VIRTIO_CONFIG_EVENT, err);
-	for (unsigned i = 0; i < vdpa.virtio.n_queues && r == 0; i++)
-		r = set_queue(i, err);
+		r = device_set_status(v, v->virtio.status, err);
 	if (r == 0)
-		r = device_set_status(&vdpa, vdpa.virtio.status, err);
-	if (r < 0)
-		return r;
-	vdpa.running = true; /* as far as we know, and until a reset */
-	backend_started();
-	r = device_get_status(&vdpa, &status, err);
+		r = device_get_status(v, &status, err);
 	if (r == 0 && (status & (DRIVER_OK | NEEDS_RESET)) != DRIVER_OK)
 		r = err_set(err, -EIO, BLAME_HOST, "the device does not come up, its status is 0x%x",
 			status);
 	return r;
 }
 
-int vring_enable(unsigned queue, struct err *err)
+int vring_start(struct virtio_pci *vp, struct err *err)
 {
-	if (!BACKEND_HAS(&vdpa, ENABLE_AFTER_DRIVER_OK) || !vdpa.ringed[queue])
-		return err_set(err, -EOPNOTSUPP, BLAME_GUEST, "the device cannot");
-	return set_enable(queue, err);
+	struct vdpa *v = vdpa_of(vp);
+	int r = iotlb_refresh(v, err);
+
+	if (r == 0)
+		r = start(v, err);
+	vdpa_happened(v, r < 0 ? LIFE_START_FAILED : LIFE_STARTED);
+	if (r == 0)
+		backend_started(v);
+	return r;
 }
 
-bool vring_needs_reset(void)
+/* Only what was told to the device at its start: set_queue. */
+int vring_enable(struct virtio_pci *vp, unsigned queue, struct err *err)
 {
+	const struct vdpa *v = vdpa_of(vp);
+
+	if (!BACKEND_HAS(v, ENABLE_AFTER_DRIVER_OK) || v->life != LIFE_RUNNING ||
+		!vp->queues[queue].desc)
+		return err_set(err, -EOPNOTSUPP, BLAME_GUEST, "the device cannot");
+	return set_enable(v, queue, err);
+}
+
+bool vring_needs_reset(const struct virtio_pci *vp)
+{
+	const struct vdpa *v = vdpa_of(vp);
 	uint8_t status = 0;
 
-	return device_get_status(&vdpa, &status, NULL) < 0 || (status & NEEDS_RESET);
+	if (v->life == LIFE_BROKEN || v->life == LIFE_DEAD)
+		return true;
+	return device_get_status(v, &status, NULL) < 0 || (status & NEEDS_RESET);
 }
 
-void vring_kick(unsigned queue)
+void vring_kick(struct virtio_pci *vp, unsigned queue)
 {
+	const struct vdpa *v = vdpa_of(vp);
 	const uint64_t one = 1;
 
-	if (vdpa.kicks[queue].n >= 0 && write(vdpa.kicks[queue].n, &one, sizeof(one)) < 0)
+	if (v->kicks[queue].n >= 0 && write(v->kicks[queue].n, &one, sizeof(one)) < 0)
 		return; /* a full counter says as much */
 }
 
-void vring_rewire(unsigned which)
+/* A device that does not run gets its eventfds when it starts. */
+void vring_rewire(struct virtio_pci *vp, unsigned which)
 {
+	const struct vdpa *v = vdpa_of(vp);
 	struct err err = {0};
 
-	if (vdpa.running && set_call(which, &err) < 0)
+	if (v->life != LIFE_RESET && set_call(v, which, &err) < 0)
 		log_warn("queue %u: %s", which, err.msg);
+}
+
+/* One that may run though it should not is made to stand still, too; what a dead one has to be
+ * answered is, before the VM counts as standing still. */
+int vring_suspend(struct vdpa *v, struct err *err)
+{
+	int r = v->life == LIFE_RUNNING || v->life == LIFE_BROKEN
+		? VDPA_ASK(v, VHOST_VDPA_SUSPEND, NULL, err) : 0;
+
+	if (v->life == LIFE_DEAD)
+		backend_tick(v);
+	if (r == 0)
+		vdpa_happened(v, LIFE_DID_SUSPEND);
+	return r;
+}
+
+/* A broken one is left as it was found; whether it takes that is no reason not to go on. */
+int vring_resume(struct vdpa *v, struct err *err)
+{
+	int r = v->life == LIFE_SUSPENDED || v->life == LIFE_BROKEN
+		? VDPA_ASK(v, VHOST_VDPA_RESUME, NULL, err) : 0;
+
+	if (r < 0 && v->life == LIFE_SUSPENDED)
+		return r;
+	vdpa_happened(v, LIFE_DID_RESUME);
+	backend_started(v);
+	return 0;
 }

@@ -1,41 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a guest sees of a device's config space: per bit, whether it comes from the device or from
- * an image made once, and whether a write goes through. Pure: no descriptor, no state.
+ * From a device's config space, as VFIO shows it, to what a guest sees of it.
  *
- * VFIO helper. The lists are of what is shown, not of what is hidden: a capability nobody thought
- * of is not there.
+ * VFIO helper; pure. The lists are of what is shown, not of what is hidden: a capability nobody
+ * thought of is not there. What cannot be true is mended or hidden, and noted: whatever a device
+ * says there, it harms itself.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "helpers/vfio/facts.h"
+#include "helpers/vfio/map.h"
 
-#include "ipc/describe.h"
-
-struct config_map {
-	unsigned size; /* 256 or 4096 */
-	uint8_t image[PCI_CONFIG_MAX];
-	uint8_t from_device[PCI_CONFIG_MAX]; /* bits read from the device; the others: image */
-	uint8_t writable[PCI_CONFIG_MAX];    /* bits a guest's write changes in the device */
-	struct msix_desc msix;
-	/* Offsets of capabilities, 0: none. */
-	unsigned msi_cap, express_cap, af_cap;
+/* What a map is made of. */
+struct config_source {
+	const uint8_t *raw; /* PCI_CONFIG_MAX bytes */
+	unsigned size;      /* how many of them are the device's: 256 or 4096 */
+	const struct region_desc *bars; /* six: size and kind */
+	const struct facts *facts;
+	struct notes *notes;
 };
 
-/* From raw config space as vfio-pci shows it. -EINVAL, blame host, when it is no type 0 function. */
-int config_map_build(const uint8_t *raw, unsigned size, struct config_map *ret, struct err *err);
+/* -ENODEV, blame host, when the device does not answer. */
+int config_build(const struct config_source *in, struct config_map *ret, struct err *err);
 
-/* Pin A is there, or no pin: whatever pin the device has, a function has the first on our bus. */
-void config_map_intx(struct config_map *map, bool there);
+/* caps.c and ext_caps.c: the lists of capabilities, made anew of those that are shown. */
+void caps_map(const struct config_source *in, struct config_map *map);
+void ext_caps_map(const struct config_source *in, struct config_map *map);
 
-/* The function can be reset by itself: the guest is told so where there is a bit for it. */
-void config_map_flr(struct config_map *map);
-
-/* Merges what the device answered into what the guest sees. size 1, 2 or 4, aligned. */
-uint32_t config_map_read(const struct config_map *map, unsigned offset, unsigned size,
-	uint32_t from_device);
-
-/* What to write to the device, in the same size, at the same offset; false: nothing. */
-bool config_map_write(const struct config_map *map, unsigned offset, unsigned size, uint32_t value,
-	uint32_t *ret);
+/* msix.c: can this be true? NULL, or what is wrong with it; *ret_mended: no longer. */
+const char *msix_fit(struct msix_desc *msix, const struct config_source *in, bool *ret_mended);

@@ -75,156 +75,121 @@ static int watch(struct vfio *v, unsigned index, struct fd *ret, struct err *err
 	return r;
 }
 
-static int count_vectors(const struct vfio *v, unsigned index, struct vfio_irq_info *ret,
-	struct err *err)
-{
-	*ret = (struct vfio_irq_info){.argsz = sizeof(*ret), .index = index};
-	if (ioctl(v->device.n, VFIO_DEVICE_GET_IRQ_INFO, ret) < 0)
-		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_GET_IRQ_INFO %u: %s", index,
-			strerror(errno));
-	return 0;
-}
-
 int irq_setup(struct vfio *v, struct err *err)
 {
-	struct vfio_irq_info info;
-	int r = count_vectors(v, VFIO_PCI_MSIX_IRQ_INDEX, &info, err);
+	int r = watch(v, VFIO_PCI_ERR_IRQ_INDEX, &v->irqs.error, err);
 
-	if (r < 0)
-		return r;
-	v->no_resize = info.flags & VFIO_IRQ_INFO_NORESIZE;
-	if (v->config.msix.vectors > info.count)
-		return err_set(err, -EINVAL, BLAME_HOST,
-			"its MSI-X capability says %u vectors, VFIO %u", v->config.msix.vectors,
-			info.count);
-	r = count_vectors(v, VFIO_PCI_INTX_IRQ_INDEX, &info, err);
-	if (r < 0)
-		return r;
-	v->has_intx = info.count == 1;
-	config_map_intx(&v->config, v->has_intx);
-	r = watch(v, VFIO_PCI_ERR_IRQ_INDEX, &v->error, err);
-	return r < 0 ? r : watch(v, VFIO_PCI_REQ_IRQ_INDEX, &v->request, err);
+	return r < 0 ? r : watch(v, VFIO_PCI_REQ_IRQ_INDEX, &v->irqs.request, err);
 }
 
-/* Off; nothing is armed. A pin that was raised and not ended is forgotten with it. */
-int irq_off(struct err *err)
+static unsigned index_of(enum irq_mode mode)
 {
 	static const unsigned index[] = {[IRQ_INTX] = VFIO_PCI_INTX_IRQ_INDEX,
 		[IRQ_MSI] = VFIO_PCI_MSI_IRQ_INDEX, [IRQ_MSIX] = VFIO_PCI_MSIX_IRQ_INDEX};
-	int r = vfio.irq_mode == IRQ_NONE ? 0
-		: set_irqs(&vfio, index[vfio.irq_mode], 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER, err);
+
+	return index[mode];
+}
+
+/* Off; nothing is armed. A pin that was raised and not ended is forgotten with it. */
+int irq_off(struct vfio *v, struct err *err)
+{
+	int r = v->irqs.mode == IRQ_NONE ? 0
+		: set_irqs(v, index_of(v->irqs.mode), 0, 0, VFIO_IRQ_SET_ACTION_TRIGGER, err);
 
 	if (r == 0)
-		vfio.irq_mode = IRQ_NONE;
+		v->irqs.mode = IRQ_NONE;
 	return r;
 }
 
 /* What the guest ended between the two SET_IRQS below was not heard; unmasking what is not masked
  * does nothing, and a pin that is still raised triggers again. */
-static int unmask_intx(struct err *err)
+static int unmask_intx(const struct vfio *v, struct err *err)
 {
-	return set_irqs(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
+	return set_irqs(v, VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
 		VFIO_IRQ_SET_ACTION_UNMASK | VFIO_IRQ_SET_DATA_NONE, err);
 }
 
 /* From nothing to INTx, when the core has armed it. */
-static int enter_intx(struct err *err)
+static int enter_intx(struct vfio *v, struct err *err)
 {
 	int r;
 
-	if (vfio.trigger.n < 0)
+	if (v->irqs.trigger.n < 0)
 		return 0;
-	r = set_one(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, vfio.trigger.n, err);
+	r = set_one(v, VFIO_PCI_INTX_IRQ_INDEX, 0, v->irqs.trigger.n, err);
 	if (r < 0)
 		return r;
-	vfio.irq_mode = IRQ_INTX;
-	irqs.with.fds[0] = vfio.resample.n;
-	r = set_irqs(&vfio, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, VFIO_IRQ_SET_ACTION_UNMASK, err);
+	v->irqs.mode = IRQ_INTX;
+	irqs.with.fds[0] = v->irqs.resample.n;
+	r = set_irqs(v, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, VFIO_IRQ_SET_ACTION_UNMASK, err);
 	if (r == 0)
-		r = unmask_intx(err);
+		r = unmask_intx(v, err);
 	if (r < 0)
-		irq_off(&(struct err){0});
+		irq_off(v, &(struct err){0});
 	return r;
 }
 
 /* A line the host shares and the device cannot be silenced on (no Interrupt Disable, PCI 2.3) is
  * the host's; a driver that uses MSI goes without it. */
-int vfio_intx_arm(struct fd trigger, struct fd resample, struct err *err)
+int irq_intx_arm(struct vfio *v, struct fd trigger, struct fd resample, struct err *err)
 {
 	int r;
 
-	fd_close(&vfio.trigger);
-	fd_close(&vfio.resample);
-	vfio.trigger = trigger;
-	vfio.resample = resample;
-	r = enter_intx(err);
+	fd_close(&v->irqs.trigger);
+	fd_close(&v->irqs.resample);
+	v->irqs.trigger = trigger;
+	v->irqs.resample = resample;
+	r = enter_intx(v, err);
 	if (r < 0) {
 		log_warn("its INTx cannot be had, the guest must use MSI or MSI-X: %s", err->msg);
-		fd_close(&vfio.trigger);
-		fd_close(&vfio.resample);
+		fd_close(&v->irqs.trigger);
+		fd_close(&v->irqs.resample);
 	}
 	return 0;
 }
 
-static int enter(enum irq_mode mode, unsigned index, unsigned count, struct err *err)
+static int enter(struct vfio *v, enum irq_mode mode, unsigned count, struct err *err)
 {
-	int r = irq_off(err);
+	int r = irq_off(v, err);
 
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < count; i++)
 		irqs.with.fds[i] = -1;
-	r = set_irqs(&vfio, index, 0, count, VFIO_IRQ_SET_ACTION_TRIGGER, err);
+	r = set_irqs(v, index_of(mode), 0, count, VFIO_IRQ_SET_ACTION_TRIGGER, err);
 	if (r == 0)
-		vfio.irq_mode = mode;
+		v->irqs.mode = mode;
 	else
-		enter_intx(&(struct err){0});
+		enter_intx(v, &(struct err){0});
 	return r;
 }
 
-int irq_reset(struct err *err)
+int irq_reset(struct vfio *v, struct err *err)
 {
-	int r = irq_off(err);
+	int r = irq_off(v, err);
 
-	return r < 0 ? r : enter_intx(err);
+	return r < 0 ? r : enter_intx(v, err);
 }
 
-int vfio_msi_enable(unsigned count, struct err *err)
+int irq_msi_enable(struct vfio *v, unsigned count, struct err *err)
 {
-	return enter(IRQ_MSI, VFIO_PCI_MSI_IRQ_INDEX, count, err);
+	return enter(v, IRQ_MSI, count, err);
 }
 
-int vfio_msi_disable(struct err *err)
+int irq_msix_enable(struct vfio *v, struct err *err)
 {
-	return vfio.irq_mode == IRQ_MSI ? irq_reset(err) : 0;
+	return enter(v, IRQ_MSIX, v->facts.no_resize ? v->config.msix.vectors : 1, err);
 }
 
-int vfio_msi_arm(unsigned vector, struct fd eventfd, struct err *err)
+int irq_disable(struct vfio *v, enum irq_mode mode, struct err *err)
+{
+	return v->irqs.mode == mode ? irq_reset(v, err) : 0;
+}
+
+int irq_arm(struct vfio *v, enum irq_mode mode, unsigned vector, struct fd eventfd,
+	struct err *err)
 {
 	fd_owned owned = eventfd;
 
-	return set_one(&vfio, VFIO_PCI_MSI_IRQ_INDEX, vector, owned.n, err);
-}
-
-int vfio_msix_enable(struct err *err)
-{
-	return enter(IRQ_MSIX, VFIO_PCI_MSIX_IRQ_INDEX,
-		vfio.no_resize ? vfio.config.msix.vectors : 1, err);
-}
-
-int vfio_msix_disable(struct err *err)
-{
-	return vfio.irq_mode == IRQ_MSIX ? irq_reset(err) : 0;
-}
-
-int vfio_msix_arm(unsigned vector, struct fd eventfd, struct err *err)
-{
-	fd_owned owned = eventfd;
-
-	return set_one(&vfio, VFIO_PCI_MSIX_IRQ_INDEX, vector, owned.n, err);
-}
-
-int vfio_msix_disarm(unsigned vector, struct err *err)
-{
-	return set_one(&vfio, VFIO_PCI_MSIX_IRQ_INDEX, vector, -1, err);
+	return set_one(v, index_of(mode), vector, owned.n, err);
 }

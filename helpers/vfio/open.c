@@ -8,8 +8,8 @@
 #include <linux/vfio.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
+#include "helpers/retry.h"
 #include "helpers/vfio/vfio.h"
 
 enum { NAME_SIZE = 128 };
@@ -31,7 +31,7 @@ int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 {
 	const char *name = open->name;
 	char asked[NAME_SIZE];
-	int fd, code;
+	int r;
 
 	if (open->device.n < 0)
 		return err_set(err, -EBADMSG, BLAME_PEER, "%s: no descriptor came with Open", name);
@@ -40,17 +40,16 @@ int open_device(struct helper_open *open, struct fd *ret, struct err *err)
 		return 0;
 	}
 	name_with_token(open, asked);
-	fd = ioctl(open->device.n, VFIO_GROUP_GET_DEVICE_FD, asked);
-	code = -errno;
+	r = ioctl_retry(open->device.n, VFIO_GROUP_GET_DEVICE_FD, asked, 0);
 	explicit_bzero(asked, sizeof(asked));
-	if (fd < 0 && code == -EBUSY)
-		return err_set(err, code, BLAME_HOST,
+	if (r >= 0) {
+		ret->n = r;
+		return 0;
+	}
+	if (r == -EBUSY)
+		return err_set(err, r, BLAME_HOST,
 			"%s is in use: another process has it open", name);
-	if (fd < 0 && (code == -EACCES || (code == -EINVAL && open->token.given)))
-		return token_explain(name, &open->token, code, err);
-	if (fd < 0)
-		return err_set(err, code, BLAME_HOST, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", name,
-			strerror(-code));
-	ret->n = fd;
-	return 0;
+	if (r == -EACCES || (r == -EINVAL && open->token.given))
+		return token_explain(name, &open->token, r, err);
+	return err_set(err, r, BLAME_HOST, "%s: VFIO_GROUP_GET_DEVICE_FD: %s", name, strerror(-r));
 }

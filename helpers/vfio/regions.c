@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Config space and BARs through the VFIO device descriptor (linux/vfio.h, "DEVICE API").
+ * Config space, BARs and expansion ROM as VFIO has them, and which pages of the BARs the core may
+ * map: not those of the MSI-X table and PBA, which the core emulates.
  *
- * VFIO helper. At set-up: what there is, and which pages of it the core may map. The pages of the
- * MSI-X table and PBA are left out: the core emulates those. At run time: the accesses that trap.
- * Memory of a device that is switched off reads as all-ones, as on a bus, and is no error.
+ * VFIO helper, at set-up. A BAR that no guest can have is not there, and that is noted.
  */
 #include <errno.h>
 #include <linux/vfio.h>
@@ -12,8 +11,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "helpers/vfio/config.h"
 #include "helpers/vfio/ranges.h"
 #include "helpers/vfio/vfio.h"
+
+/* PCI 3.0 §6.2.5.1; as much as describe_from_wire takes. */
+enum { BARS_AT = 0x10, IO_MIN = 4, IO_MAX = 65536, MEM_MIN = 16 };
+#define MEM32_MAX (1ull << 31)
+#define MEM64_MAX (1ull << 46)
 
 /* A region's answer with room for its capabilities. */
 union region_info {
@@ -54,13 +59,28 @@ static void add_mappable(const union region_info *info, struct region_desc *regi
 	ranges_add(region, 0, region->size);
 }
 
-static int read_region(struct vfio *v, unsigned index, struct err *err)
+/* What is wrong with a BAR, or NULL; a 64-bit one takes the register behind it too. */
+static const char *bar_wrong(const struct region_desc *bar, unsigned index)
+{
+	uint64_t max = bar->io ? IO_MAX : bar->is_64 ? MEM64_MAX : MEM32_MAX;
+
+	if (bar->size & (bar->size - 1) || bar->size < (bar->io ? IO_MIN : MEM_MIN) ||
+		bar->size > max)
+		return "a BAR of a size that no guest can have: hidden";
+	if (bar->is_64 && index == PCI_BARS - 1)
+		return "a 64-bit BAR without an upper half: hidden";
+	if (index > 0 && bar[-1].size && bar[-1].is_64)
+		return "a BAR in the upper half of a 64-bit one: hidden";
+	return NULL;
+}
+
+static int read_bar(struct vfio *v, unsigned index, uint8_t flags, struct notes *notes,
+	struct err *err)
 {
 	struct region_desc *region = &v->regions[index];
-	uint8_t flags = v->config.image[0x10 + 4 * index];
-	const struct msix_desc *msix = &v->config.msix;
 	static union region_info info;
 	int r = get_info(v, index, &info, err);
+	const char *wrong;
 
 	if (r < 0 || !info.info.size)
 		return r;
@@ -69,39 +89,35 @@ static int read_region(struct vfio *v, unsigned index, struct err *err)
 	region->io = flags & 1;
 	region->is_64 = !region->io && (flags & 6) == 4;
 	region->prefetchable = !region->io && (flags & 8);
-	if (region->io || !(info.info.flags & VFIO_REGION_INFO_FLAG_MMAP))
-		return 0;
-	add_mappable(&info, region);
-	if (msix->vectors && msix->table_bar == index)
-		ranges_cut(region, msix->table_offset, msix->vectors * 16ull);
-	if (msix->vectors && msix->pba_bar == index)
-		ranges_cut(region, msix->pba_offset, (msix->vectors + 63) / 64 * 8ull);
+	wrong = bar_wrong(region, index);
+	if (wrong) {
+		note(notes, BARS_AT + 4 * index, wrong);
+		*region = (struct region_desc){.size = 0};
+	} else if (!region->io && info.info.flags & VFIO_REGION_INFO_FLAG_MMAP) {
+		add_mappable(&info, region);
+	}
 	return 0;
 }
 
-static int read_config(struct vfio *v, struct err *err)
+/* By dwords: each read is one config access, and never crosses one. */
+static int read_config(struct vfio *v, uint8_t raw[PCI_CONFIG_MAX], unsigned *ret_size,
+	struct err *err)
 {
-	static uint8_t raw[PCI_CONFIG_MAX];
 	static union region_info info;
-	unsigned size;
 	ssize_t n;
 	int r = get_info(v, VFIO_PCI_CONFIG_REGION_INDEX, &info, err);
 
 	if (r < 0)
 		return r;
-	size = info.info.size >= sizeof(raw) ? sizeof(raw) : 256;
+	*ret_size = info.info.size >= PCI_CONFIG_MAX ? PCI_CONFIG_MAX : 256;
 	v->config_at = info.info.offset;
-	/* By dwords: each read is one config access, and never crosses one. */
-	for (unsigned at = 0; at < size; at += 4) {
+	for (unsigned at = 0; at < *ret_size; at += 4) {
 		n = pread(v->device.n, raw + at, 4, (off_t)(v->config_at + at));
 		if (n != 4)
 			return err_set(err, n < 0 ? -errno : -EIO, BLAME_HOST,
 				"config space cannot be read at 0x%x", at);
 	}
-	r = config_map_build(raw, size, &v->config, err);
-	if (r == 0 && v->own_reset)
-		config_map_flr(&v->config);
-	return r;
+	return 0;
 }
 
 /* No ROM, or one of no size that PCI knows, is none to speak of. */
@@ -119,66 +135,24 @@ static int find_rom(struct vfio *v, struct err *err)
 	return 0;
 }
 
-int regions_read(struct vfio *v, struct err *err)
+int regions_read(struct vfio *v, struct notes *notes, struct err *err)
 {
-	int r = read_config(v, err);
+	static uint8_t raw[PCI_CONFIG_MAX];
+	struct config_source in = {.raw = raw, .bars = v->regions, .facts = &v->facts,
+		.notes = notes};
+	const struct msix_desc *msix = &v->config.msix;
+	int r = read_config(v, raw, &in.size, err);
 
 	for (unsigned i = 0; i < PCI_BARS && r == 0; i++)
-		r = read_region(v, i, err);
-	return r < 0 ? r : find_rom(v, err);
-}
-
-int vfio_config_read(unsigned offset, unsigned size, uint32_t *ret, struct err *err)
-{
-	uint32_t value = 0;
-	ssize_t n;
-
-	if (offset >= vfio.config.size)
-		return err_set(err, -EINVAL, BLAME_PEER, "config space ends before 0x%x", offset);
-	n = pread(vfio.device.n, &value, size, (off_t)(vfio.config_at + offset));
-	if (n != (ssize_t)size)
-		return err_set(err, n < 0 ? -errno : -EIO, BLAME_HOST,
-			"config space cannot be read at 0x%x", offset);
-	*ret = config_map_read(&vfio.config, offset, size, value);
-	return 0;
-}
-
-int vfio_config_write(unsigned offset, unsigned size, uint32_t value, struct err *err)
-{
-	uint32_t out;
-	ssize_t n;
-
-	if (!config_map_write(&vfio.config, offset, size, value, &out))
-		return 0;
-	n = pwrite(vfio.device.n, &out, size, (off_t)(vfio.config_at + offset));
-	if (n != (ssize_t)size)
-		return err_set(err, n < 0 ? -errno : -EIO, BLAME_HOST,
-			"config space cannot be written at 0x%x", offset);
-	return 0;
-}
-
-int vfio_region_read(unsigned index, uint64_t offset, unsigned size, uint64_t *ret,
-	struct err *err)
-{
-	uint64_t value = 0;
-	ssize_t n;
-
-	n = pread(vfio.device.n, &value, size, (off_t)(vfio.regions[index].fd_offset + offset));
-	if (n < 0 && errno != EIO)
-		return err_set(err, -errno, BLAME_HOST, "BAR %u cannot be read at 0x%llx: %s",
-			index, (unsigned long long)offset, strerror(errno));
-	*ret = n == (ssize_t)size ? value : ~0ull >> (64 - 8 * size);
-	return 0;
-}
-
-int vfio_region_write(unsigned index, uint64_t offset, unsigned size, uint64_t value,
-	struct err *err)
-{
-	ssize_t n;
-
-	n = pwrite(vfio.device.n, &value, size, (off_t)(vfio.regions[index].fd_offset + offset));
-	if (n < 0 && errno != EIO)
-		return err_set(err, -errno, BLAME_HOST, "BAR %u cannot be written at 0x%llx: %s",
-			index, (unsigned long long)offset, strerror(errno));
-	return 0;
+		r = read_bar(v, i, raw[BARS_AT + 4 * i], notes, err);
+	if (r == 0)
+		r = config_build(&in, &v->config, err);
+	if (r < 0)
+		return r;
+	if (msix->vectors) {
+		ranges_cut(&v->regions[msix->table_bar], msix->table_offset, msix->vectors * 16ull);
+		ranges_cut(&v->regions[msix->pba_bar], msix->pba_offset,
+			(msix->vectors + 63) / 64 * 8ull);
+	}
+	return find_rom(v, err);
 }

@@ -1,38 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Resetting the device: by a reset of its own, or else by that of the slot or bus it is on, which
- * reaches every function there (linux/vfio.h, VFIO_DEVICE_PCI_HOT_RESET).
+ * Resetting the device: by a reset of its own (VFIO_DEVICE_RESET), or by that of the slot or bus it
+ * is on, which reaches every function there (linux/vfio.h, VFIO_DEVICE_PCI_HOT_RESET).
  *
- * VFIO helper. The kernel does the second only for who owns all that it reaches: by cdev, all of
- * them are bound to one iommufd; by group, the groups of all of them are shown. We keep that of our
+ * VFIO helper. The kernel resets a bus only for who owns all that it reaches: by cdev, all of them
+ * are bound to one iommufd; by group, the groups of all of them are shown. We keep that of our
  * device for it, and no other: what reaches into a second group is not reset that way.
  *
- * The core asks when the guest is rebooted, every device in turn, so what a hot reset does to the
- * others is about to happen to them anyway.
+ * Its own reset comes first and the bus where that fails; but a device whose only reset is to leave
+ * D3hot keeps much of what it was, and often does not come back from what a guest left it in, so
+ * there the bus comes first (as in QEMU, vfio_pci_compute_needs_reset).
+ *
+ * The core asks when a guest resets this function, which must leave the others on the bus alone,
+ * and when the guest is rebooted, every device in turn; what a hot reset does to the others is
+ * about to happen to them anyway, then.
  */
 #include <errno.h>
 #include <linux/vfio.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "helpers/host/address.h"
+#include "helpers/retry.h"
 #include "helpers/vfio/vfio.h"
 #include "ipc/log.h"
 #include "seccomp/iommufd.h"
 
-enum { REACH_MAX = 256 /* functions of a bus */, BUSY_MS = 2000, AGAIN_MS = 20 };
+enum { REACH_MAX = 256 /* functions of a bus */ };
 
 #define LEFT_AS_IT_IS                                                                              \
 	"a reboot of the guest finds it as the guest left it, but for DMA, which is off"
 
-static union {
+union reach {
 	struct vfio_pci_hot_reset_info info;
 	struct {
 		struct vfio_pci_hot_reset_info head;
 		struct vfio_pci_dependent_device devices[REACH_MAX];
 	} with;
-} reach;
+};
 
 static void bdf(const struct vfio_pci_dependent_device *d, char ret[static 32])
 {
@@ -40,114 +46,153 @@ static void bdf(const struct vfio_pci_dependent_device *d, char ret[static 32])
 }
 
 /* Ours: bound to our iommufd, or in the group of our device. */
-static bool is_ours(const struct vfio_pci_dependent_device *d)
+static bool is_ours(const struct vfio *v, const union reach *reach,
+	const struct vfio_pci_dependent_device *d)
 {
-	char text[32];
-
 	/* The same field: an id, 0 for ours without one, or -1. */
-	if (reach.info.flags & VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
+	if (reach->info.flags & VFIO_PCI_HOT_RESET_FLAG_DEV_ID)
 		return d->group_id != (uint32_t)VFIO_PCI_DEVID_NOT_OWNED;
-	for (unsigned i = 0; i < reach.info.count; i++) {
-		bdf(&reach.with.devices[i], text);
-		if (strcmp(text, vfio.name) == 0)
-			return d->group_id == reach.with.devices[i].group_id;
+	for (unsigned i = 0; i < reach->info.count; i++) {
+		const struct vfio_pci_dependent_device *self = &reach->with.devices[i];
+
+		if (pci_address_is(v->name, self->segment, self->bus, self->devfn))
+			return d->group_id == self->group_id;
 	}
 	return false;
 }
 
-/* Fills `reach`; false: the bus cannot be reset. */
-static bool read_reach(void)
+/* What a reset of the bus reaches; false: there is none. */
+static bool read_reach(const struct vfio *v, union reach *ret)
 {
-	reach.info.argsz = sizeof(reach);
-	return ioctl(vfio.device.n, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &reach.info) == 0 &&
-		reach.info.count <= REACH_MAX;
+	memset(ret, 0, sizeof(*ret));
+	ret->info.argsz = sizeof(*ret);
+	return ioctl(v->device.n, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &ret->info) == 0 &&
+		ret->info.count <= REACH_MAX;
 }
 
-void reset_setup(struct fd group, bool own_reset)
+void reset_setup(struct vfio *v, struct fd group)
 {
+	static union reach reach;
 	fd_owned owned = group;
 
-	vfio.own_reset = own_reset;
-	vfio.can_reset = own_reset || read_reach();
-	if (vfio.can_reset && !own_reset)
-		vfio.group = fd_take(&owned);
+	v->resets = (struct resets){.own = v->facts.can_reset, .group = FD_NONE_INIT,
+		.power_only = v->facts.can_reset && !v->config.has_flr && v->config.power_resets,
+		.has_bus = read_reach(v, &reach)};
+	if (v->resets.has_bus)
+		v->resets.group = fd_take(&owned);
 }
 
-void vfio_ready(void)
+/* Those of the bus that are not the VM's, or in another group: "0000:05:02.0, ...". */
+static void name_others(const struct vfio *v, const union reach *reach, char *ret, size_t size)
 {
-	char others[120] = "", text[32];
 	size_t used = 0;
+	char text[32];
 
-	if (vfio.own_reset)
-		return;
-	if (!vfio.can_reset || !read_reach()) {
-		log_warn("it has no reset, nor has its bus; " LEFT_AS_IT_IS);
-		return;
-	}
-	for (unsigned i = 0; i < reach.info.count; i++) {
-		if (is_ours(&reach.with.devices[i]) || used >= sizeof(others))
+	*ret = '\0';
+	for (unsigned i = 0; i < reach->info.count; i++) {
+		if (is_ours(v, reach, &reach->with.devices[i]) || used >= size)
 			continue;
-		bdf(&reach.with.devices[i], text);
-		used += (size_t)snprintf(others + used, sizeof(others) - used, "%s%s",
-			used ? ", " : "", text);
+		bdf(&reach->with.devices[i], text);
+		used += (size_t)snprintf(ret + used, size - used, "%s%s", used ? ", " : "", text);
 	}
-	if (!used) {
-		log_info("it has no reset of its own: its bus is reset, %u functions",
-			reach.info.count);
-		return;
-	}
-	vfio.can_reset = false;
-	log_warn("it has no reset of its own, and that of its bus would reach what this VM does not "
-		 "have, or has in another IOMMU group: %s; " LEFT_AS_IT_IS, others);
 }
 
-/* The kernel does not wait for the device's lock (pci_try_reset_function), which whoever reads of it
- * in sysfs may have for a moment. */
-static int own_reset(struct err *err)
-{
-	const int64_t end = now_ms() + BUSY_MS;
 
-	while (ioctl(vfio.device.n, VFIO_DEVICE_RESET) < 0) {
-		if (errno != EAGAIN || now_ms() >= end)
-			return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_RESET: %s",
-				strerror(errno));
-		ppoll(NULL, 0, &(struct timespec){.tv_nsec = AGAIN_MS * 1000000}, NULL);
-	}
-	return 0;
+/* What it is about its own reset, if there is more to say than that there is one. */
+static const char *own_reset(const struct resets *resets)
+{
+	if (!resets->own)
+		return "it has no reset of its own";
+	return resets->power_only ? "its own reset is by power state alone" : NULL;
 }
 
-static int hot_reset(struct err *err)
+/* What is with us on the bus changes as devices come and go. */
+void reset_settled(struct vfio *v)
 {
-	union {
-		struct vfio_pci_hot_reset reset;
-		struct {
-			struct vfio_pci_hot_reset head;
-			int32_t group;
-		} with;
-	} ask = {.reset = {.argsz = sizeof(ask), .count = vfio.group.n >= 0}};
+	const char *own = own_reset(&v->resets);
+	static union reach reach;
+	char others[120] = "";
 
-	ask.with.group = vfio.group.n;
-	if (ioctl(vfio.device.n, VFIO_DEVICE_PCI_HOT_RESET, &ask.reset) == 0) {
+	v->resets.bus = v->resets.has_bus && read_reach(v, &reach);
+	if (v->resets.bus)
+		name_others(v, &reach, others, sizeof(others));
+	if (*others)
+		v->resets.bus = false;
+	v->resets.alone = v->resets.bus && reach.info.count == 1;
+	if (v->resets.bus && own)
+		log_info("%s: its bus is reset, %u functions", own, reach.info.count);
+	else if (*others && !v->resets.own)
+		log_warn("%s, and that of its bus would reach what this VM does not have, or has "
+			 "in another IOMMU group: %s; " LEFT_AS_IT_IS, own, others);
+	else if (!v->resets.own)
+		log_warn("%s, nor has its bus; " LEFT_AS_IT_IS, own);
+	else if (own)
+		log_info("%s, and its bus cannot be reset%s%s", own, *others ? ": it reaches " : "",
+			others);
+}
+
+static int by_itself(const struct vfio *v, struct err *err)
+{
+	int r = ioctl_retry(v->device.n, VFIO_DEVICE_RESET, NULL, 0);
+
+	return r < 0 ? err_set(err, r, BLAME_HOST, "VFIO_DEVICE_RESET: %s", strerror(-r)) : 0;
+}
+
+/* EBUSY: a vCPU is just faulting a BAR in, of this or another function on the bus. */
+static int by_bus(struct vfio *v, struct err *err)
+{
+	struct {
+		struct vfio_pci_hot_reset head;
+		int32_t group;
+	} ask = {.head = {.argsz = sizeof(ask), .count = v->resets.group.n >= 0},
+		.group = v->resets.group.n};
+	int r = ioctl_retry(v->device.n, VFIO_DEVICE_PCI_HOT_RESET, &ask, EBUSY);
+
+	if (r >= 0)
 		log_debug("its bus is reset");
-		return 0;
+	if (r == -EINVAL) {
+		/* Of a group the kernel tells only now that one of its functions is not with
+		 * VFIO. */
+		v->resets.bus = v->resets.alone = false;
+		log_warn("its bus cannot be reset, as a function on it is not on vfio-pci%s",
+			v->resets.own ? "" : "; " LEFT_AS_IT_IS);
 	}
-	if (errno != EINVAL)
-		return err_set(err, -errno, BLAME_HOST, "VFIO_DEVICE_PCI_HOT_RESET: %s",
-			strerror(errno));
-	/* Of a group the kernel tells only now that one of its functions is not with VFIO. */
-	vfio.can_reset = false;
-	log_warn("its bus cannot be reset, as a function on it is not on vfio-pci; " LEFT_AS_IT_IS);
-	return 0;
+	return r < 0 ? err_set(err, r, BLAME_HOST, "VFIO_DEVICE_PCI_HOT_RESET: %s",
+		strerror(-r)) : 0;
+}
+
+/* Each way there is, until one works. */
+static int reset(struct vfio *v, bool whole, struct err *err)
+{
+	enum way { ITSELF, BUS };
+	const enum way ways[] = {v->resets.power_only ? BUS : ITSELF,
+		v->resets.power_only ? ITSELF : BUS};
+	const bool there[] = {[ITSELF] = v->resets.own,
+		[BUS] = v->resets.bus && (whole || v->resets.alone)};
+	int r = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (!there[ways[i]])
+			continue;
+		if (r < 0)
+			log_warn("%s: %s is tried", err->msg,
+				ways[i] == BUS ? "its bus" : "its own reset");
+		r = ways[i] == BUS ? by_bus(v, err) : by_itself(v, err);
+		if (r == 0)
+			return 0;
+	}
+	/* Without a way there is nothing to fail. */
+	return v->resets.own || v->resets.bus ? r : 0;
 }
 
 /* The core took its mappings away. Interrupts become what they are at power-on, also where there is
  * no reset (which was said at the start): no vector is armed, and INTx, which may have been raised
  * and never ended, is on. */
-int vfio_reset(struct err *err)
+int reset_device(struct vfio *v, bool whole, struct err *err)
 {
-	int r = irq_off(err);
+	int r = irq_off(v, err);
 
-	if (r == 0 && vfio.can_reset)
-		r = vfio.own_reset ? own_reset(err) : hot_reset(err);
-	return r < 0 ? r : irq_reset(err);
+	if (r == 0)
+		r = reset(v, whole, err);
+	return r < 0 ? r : irq_reset(v, err);
 }

@@ -18,17 +18,17 @@ static struct {
 	unsigned odd;               /* heads for which that is neither 0 nor 1 */
 } tally;
 
-int split_ring_open(struct split_ring *ring, const struct virtio_queue *q,
-	void *(*guest)(uint64_t gpa, uint64_t size))
+int split_ring_open(struct split_ring *ring, const struct virtio_queue *q, split_ring_guest *guest,
+	const void *ram)
 {
-	*ring = (struct split_ring){.size = q->size, .guest = guest};
+	*ring = (struct split_ring){.size = q->size, .guest = guest, .ram = ram};
 	/* §2.7: alignment and size of each part. */
 	if (!q->size || q->size > SPLIT_RING_MAX || q->desc % 16 || q->driver % 2 || q->device % 4)
 		return -EFAULT;
-	ring->desc = guest(q->desc, ring->size * sizeof(struct vring_desc));
-	ring->avail = guest(q->driver,
+	ring->desc = guest(ram, q->desc, ring->size * sizeof(struct vring_desc));
+	ring->avail = guest(ram, q->driver,
 		sizeof(struct vring_avail) + ring->size * sizeof(__virtio16));
-	ring->used = guest(q->device,
+	ring->used = guest(ram, q->device,
 		sizeof(struct vring_used) + ring->size * sizeof(struct vring_used_elem));
 	return ring->desc && ring->avail && ring->used ? 0 : -EFAULT;
 }
@@ -107,7 +107,7 @@ static bool last_of(const struct split_ring *ring, uint16_t head, struct vring_d
 			n = ret->len / sizeof(*ret);
 			if (table != ring->desc || n == 0)
 				return false;
-			table = ring->guest(ret->addr, ret->len);
+			table = ring->guest(ring->ram, ret->addr, ret->len);
 			at = 0;
 			if (!table)
 				return false;
@@ -129,7 +129,7 @@ void split_ring_end(struct split_ring *ring, uint16_t head, uint8_t status)
 	uint8_t *byte = NULL;
 
 	if (last_of(ring, head, &last) && (last.flags & VRING_DESC_F_WRITE) && last.len)
-		byte = ring->guest(last.addr + (last.len - 1), 1);
+		byte = ring->guest(ring->ram, last.addr + (last.len - 1), 1);
 	if (byte)
 		*byte = status;
 	ring->used->ring[used & (ring->size - 1)] =

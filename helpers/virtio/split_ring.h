@@ -15,18 +15,21 @@
 
 enum { SPLIT_RING_MAX = 32768 };
 
+/* Where [gpa, gpa + size) of the guest is here, or NULL if not all of it is RAM in one piece. */
+typedef void *split_ring_guest(const void *ram, uint64_t gpa, uint64_t size);
+
 struct split_ring {
 	unsigned size; /* a power of two, at most SPLIT_RING_MAX */
 	const uint8_t *desc;
 	const struct vring_avail *avail;
 	struct vring_used *used;
-	void *(*guest)(uint64_t gpa, uint64_t size);
+	split_ring_guest *guest;
+	const void *ram; /* for guest */
 };
 
-/* guest: where [gpa, gpa + size) of the guest is here, or NULL if not all of it is RAM in one piece.
- * -EFAULT: the queue's parts are not where rings can be. */
-int split_ring_open(struct split_ring *ring, const struct virtio_queue *q,
-	void *(*guest)(uint64_t gpa, uint64_t size));
+/* -EFAULT: the queue's parts are not where rings can be. */
+int split_ring_open(struct split_ring *ring, const struct virtio_queue *q, split_ring_guest *guest,
+	const void *ram);
 
 /* The driver's next available index, and the device's next used one. */
 uint16_t split_ring_avail(const struct split_ring *ring);

@@ -34,15 +34,15 @@ enum { /* §4.1.4: cfg_type; where each capability is */
 static const struct {
 	uint16_t type, class;
 } classes[] = {
-	{1, 0x0200},  /* network: ethernet */
-	{2, 0x0100},  /* block: SCSI storage, as every hypervisor has it */
-	{3, 0x0780},  /* console: communication */
-	{8, 0x0100},  /* SCSI host */
-	{16, 0x0380}, /* GPU: display */
-	{18, 0x0980}, /* input */
-	{19, 0x0780}, /* socket */
-	{20, 0x1080}, /* crypto */
-	{26, 0x0180}, /* file system: storage */
+	{VIRTIO_NET, 0x0200},    /* ethernet */
+	{VIRTIO_BLOCK, 0x0100},  /* SCSI storage, as every hypervisor has it */
+	{3, 0x0780},             /* console: communication */
+	{VIRTIO_SCSI, 0x0100},
+	{VIRTIO_GPU, 0x0380},    /* display */
+	{18, 0x0980},            /* input */
+	{19, 0x0780},            /* socket */
+	{VIRTIO_CRYPTO, 0x1080},
+	{VIRTIO_FS, 0x0180},     /* storage */
 };
 
 static void put(struct virtio_pci *vp, unsigned at, unsigned size, uint32_t value)
@@ -117,7 +117,7 @@ static bool window(const struct virtio_pci *vp, unsigned *ret_bar, uint64_t *ret
 	return true;
 }
 
-int virtio_pci_config_read(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t *ret,
+int virtio_config_read(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t *ret,
 	struct err *err)
 {
 	uint64_t value, at;
@@ -125,7 +125,7 @@ int virtio_pci_config_read(struct virtio_pci *vp, unsigned offset, unsigned size
 	int r = 0;
 
 	if (offset < WINDOW_END && offset + size > WINDOW_DATA && window(vp, &bar, &at, &len)) {
-		r = virtio_pci_region_read(vp, bar, at, len, &value, err);
+		r = virtio_region_read(vp, bar, at, len, &value, err);
 		if (r == 0)
 			put(vp, WINDOW_DATA, len, (uint32_t)value);
 	}
@@ -148,7 +148,7 @@ static uint8_t writable(unsigned at)
 	return 0;
 }
 
-int virtio_pci_config_write(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t value,
+int virtio_config_write(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t value,
 	struct err *err)
 {
 	unsigned bar, len;
@@ -162,6 +162,6 @@ int virtio_pci_config_write(struct virtio_pci *vp, unsigned offset, unsigned siz
 	if (offset <= PCI_COMMAND_REG + 1 && offset + size > PCI_COMMAND_REG)
 		virtio_irq_raise_pin(vp);
 	if (offset < WINDOW_END && offset + size > WINDOW_DATA && window(vp, &bar, &at, &len))
-		return virtio_pci_region_write(vp, bar, at, len, get(vp, WINDOW_DATA, len), err);
+		return virtio_region_write(vp, bar, at, len, get(vp, WINDOW_DATA, len), err);
 	return 0;
 }

@@ -67,9 +67,9 @@ static void rewire(struct virtio_pci *vp, unsigned vector)
 {
 	for (unsigned i = 0; i < vp->n_queues; i++)
 		if (vector == VIRTIO_NO_VECTOR || vp->queues[i].vector == vector)
-			vp->ops->rewire(i);
+			vp->ops->rewire(vp, i);
 	if (vector == VIRTIO_NO_VECTOR || vp->config_vector == vector)
-		vp->ops->rewire(VIRTIO_CONFIG_EVENT);
+		vp->ops->rewire(vp, VIRTIO_CONFIG_EVENT);
 }
 
 void virtio_irq_arm(struct virtio_pci *vp, unsigned vector, struct fd eventfd)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A virtio device on PCI (virtio 1.2 §4.1), whatever drives its queues: config space, common
- * configuration, status, interrupts. A back end fills in struct virtio_pci and its ops.
+ * configuration, status, interrupts. A back end fills in struct virtio_pci and its ops, and has it
+ * inside its own.
  *
  * Helper process, one thread. Every value a guest writes comes here; nothing it can write does more
  * than confuse its own driver. Queue contents are never looked at.
@@ -17,6 +18,11 @@
 
 #include "helpers/helper.h"
 
+enum { /* device types (§5) */
+	VIRTIO_NET = 1, VIRTIO_BLOCK = 2, VIRTIO_SCSI = 8, VIRTIO_GPU = 16, VIRTIO_CRYPTO = 20,
+	VIRTIO_FS = 26,
+};
+
 enum {
 	VIRTIO_QUEUES_MAX = DOORBELLS_MAX,
 	VIRTIO_CONFIG_MAX = 4096,
@@ -31,29 +37,35 @@ struct virtio_queue {
 	uint64_t desc, driver, device; /* guest-physical, as the guest wrote them */
 };
 
+struct virtio_pci;
+
 /* All return 0 or -errno with *err filled, unless they return nothing. */
 struct virtio_ops {
-	int (*reset)(struct err *err);
+	int (*reset)(struct virtio_pci *vp, struct err *err);
 	/* ACKNOWLEDGE, DRIVER or FAILED was added. */
-	void (*status)(uint8_t status);
+	void (*status)(struct virtio_pci *vp, uint8_t status);
 	/* 0: these features stand (FEATURES_OK read back from the device). */
-	int (*features)(uint64_t features, struct err *err);
+	int (*features)(struct virtio_pci *vp, uint64_t features, struct err *err);
 	/* DRIVER_OK: queues as they are in struct virtio_queue. */
-	int (*start)(struct err *err);
+	int (*start)(struct virtio_pci *vp, struct err *err);
 	/* A queue enabled after DRIVER_OK. NULL: the device cannot. */
-	int (*enable)(unsigned queue, struct err *err);
-	bool (*needs_reset)(void);
-	int (*config_read)(uint8_t *ret, struct err *err); /* all config_size bytes */
-	void (*config_write)(unsigned offset, unsigned size, const uint8_t *data);
-	void (*kick)(unsigned queue); /* a notification that did not go by its eventfd */
+	int (*enable)(struct virtio_pci *vp, unsigned queue, struct err *err);
+	/* DEVICE_NEEDS_RESET (§2.1.2); also of one that could not be started. */
+	bool (*needs_reset)(const struct virtio_pci *vp);
+	/* All config_size bytes. */
+	int (*config_read)(const struct virtio_pci *vp, uint8_t *ret, struct err *err);
+	void (*config_write)(struct virtio_pci *vp, unsigned offset, unsigned size,
+		const uint8_t *data);
+	/* A notification that did not go by its eventfd. */
+	void (*kick)(struct virtio_pci *vp, unsigned queue);
 	/* virtio_irq_fd says something new for this queue or VIRTIO_CONFIG_EVENT. */
-	void (*rewire)(unsigned which);
+	void (*rewire)(struct virtio_pci *vp, unsigned which);
 };
 
 struct virtio_pci {
 	/* Filled by the back end. */
 	const struct virtio_ops *ops;
-	uint16_t type;            /* virtio device type: 1 net, 2 block (§5) */
+	uint16_t type;
 	uint64_t offered;         /* the device's features; virtio_pci_init masks what we are not */
 	unsigned n_queues;        /* at least 1 */
 	unsigned n_pages;         /* queues, from 0, whose notify register is a page to map */
@@ -66,7 +78,6 @@ struct virtio_pci {
 	uint32_t feature_select, accepted_select;
 	uint16_t queue_select, config_vector;
 	uint8_t status, generation, isr;
-	bool broken;              /* DEVICE_NEEDS_RESET, as the device did not do as told */
 	uint8_t config[VIRTIO_CONFIG_MAX]; /* as last read */
 	bool msix;
 	struct fd vectors[VIRTIO_QUEUES_MAX + 1]; /* the core's eventfds, armed ones */
@@ -74,21 +85,23 @@ struct virtio_pci {
 	struct fd trigger, resample; /* INTx */
 };
 
-/* Makes config space and the eventfds of its own. */
+/* virtio_pci.c. Makes config space and the eventfds of its own. */
 int virtio_pci_init(struct virtio_pci *vp, struct err *err);
 void virtio_pci_describe(const struct virtio_pci *vp, struct function_desc *ret);
-
-/* helper_ops, bound to vp. */
-int virtio_pci_config_read(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t *ret,
-	struct err *err);
-int virtio_pci_config_write(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t value,
-	struct err *err);
-int virtio_pci_region_read(struct virtio_pci *vp, unsigned bar, uint64_t offset, unsigned size,
-	uint64_t *ret, struct err *err);
-int virtio_pci_region_write(struct virtio_pci *vp, unsigned bar, uint64_t offset, unsigned size,
-	uint64_t value, struct err *err);
 /* As at power-on. */
 int virtio_pci_reset(struct virtio_pci *vp, struct err *err);
+
+/* virtio_features.c: what of the features is left without those that need one that is not there. */
+uint64_t virtio_features_fit(uint16_t type, uint64_t features);
+
+/* virtio_regs.c: the BARs; helper_ops, bound to vp. */
+int virtio_region_read(struct virtio_pci *vp, unsigned bar, uint64_t offset, unsigned size,
+	uint64_t *ret, struct err *err);
+int virtio_region_write(struct virtio_pci *vp, unsigned bar, uint64_t offset, unsigned size,
+	uint64_t value, struct err *err);
+/* Every queue as the device has it; then, each time, as if the driver had written status 0. */
+void virtio_regs_init(struct virtio_pci *vp);
+int virtio_regs_reset(struct virtio_pci *vp, struct err *err);
 
 /* virtio_irq.c. What the back end signals for a queue or VIRTIO_CONFIG_EVENT: the armed vector's
  * eventfd, or one of ours. Borrowed; good until the next rewire of `which`. */
@@ -109,8 +122,12 @@ void virtio_irq_raise_pin(struct virtio_pci *vp);
 uint8_t virtio_irq_isr(struct virtio_pci *vp);
 void virtio_irq_reset(struct virtio_pci *vp);
 
-/* virtio_config.c: the 256 bytes of config space. */
+/* virtio_config.c: the 256 bytes of config space; helper_ops, bound to vp. */
 void virtio_config_build(struct virtio_pci *vp);
+int virtio_config_read(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t *ret,
+	struct err *err);
+int virtio_config_write(struct virtio_pci *vp, unsigned offset, unsigned size, uint32_t value,
+	struct err *err);
 
 enum {
 	VIRTIO_BAR_REGS = 0, VIRTIO_BAR_NOTIFY = 2,

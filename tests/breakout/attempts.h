@@ -25,7 +25,7 @@ enum stage {
 };
 
 struct attempt {
-	unsigned scenario; /* of the 25 of issue 4 */
+	unsigned scenario; /* of those in SECURITY.md */
 	unsigned who;      /* enum who bits */
 	const char *what;
 	long (*run)(void);

@@ -5,14 +5,14 @@
 #include "tests/breakout/page.h"
 #include "vmm/kvm/ram.h"
 
-int __real_ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int __real_ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err);
-int __wrap_ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int __wrap_ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err);
-int __wrap_ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
+int __wrap_ram_create(struct ram *ram, const struct ram_options *options, struct phys_space phys,
 	struct err *err)
 {
-	int r = __real_ram_create(ram, options, phys_bits, err);
+	int r = __real_ram_create(ram, options, phys, err);
 
 	if (r == 0 && page)
 		page->ram = (uint64_t)(uintptr_t)ram->host;

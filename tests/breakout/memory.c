@@ -109,15 +109,15 @@ long try_move_ram(void)
 
 long try_dups(void)
 {
-	long last = 0, first = -1;
+	static int dups[DUPS]; /* the process has some of its own in between */
+	long last = 0;
+	unsigned n;
 
-	for (unsigned n = 0; n < DUPS && last >= 0; n++) {
-		last = RAW(SYS_dup, 0);
-		if (first < 0)
-			first = last;
-	}
-	if (first >= 0)
-		RAW(SYS_close_range, first, first + DUPS, 0);
+	for (n = 0; n < DUPS && last >= 0; n++)
+		dups[n] = (int)(last = RAW(SYS_dup, 0));
+	while (n-- > 0)
+		if (dups[n] >= 0)
+			close(dups[n]);
 	return last;
 }
 

@@ -33,6 +33,13 @@ int check_devices(struct broker *b, struct err *err)
 	return no(err) ? -EIO : 0;
 }
 
+int dma_open(struct broker *b, struct err *err)
+{
+	(void)err;
+	require(!b->sealed);
+	return 0;
+}
+
 int dma_attach(struct broker *b, const struct device *device, struct err *err)
 {
 	require(!b->sealed && device->group >= 0);
@@ -105,10 +112,9 @@ void helper_kill(const struct device *device)
 	require(device >= broker.devices && device < broker.devices + DEVICES);
 }
 
-int nodes_open(struct broker *b, struct err *err)
+void nodes_open(struct broker *b)
 {
-	(void)b, (void)err;
-	return 0;
+	(void)b;
 }
 
 void nodes_changed(struct broker *b)
@@ -161,7 +167,7 @@ static void parse_words(void)
 static void begin(void)
 {
 	memset(&broker, 0, sizeof(broker));
-	broker.memfd = broker.container = broker.iommufd = FD_NONE_INIT;
+	broker.memfd = broker.container = broker.iommufd = broker.root = FD_NONE_INIT;
 	broker.n_devices = DEVICES;
 	for (unsigned i = 0; i < DEVICES; i++)
 		broker.devices[i] = (struct device){.kind = "null", .id = "d", .name = "d",

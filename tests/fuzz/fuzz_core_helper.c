@@ -64,7 +64,7 @@ static int one(unsigned op, struct err *err)
 	case 8: return ask_msix_mode(&peer, true);
 	case 9: return ask_msix_mode(&peer, false);
 	case 10: return ask_msix_arm(&peer, 1, EVENTFD);
-	case 11: return ask_reset(&peer);
+	case 11: return ask_reset(&peer, false);
 	case 12: return ask_suspend(&peer, err);
 	case 13: return ask_resume(&peer, err);
 	case 14: return ask_msi_mode(&peer, op & 0x10 ? 4 : 0);

@@ -5,7 +5,7 @@
  *
  * fuzzes: vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/boot.c vmm/boot/bzimage.c vmm/boot/pvh.c vmm/boot/image.c vmm/boot/initramfs.c vmm/boot/memmap.c
- * links: vmm/boot/acpi.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/pci/layout.c
+ * links: vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
@@ -134,7 +134,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static int fd = -1;
 	const uint64_t low_ram = LOW_RAM_MIB * MiB;
 	struct input in = input_of(data, size);
-	struct boot_source source = {.initramfs = -1, .kernel_name = "K", .n_vcpus = 1};
+	static const struct cpus cpus = {1, 1, 1, 1, 1, 1};
+	struct boot_source source = {.initramfs = -1, .kernel_name = "K", .cpus = &cpus};
 	struct kernel kernel = {.image.fd = -1};
 	struct err err = {0};
 	int r, planned;
@@ -145,7 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make(&in);
 	if (!file_size || ftruncate(fd, (off_t)file_size) < 0)
 		return 0;
-	r = boot_check(&source, low_ram, &err);
+	r = boot_check(&source, &(struct layout){.n_ram = 1, .ram = {{0, low_ram, 0}}}, &err);
 	require(r == 0 || (r == err.code && strlen(err.msg) > 10));
 	kernel.image.size = file_size;
 	planned = memcmp(head, ELFMAG, SELFMAG) == 0

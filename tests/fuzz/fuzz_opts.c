@@ -3,7 +3,7 @@
  * The command line, its words separated by newlines.
  *
  * fuzzes: vmm/opts.c vmm/opts_device.c vmm/opts_value.c
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
@@ -32,8 +32,12 @@ char *strdup(const char *text)
 
 static void check(const struct opts *opts)
 {
+	const struct cpus *cpus = &opts->cpus;
+
 	require(opts->kernel || opts->help || opts->version);
-	require(opts->vcpus >= 1 && opts->vcpus <= VCPUS_MAX && opts->ram.size);
+	require(cpus->boot >= 1 && cpus->boot <= cpus->max && cpus->max <= VCPUS_MAX);
+	require(cpus->threads * cpus->cores * cpus->dies * cpus->packages == cpus->max);
+	require(opts->ram.size);
 	require(opts->ram.hugepage_size == 2 * MiB || opts->ram.hugepage_size == GiB);
 	require(opts->n_devices <= DEVICES_MAX);
 	for (unsigned i = 0; i < opts->n_devices; i++) {

@@ -153,8 +153,9 @@ int ask_msi_arm(struct peer *p, unsigned vector, int eventfd)
 	return outcome(p);
 }
 
-int ask_reset(struct peer *p)
+int ask_reset(struct peer *p, bool whole)
 {
+	(void)whole;
 	return outcome(p);
 }
 

@@ -14,8 +14,9 @@ enum { RAM = 1024, DRIVER = 0x100, DEVICE = 0x180 };
 
 static uint8_t *ram; /* a block of its own, so that a step outside is seen */
 
-static void *guest(uint64_t gpa, uint64_t size)
+static void *guest(const void *of, uint64_t gpa, uint64_t size)
 {
+	(void)of;
 	return gpa < RAM && size <= RAM - gpa ? ram + gpa : NULL;
 }
 
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(ram, 0, RAM);
 	while (input_left(&in))
 		patch(&in);
-	if (split_ring_open(&ring, &q, guest) < 0)
+	if (split_ring_open(&ring, &q, guest, NULL) < 0)
 		return 0;
 	n = split_ring_left(&ring, heads);
 	require(n <= ring.size);

@@ -4,7 +4,7 @@
  * when the IIR says why.
  *
  * fuzzes: vmm/platform/serial.c
- * links: vmm/platform/serial.c vmm/pci/bus.c
+ * links: vmm/platform/serial.c vmm/platform/serial_out.c vmm/pci/bus.c
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -36,7 +36,7 @@ static void begin(bool heard)
 	}
 	serial_reset(&serial);
 	serial.in_len = serial.in_head = 0;
-	serial.out = heard ? sink : -1;
+	serial.out.fd = heard ? sink : -1;
 	require(line == 0);
 }
 

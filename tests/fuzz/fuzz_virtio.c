@@ -3,8 +3,10 @@
  * A virtio device's registers, config space window, interrupts and resets in any sequence, on a
  * back end that checks what virtio_pci.h promises it and now and then says no.
  *
- * fuzzes: helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
- * links: helpers/virtio/virtio_pci.c helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
+ * fuzzes: helpers/virtio/virtio_pci.c helpers/virtio/virtio_regs.c helpers/virtio/virtio_irq.c
+ * fuzzes: helpers/virtio/virtio_config.c
+ * links: helpers/virtio/virtio_pci.c helpers/virtio/virtio_regs.c helpers/virtio/virtio_features.c
+ * links: helpers/virtio/virtio_irq.c helpers/virtio/virtio_config.c
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -20,23 +22,24 @@ static struct input in;
 static struct virtio_pci vp;
 static uint8_t device_config[CONFIG_SIZE];
 
-static int outcome(struct err *err)
+static int outcome(struct virtio_pci *of, struct err *err)
 {
+	require(of == &vp);
 	return take(&in, 1) > 0xf0 ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
 }
 
-static void on_status(uint8_t status)
+static void on_status(struct virtio_pci *of, uint8_t status)
 {
-	require(status & ~(DRIVER_OK | FEATURES_OK));
+	require(of == &vp && status & ~(DRIVER_OK | FEATURES_OK));
 }
 
-static int on_features(uint64_t features, struct err *err)
+static int on_features(struct virtio_pci *of, uint64_t features, struct err *err)
 {
 	require((features & ~vp.offered) == 0 && features & 1ull << 32);
-	return outcome(err);
+	return outcome(of, err);
 }
 
-static int on_start(struct err *err)
+static int on_start(struct virtio_pci *of, struct err *err)
 {
 	require(vp.status & FEATURES_OK && vp.status & DRIVER_OK);
 	for (unsigned i = 0; i < QUEUES; i++) {
@@ -45,39 +48,43 @@ static int on_start(struct err *err)
 		require(q->size && q->size <= QUEUE_MAX && (q->size & (q->size - 1)) == 0);
 		require(q->vector <= QUEUES || q->vector == VIRTIO_NO_VECTOR);
 	}
-	return outcome(err);
+	return outcome(of, err);
 }
 
-static int on_enable(unsigned queue, struct err *err)
+static int on_enable(struct virtio_pci *of, unsigned queue, struct err *err)
 {
 	require(queue < QUEUES && vp.status & DRIVER_OK && !vp.queues[queue].enabled);
-	return outcome(err);
+	return outcome(of, err);
 }
 
-static bool on_needs_reset(void)
+static bool on_needs_reset(const struct virtio_pci *of)
 {
+	require(of == &vp && vp.status);
 	return take(&in, 1) > 0xf0;
 }
 
-static int on_config_read(uint8_t *ret, struct err *err)
+static int on_config_read(const struct virtio_pci *of, uint8_t *ret, struct err *err)
 {
+	(void)of;
 	memcpy(ret, device_config, sizeof(device_config));
-	return outcome(err);
+	return outcome(&vp, err);
 }
 
-static void on_config_write(unsigned offset, unsigned size, const uint8_t *data)
+static void on_config_write(struct virtio_pci *of, unsigned offset, unsigned size,
+	const uint8_t *data)
 {
-	require(offset < CONFIG_SIZE && size <= CONFIG_SIZE - offset);
+	require(of == &vp && offset < CONFIG_SIZE && size <= CONFIG_SIZE - offset);
 	memcpy(device_config + offset, data, size);
 }
 
-static void on_kick(unsigned queue)
+static void on_kick(struct virtio_pci *of, unsigned queue)
 {
-	require(queue < QUEUES);
+	require(of == &vp && queue < QUEUES);
 }
 
-static void on_rewire(unsigned which)
+static void on_rewire(struct virtio_pci *of, unsigned which)
 {
+	require(of == &vp);
 	require(which < QUEUES || which == VIRTIO_CONFIG_EVENT);
 	require(virtio_irq_fd(&vp, which) >= 0);
 }
@@ -103,9 +110,9 @@ static void access_bar(unsigned op)
 	struct err err;
 
 	if (op & 8)
-		virtio_pci_region_write(&vp, bar, at, size, take(&in, size), &err);
+		virtio_region_write(&vp, bar, at, size, take(&in, size), &err);
 	else
-		virtio_pci_region_read(&vp, bar, at, size, &value, &err);
+		virtio_region_read(&vp, bar, at, size, &value, &err);
 }
 
 static void access_config(unsigned op)
@@ -115,9 +122,9 @@ static void access_config(unsigned op)
 	struct err err;
 
 	if (op & 8)
-		virtio_pci_config_write(&vp, at, size, (uint32_t)take(&in, size), &err);
+		virtio_config_write(&vp, at, size, (uint32_t)take(&in, size), &err);
 	else
-		virtio_pci_config_read(&vp, at, size, &value, &err);
+		virtio_config_read(&vp, at, size, &value, &err);
 }
 
 static void one(void)
@@ -175,7 +182,6 @@ static void begin(void)
 	virtio_irq_mode(&vp, false);
 	virtio_irq_intx(&vp, FD_NONE_INIT, FD_NONE_INIT);
 	virtio_pci_reset(&vp, &err);
-	virtio_config_build(&vp);
 	vp.generation = 0;
 	memset(vp.config, 0, CONFIG_SIZE);
 	memset(device_config, 0, sizeof(device_config));

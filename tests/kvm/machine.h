@@ -47,7 +47,7 @@ static inline int open_kvm(void)
 	return fd;
 }
 
-static inline struct machine *machine_make(unsigned n_vcpus)
+static inline struct machine *machine_make_cpus(const struct cpus *cpus)
 {
 	static struct machine m;
 	const struct ram_options ram = {.size = 16 * MiB, .hugepage_size = 2 * MiB};
@@ -57,15 +57,20 @@ static inline struct machine *machine_make(unsigned n_vcpus)
 
 	cr_assert(pipe2(pipes, O_NONBLOCK | O_CLOEXEC) == 0);
 	m.out = pipes[0];
-	cr_assert(vm_check_host(kvm.n, n_vcpus, &err) == 0, "%s", err.msg);
-	cr_assert(ram_create(&m.vm.ram, &ram, 40, &err) == 0, "%s", err.msg);
+	cr_assert(vm_check_host(kvm.n, cpus, &err) == 0, "%s", err.msg);
+	cr_assert(ram_create(&m.vm.ram, &ram, (struct phys_space){.bits = 40}, &err) == 0, "%s", err.msg);
 	cr_assert(vm_create(&m.vm, kvm, &err) == 0, "%s", err.msg);
 	cr_assert(vm_map_ram(&m.vm, &err) == 0, "%s", err.msg);
 	cr_assert(pci_init(&m.pci, &m.vm, &err) == 0, "%s", err.msg);
 	cr_assert(platform_init(&m.platform, &m.vm) == 0);
 	cr_assert(serial_init(&m.serial, &m.vm.pio, &m.vm.irq, pipes[1]) == 0);
-	cr_assert(vcpus_create(&m.vm, n_vcpus, &err) == 0, "%s", err.msg);
+	cr_assert(vcpus_create(&m.vm, cpus, &err) == 0, "%s", err.msg);
 	return &m;
+}
+
+static inline struct machine *machine_make(unsigned n_vcpus)
+{
+	return machine_make_cpus(&(struct cpus){n_vcpus, n_vcpus, 1, n_vcpus, 1, 1});
 }
 
 static inline uint32_t *guest_word(struct machine *m, uint64_t gpa)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Preloaded by a test into bulkhead (its helpers start with an empty environment, and without it):
- * a call that no policy has a row for, getpgrp, whenever the process waits or runs a vCPU.
+ * a call that no policy has a row for, getuid, whenever the process waits or runs a vCPU.
  */
 #include <poll.h>
 #include <signal.h>
@@ -18,7 +18,7 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
-	syscall(SYS_getpgrp);
+	syscall(SYS_getuid);
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }
 
@@ -28,6 +28,6 @@ int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const si
 
 	if (timeout)
 		left = *timeout;
-	syscall(SYS_getpgrp);
+	syscall(SYS_getuid);
 	return (int)syscall(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, sizeof(long));
 }

@@ -3,7 +3,10 @@
  * Nonsense to every emulated register, with a fixed seed: by a guest, and over the buses directly.
  * Whatever it did, the machine boots again after a reset.
  *
- * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kvm_vfio.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/guard.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
+ * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
+ * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
+ * links: vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include "tests/kvm/machine.h"
 

@@ -2,7 +2,10 @@
  *
  * The KVM machine with guests of a few instructions: ports, MMIO, power, reset, SMP, interrupts.
  *
- * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kvm_vfio.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/guard.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
+ * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
+ * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
+ * links: vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <sys/eventfd.h>
 #include <sys/mman.h>

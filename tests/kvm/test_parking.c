@@ -3,9 +3,10 @@
  * That vCPUs come to the gate, or the VM ends without them, whatever KVM_RUN returns and however long an
  * instruction takes. KVM_RUN fails here by order: ioctl(2) is ours.
  *
- * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kvm_vfio.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
- * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
- * links: vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/guard.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
+ * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
+ * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
+ * links: vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <linux/kvm.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 static _Atomic int run_fails; /* with that errno */
 static _Atomic int times = -1; /* so often, -1: from now on */
 static _Atomic bool run_hangs;
+static _Atomic unsigned hanging;
 static int log_pipe[2];
 
 int ioctl(int fd, unsigned long request, ...)
@@ -28,6 +30,7 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(args, request);
 	arg = va_arg(args, void *);
 	va_end(args);
+	hanging += request == KVM_RUN && run_hangs;
 	while (request == KVM_RUN && run_hangs)
 		usleep(10000);
 	if (request == KVM_RUN && run_fails && times != 0) {
@@ -68,8 +71,9 @@ static void ends_with_one_line(int code, const char *says)
 	struct machine *m;
 	int64_t began;
 
-	run_fails = code;
 	m = started(spins, sizeof(spins), 1);
+	run_fails = code;
+	vcpu_kick(&m->vm.vcpus[0]);
 	cr_expect(machine_wait(m) == VM_FATAL);
 	began = now_ms();
 	cr_expect(vcpus_park(&m->vm));
@@ -107,6 +111,8 @@ Test(parking, a_vcpu_that_never_comes_is_given_up, .timeout = 60)
 
 	run_hangs = true;
 	m = started(spins, sizeof(spins), 2);
+	while (hanging < 2)
+		usleep(1000);
 	began = now_ms();
 	cr_expect(!vcpus_park(&m->vm));
 	cr_expect(now_ms() - began >= 10000 && now_ms() - began < 25000, "%ld ms",

@@ -4,7 +4,7 @@
  *
  * Whatever it is, the test ends with no process of ours left behind.
  *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -75,6 +75,45 @@ Test(process, resets_in_place_three_times, .init = needs_a_vm, .timeout = 60)
 	cr_expect(strcmp(run.out_text, "bbbb") == 0, "%s", run.out_text);
 }
 
+Test(process, serial_file_has_a_size, .init = needs_a_vm, .timeout = 60)
+{
+	static const uint8_t code[] = {
+		0xb9, LE32(5000), 0x66, 0xba, 0xf8, 0x03, 0xb0, 'x', 0xee, 0xe2, 0xfd, /* loop: out */
+		POWEROFF,
+	};
+	char path[] = "/tmp/bulkhead-serial-XXXXXX", options[128];
+	int fd = mkstemp(path);
+	struct stat st;
+
+	make_kernel(code, sizeof(code));
+	snprintf(options, sizeof(options), "--serial file=%s,size=4K", path);
+	start(options, -1, 0);
+	finish(0);
+	cr_expect(fstat(fd, &st) == 0 && st.st_size > 4000 && st.st_size <= 4096, "%lld bytes",
+		(long long)st.st_size);
+	unlink(path);
+	close(fd);
+}
+
+/* A guest that only resets does not fill the log. */
+Test(process, resets_have_a_budget, .init = needs_a_vm, .timeout = 60)
+{
+	static const uint8_t code[] = {
+		0xff, 0x05, LE32(0x300000),
+		0x83, 0x3d, LE32(0x300000), 0x78, 0x74, 16,	/* 120 times */
+		OUTB(0xcf9, 0x02), OUTB(0xcf9, 0x06), 0xeb, 0xfe,
+		POWEROFF,
+	};
+	unsigned said = 0;
+
+	make_kernel(code, sizeof(code));
+	start("", -1, 0);
+	finish(0);
+	for (const char *at = run.err_text; (at = strstr(at, "the guest boots again")); at++)
+		said++;
+	cr_expect(said >= 10 && said < 60, "%u times: %s", said, run.err_text);
+}
+
 Test(process, input_has_back_pressure, .init = needs_a_vm, .timeout = 60)
 {
 	char keys[2001];
@@ -100,6 +139,11 @@ Test(process, serial_file_null_and_off, .init = needs_a_vm, .timeout = 60)
 	start(options, -1, 0);
 	finish(0);
 	cr_expect(read(fd, got, sizeof(got)) == 2 && strcmp(got, "hi") == 0 && run.out_len == 0);
+	strcpy(strrchr(kernel, '-'), "-XXXXXX");
+	make_kernel(says_hi, sizeof(says_hi));
+	start(options, -1, 0);
+	finish(0);
+	cr_expect(pread(fd, got, sizeof(got), 0) == 4 && strcmp(got, "hihi") == 0, "appended: %s", got);
 	unlink(path);
 	strcpy(strrchr(kernel, '-'), "-XXXXXX");
 	make_kernel(says_hi, sizeof(says_hi));
@@ -111,6 +155,28 @@ Test(process, serial_file_null_and_off, .init = needs_a_vm, .timeout = 60)
 	start("--serial off", -1, 0);
 	finish(0);
 	cr_expect(run.out_len == 0);
+}
+
+/* As some starters are: with so much open that what we open gets large numbers. */
+static void leak_many(void)
+{
+	for (unsigned i = 0; i < 200; i++)
+		open("/dev/null", O_RDONLY);
+}
+
+Test(process, resets_whatever_its_starter_had_open, .init = needs_a_vm, .timeout = 60)
+{
+	static const uint8_t code[] = {
+		0xff, 0x05, LE32(0x300000),			/* inc dword [3 MiB]: RAM stays */
+		0x83, 0x3d, LE32(0x300000), 0x02, 0x74, 16,	/* cmp; je: power off */
+		OUTB(0xcf9, 0x02), OUTB(0xcf9, 0x06), 0xeb, 0xfe,
+		POWEROFF,
+	};
+
+	make_kernel(code, sizeof(code));
+	before_exec = leak_many;
+	start("--null", -1, 0);
+	finish(0);
 }
 
 static void leak_and_close(void)
@@ -277,7 +343,7 @@ Test(process, refusals_are_one_line_and_status_1)
 		{"--initramfs /tmp", "is a directory"},
 		{"--serial file=/nonexistent/x", "--serial file= /nonexistent/x"},
 		{"--log-file /nonexistent/x", "--log-file /nonexistent/x"},
-		{"--cpus boot=99", "--cpus boot"},
+		{"--cpus boot=9999", "--cpus boot"},
 		{"--kernel again", "--kernel is given twice"},
 	};
 

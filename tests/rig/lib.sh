@@ -174,9 +174,12 @@ new_vm() {
     : >"$CONSOLE"
 }
 
+# become COMMAND…: one that takes SIGINT and SIGQUIT, which a shell has its background ignore.
+become() { exec env --default-signal=INT,QUIT "$@"; }
+
 # start COMMAND…: the VMM in the background; VM is its process.
 start() {
-    "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
+    become "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
 }
 

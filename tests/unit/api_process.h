@@ -25,6 +25,7 @@
 #include "ipc/chan.h"
 #include "ipc/operate.h"
 #include "ipc/words.h"
+#include "seccomp/birth.h"
 
 enum { API_PID = 4242, ANSWER_ROOM = 256 << 10, PATIENCE_MS = 10000 };
 
@@ -54,7 +55,8 @@ static struct api_test {
 	unsigned asks;                 /* that came to the opener */
 	unsigned last_ask;             /* enum Bulkhead__Packet__BodyCase */
 	unsigned fds_seen;             /* descriptors that came with asks */
-	uint64_t memory;
+	uint64_t memory, began_us;
+	bool again; /* it is not the first api */
 	struct msg msg;
 	char *log_path;
 } api;
@@ -174,6 +176,9 @@ static inline void answer_state(void)
 		TELL(&api.opener, API_NOTES, api_notes, &piece);
 	}
 	body.life = api.life;
+	body.launcher = API_PID;
+	body.began_us = api.began_us;
+	body.first = !api.again;
 	if (api.life != VM_LIFE_NOTHING) {
 		config.kernel = (char *)(uintptr_t)"/k";
 		config.vcpus = 2;
@@ -397,19 +402,18 @@ static inline struct fd listen_somewhere(struct sockaddr_un *address, socklen_t 
 	return sock;
 }
 
-static inline void exec_api(const int fds[6], bool again)
+static inline void exec_api(const int fds[6])
 {
-	char path[PATH_MAX], pid[16];
+	static const struct birth birth = {LOG_DEBUG, SECCOMP_MODE_KILL, true, 0, true};
+	char path[PATH_MAX], words[BIRTH_WORDS][BIRTH_WORD_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *argv[] = {path, (char *)(uintptr_t)"3", (char *)(uintptr_t)"true",
-		(char *)(uintptr_t)"degraded", pid, (char *)(uintptr_t)"0",
-		(char *)(uintptr_t)(again ? "again" : "first"), (char *)(uintptr_t)"bare", NULL};
+	char *argv[1 + BIRTH_WORDS + 1] = {path};
 	int high[6];
 
 	path[n] = '\0';
 	*strrchr(path, '/') = '\0';
 	strcpy(strrchr(path, '/'), "/bulkhead-api");
-	snprintf(pid, sizeof(pid), "%d", API_PID);
+	birth_write(&birth, words, argv + 1);
 	for (unsigned i = 0; i < 6; i++)
 		high[i] = fcntl(fds[i], F_DUPFD, 100);
 	for (unsigned i = 0; i < 6; i++)
@@ -427,6 +431,7 @@ static inline void api_starts(bool again)
 	fd_owned words = FD_NONE_INIT, opener = FD_NONE_INIT;
 	struct fd ours;
 
+	api.again = again;
 	cr_assert_eq(frame_pair(&api.words, &words), 0);
 	cr_assert_eq(frame_pair(&ours, &opener), 0);
 	chan_init(&api.opener, ours, ACTOR_OPENER, ACTOR_API, "api");
@@ -434,8 +439,7 @@ static inline void api_starts(bool again)
 	if (api.pid == 0) {
 		int sink = api.event_reader.n >= 0 ? api.event_reader.n : null.n;
 
-		exec_api((const int[]){words.n, opener.n, log.n, api.listener.n, api.status.n, sink},
-			again);
+		exec_api((const int[]){words.n, opener.n, log.n, api.listener.n, api.status.n, sink});
 	}
 	cr_assert_gt(api.pid, 0);
 }

@@ -31,15 +31,16 @@ static inline void ram_of(struct ram *ram, uint64_t size)
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 }
 
 static inline int load(struct ram *ram, int kernel, int initramfs, const char *cmdline,
 	struct vcpu_entry *entry, struct err *err)
 {
+	static const struct cpus cpus = {2, 2, 1, 2, 1, 1};
 	const struct boot_source source = {.kernel = kernel, .initramfs = initramfs,
-		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .n_vcpus = 2};
-	int check = boot_check(&source, ram->layout.ram_size, err), code;
+		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .cpus = &cpus};
+	int check = boot_check(&source, &ram->layout, err), code;
 
 	*entry = (struct vcpu_entry){0};
 	memset(err, 0, sizeof(*err));

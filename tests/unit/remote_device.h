@@ -129,10 +129,10 @@ int ask_msix_arm(struct peer *p, unsigned vector, int eventfd)
 	return 0;
 }
 
-int ask_reset(struct peer *p)
+int ask_reset(struct peer *p, bool whole)
 {
 	(void)p;
-	traced("reset ");
+	traced(whole ? "reset-all " : "reset ");
 	return refuse_reset ? -EIO : 0;
 }
 

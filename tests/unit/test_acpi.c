@@ -3,7 +3,7 @@
  * The ACPI tables, found the way a guest finds them; the DSDT taken apart and compiled again by
  * iasl where there is one.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/acpi.c vmm/boot/aml.c vmm/boot/dsdt.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -16,13 +16,18 @@
 
 static struct ram ram;
 
-static void tables(uint64_t size, unsigned n_vcpus)
+static void tables_of(uint64_t size, const struct cpus *cpus)
 {
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
-	cr_assert_eq(acpi_write(&ram, n_vcpus, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
+	cr_assert_eq(acpi_write(&ram, cpus, &err), 0, "%s", err.msg);
+}
+
+static void tables(uint64_t size, unsigned n_vcpus)
+{
+	tables_of(size, &(struct cpus){n_vcpus, n_vcpus, 1, n_vcpus, 1, 1});
 }
 
 static uint64_t number(const uint8_t *at, size_t size)
@@ -137,12 +142,48 @@ Test(acpi, mcfg)
 	cr_assert_eq(mcfg[55], 0);
 }
 
-Test(acpi, says_when_it_does_not_fit)
+/* Ids up to 254 by the old entries, the others by x2APIC's, and their NMI. */
+Test(acpi, madt_of_many)
 {
-	struct err err = {0};
+	static const uint8_t nmi2[12] = {10, 12, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0};
+	const uint8_t *madt;
+	uint64_t len;
 
-	tables(16 * MiB, 1);
-	cr_assert(acpi_write(&ram, 255, &err) < 0);
+	tables(16 * MiB, 1024);
+	madt = table_n(1, "APIC");
+	len = number(madt + 4, 4);
+	cr_assert_eq(len, 44 + 255 * 8 + (1024 - 255) * 16 + 38 + sizeof(nmi2));
+	for (unsigned i = 0; i < 255; i++) {
+		const uint8_t lapic[8] = {0, 8, (uint8_t)i, (uint8_t)i, 1};
+
+		cr_assert(!memcmp(madt + 44 + i * 8, lapic, sizeof(lapic)));
+	}
+	for (unsigned i = 255; i < 1024; i++) {
+		const uint8_t *x2apic = madt + 44 + 255 * 8 + (i - 255) * 16;
+
+		cr_assert(x2apic[0] == 9 && x2apic[1] == 16);
+		cr_assert_eq(number(x2apic + 4, 4), i, "id");
+		cr_assert_eq(number(x2apic + 8, 4), 1, "enabled");
+		cr_assert_eq(number(x2apic + 12, 4), i, "uid");
+	}
+	cr_assert(!memcmp(madt + len - sizeof(nmi2), nmi2, sizeof(nmi2)));
+}
+
+/* Three threads, three cores, two packages: ids have gaps. One of the 18 is not there yet. */
+Test(acpi, madt_of_a_topology_and_of_more_than_boot)
+{
+	const struct cpus cpus = {17, 18, 3, 3, 1, 2};
+	const uint8_t *madt;
+
+	tables_of(16 * MiB, &cpus);
+	madt = table_n(1, "APIC");
+	cr_assert_eq(number(madt + 4, 4), 44 + 18 * 8 + 38);
+	for (unsigned i = 0; i < 18; i++) {
+		const unsigned id = i % 3 | i / 3 % 3 << 2 | i / 9 << 4;
+		const uint8_t lapic[8] = {0, 8, (uint8_t)i, (uint8_t)id, i < 17};
+
+		cr_assert(!memcmp(madt + 44 + i * 8, lapic, sizeof(lapic)), "%u", i);
+	}
 }
 
 /* iasl -d, then iasl -we (warnings are errors) on what it made. */
@@ -154,7 +195,7 @@ Test(acpi, iasl, .timeout = 60)
 
 	if (system("command -v iasl >/dev/null 2>&1"))
 		cr_skip_test("iasl is not installed (Debian: acpica-tools)");
-	tables(16 * MiB, 32);
+	tables(16 * MiB, 1024);
 	fadt = table_n(0, "FACP");
 	dsdt = table_at(number(fadt + 140, 8), "DSDT");
 	cr_assert_not_null(mkdtemp(dir));

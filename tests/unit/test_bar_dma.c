@@ -3,7 +3,7 @@
  * BARs mapped for the DMA of other devices, and taken away again. ioctl(2) is a double; the device's
  * descriptor is a memfd, of which BAR 2 is all from its second MiB on.
  *
- * links: helpers/broker/bar_dma.c helpers/broker/type1.c
+ * links: helpers/broker/bar_dma.c helpers/broker/type1.c helpers/broker/ram.c
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -20,29 +20,11 @@ static struct err err;
 static uint32_t region_flags;
 static int refusal; /* what VFIO_IOMMU_MAP_DMA fails with */
 
-int explain_no_access(const struct device *d, const char *path, struct err *ret)
-{
-	(void)d, (void)path, (void)ret;
-	return -EACCES;
-}
-
-int explain_no_remapping(const struct device *d, struct err *ret)
-{
-	(void)d, (void)ret;
-	return -EPERM;
-}
-
-int dma_check_ranges(const struct broker *b, const struct vfio_iova_range *ranges, unsigned n,
+int explain(const struct broker *b, const struct device *d, unsigned how, int code, const char *what,
 	struct err *ret)
 {
-	(void)b, (void)ranges, (void)n, (void)ret;
-	return 0;
-}
-
-void *dma_map_here(const struct broker *b, const struct ram_region *ram)
-{
-	(void)b, (void)ram;
-	return NULL;
+	(void)b, (void)d, (void)how, (void)what, (void)ret;
+	return code;
 }
 
 static int container_ioctl(unsigned long request, void *arg)

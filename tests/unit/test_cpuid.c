@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/kvm/cpuid.c
+ * links: vmm/kvm/cpuid.c ipc/cpus.c
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -54,6 +54,7 @@ static void amd(void)
 	add(0, 0, 0x10, 0x68747541, 0x444d4163, 0x69746e65);
 	add(1, 0, 0xa10f11, 0x03040800, 0x81202000, 0x078bfbff);
 	add(0x80000001, 0, 0xa10f11, 0x40000000, 0x400397, 0x23d3fbff);
+	add(0x80000007, 0, 0, 0, 0, 0x100);
 	add(0x80000008, 0, 0x302f3030, 0x50020005, 0x7003, 0);
 	add(0x8000000a, 0, 1, 0x8000, 0, 0x1ff);
 	add(0x8000001d, 0, 0x4121, 0x01c0003f, 0x3f, 0);
@@ -73,9 +74,14 @@ static const struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
 	return NULL;
 }
 
+static void edit_cpus(unsigned index, const struct cpus *cpus)
+{
+	cpuid_for_vcpu(cpuid, &(struct cpuid_vcpu){.index = index, .cpus = cpus, .tsc_deadline = true});
+}
+
 static void edit(unsigned index, unsigned n)
 {
-	cpuid_for_vcpu(cpuid, &(struct cpuid_vcpu){.index = index, .n_vcpus = n, .tsc_deadline = true});
+	edit_cpus(index, &(struct cpus){n, n, 1, n, 1, 1});
 }
 
 Test(cpuid, features, .init = intel)
@@ -97,9 +103,30 @@ Test(cpuid, features, .init = intel)
 	cr_expect(leaf(0x40000001, 0)->eax & 1 << 24, "stable clock");
 }
 
+/* Nobody asked the kernel for AMX's state: nothing of it may be told. */
+Test(cpuid, no_amx, .init = intel)
+{
+	add(7, 1, 0x00201c30, 0, 0, 0x4100);
+	add(0xd, 0, 0x602e7, 0x988, 0x2b08, 0);
+	add(0xd, 1, 0x1f, 0x988, 0x1900, 0);
+	add(0xd, 17, 0x40, 0xac0, 2, 0);
+	add(0xd, 18, 0x2000, 0xb00, 6, 0);
+	add(0x1d, 0, 1, 0, 0, 0);
+	add(0x1d, 1, 0x4002000, 0x80040, 0x10, 0);
+	add(0x1e, 0, 0, 0x4010, 0, 0);
+	edit(0, 1);
+	cr_expect_eq(leaf(7, 0)->edx, 0xbfc14410 & ~(1u << 22 | 1u << 24 | 1u << 25));
+	cr_expect(leaf(7, 1)->eax == 0x1c30 && leaf(7, 1)->edx == 0x4000);
+	cr_expect(leaf(0xd, 0)->eax == 0x2e7 && leaf(0xd, 1)->eax == 0xf);
+	cr_expect(!leaf(0xd, 17)->eax && !leaf(0xd, 18)->eax && !leaf(0x1d, 0)->eax);
+	cr_expect(!leaf(0x1d, 1)->eax && !leaf(0x1e, 0)->ebx);
+}
+
 Test(cpuid, no_deadline_timer_without_kvm, .init = intel)
 {
-	cpuid_for_vcpu(cpuid, &(struct cpuid_vcpu){.index = 0, .n_vcpus = 1});
+	const struct cpus one = {1, 1, 1, 1, 1, 1};
+
+	cpuid_for_vcpu(cpuid, &(struct cpuid_vcpu){.index = 0, .cpus = &one});
 	cr_expect(!(leaf(1, 0)->ecx & 1 << 24));
 }
 
@@ -150,6 +177,62 @@ Test(cpuid, amd_topology, .init = amd)
 	cr_expect((leaf(0x8000001d, 0)->eax >> 14 & 0xfff) == 0);
 	cr_expect((leaf(0x8000001d, 3)->eax >> 14 & 0xfff) == 31);
 	cr_expect(leaf(0x80000026, 0)->ebx == 0);
+	cr_expect(leaf(0x80000007, 0)->ebx == 3, "recovers from a machine check");
+}
+
+/* Two threads, three cores, two dies, two packages: vCPU 23 is the last of each. */
+static const struct cpus four_levels = {24, 24, 2, 3, 2, 2};
+
+Test(cpuid, intel_threads_and_dies, .init = intel)
+{
+	edit_cpus(23, &four_levels);
+	cr_expect_eq(leaf(1, 0)->ebx, 29u << 24 | 16u << 16 | 0x0800);
+	for (uint32_t f = 0xb;; f = 0x1f) {
+		cr_expect(leaf(f, 0)->eax == 1 && leaf(f, 0)->ebx == 2 && leaf(f, 0)->ecx == 0x100);
+		cr_expect(leaf(f, 0)->edx == 29);
+		if (f == 0x1f)
+			break;
+		cr_expect(leaf(f, 1)->eax == 4 && leaf(f, 1)->ebx == 12 && leaf(f, 1)->ecx == 0x201);
+		cr_expect(leaf(f, 2)->eax == 0 && leaf(f, 2)->ebx == 0 && leaf(f, 2)->ecx == 2);
+	}
+	cr_expect(leaf(0x1f, 1)->eax == 3 && leaf(0x1f, 1)->ebx == 6 && leaf(0x1f, 1)->ecx == 0x201);
+	cr_expect(leaf(0x1f, 2)->eax == 4 && leaf(0x1f, 2)->ebx == 12 && leaf(0x1f, 2)->ecx == 0x502);
+	cr_expect(leaf(0x1f, 3)->ebx == 0 && leaf(0x1f, 3)->ecx == 3);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t eax = leaf(4, i)->eax;
+
+		cr_expect(eax >> 26 == 7, "cores");
+		cr_expect((eax >> 14 & 0xfff) == (i == 3 ? 7 : 1), "sharing of %u", i);
+	}
+}
+
+Test(cpuid, amd_threads_and_dies, .init = amd)
+{
+	edit_cpus(23, &four_levels);
+	cr_expect_eq(leaf(0x80000008, 0)->ecx, 0x400b);
+	cr_expect_eq(leaf(0x8000001e, 0)->eax, 29);
+	cr_expect_eq(leaf(0x8000001e, 0)->ebx, 0x102);
+	cr_expect_eq(leaf(0x8000001e, 0)->ecx, 0x103);
+	cr_expect((leaf(0x8000001d, 0)->eax >> 14 & 0xfff) == 1);
+	cr_expect((leaf(0x8000001d, 3)->eax >> 14 & 0xfff) == 7);
+}
+
+/* Fields that are too narrow say their most, and no bit beside them changes. */
+Test(cpuid, a_thousand_vcpus, .init = intel)
+{
+	edit(1023, 1024);
+	cr_expect_eq(leaf(1, 0)->ebx, 0xffff0800);
+	cr_expect(leaf(0xb, 1)->eax == 10 && leaf(0xb, 1)->ebx == 1024 && leaf(0xb, 1)->edx == 1023);
+	cr_expect_eq(leaf(4, 3)->eax, 0x3fu << 26 | 1023 << 14 | (0xfc1fc163 & 0x3fff));
+	cr_expect(leaf(0x40000001, 0)->eax & 1 << 15, "MSIs reach APIC ids above 255");
+}
+
+Test(cpuid, a_thousand_vcpus_of_amd, .init = amd)
+{
+	edit(1023, 1024);
+	cr_expect_eq(leaf(0x80000008, 0)->ecx, 0xa0ff);
+	cr_expect_eq(leaf(0x8000001e, 0)->eax, 1023);
+	cr_expect_eq(leaf(0x8000001d, 3)->eax >> 14 & 0xfff, 1023);
 }
 
 Test(cpuid, old_cpus_get_the_topology_leaf, .init = make)
@@ -159,6 +242,15 @@ Test(cpuid, old_cpus_get_the_topology_leaf, .init = make)
 	edit(1, 2);
 	cr_expect(leaf(0, 0)->eax == 0xb);
 	cr_expect(leaf(0xb, 1)->ebx == 2);
+}
+
+Test(cpuid, dies_need_a_leaf_of_their_own, .init = make)
+{
+	add(0, 0, 0x16, 0x756e6547, 0x6c65746e, 0x49656e69);
+	add(1, 0, 0, 0, 0, 0);
+	edit_cpus(0, &four_levels);
+	cr_expect(leaf(0, 0)->eax == 0x1f);
+	cr_expect(leaf(0x1f, 2)->ecx == 0x502);
 }
 
 Test(cpuid, a_full_table_is_survived, .init = make)
@@ -171,9 +263,12 @@ Test(cpuid, a_full_table_is_survived, .init = make)
 
 Test(cpuid, physical_address_width, .init = intel)
 {
-	cr_expect(cpuid_phys_bits(cpuid) == 52, "EAX[7:0]");
+	struct phys_space phys = cpuid_phys_space(cpuid);
+
+	cr_expect(phys.bits == 52 && !phys.ht, "EAX[7:0]");
 	amd();
-	cr_expect(cpuid_phys_bits(cpuid) == 47, "what KVM can map");
+	phys = cpuid_phys_space(cpuid);
+	cr_expect(phys.bits == 47 && phys.ht, "what KVM can map");
 	make();
-	cr_expect(cpuid_phys_bits(cpuid) == 36);
+	cr_expect(cpuid_phys_space(cpuid).bits == 36);
 }

@@ -4,11 +4,14 @@
  * by file, and by address where the kernel says it has no such call (Linux 6.6 to 6.12), with nothing
  * left mapped here afterwards. ioctl(2) is a double.
  *
- * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
+ * links: helpers/broker/dma.c helpers/broker/ram.c helpers/broker/iommufd.c helpers/broker/type1.c
+ * links: helpers/host/files.c helpers/retry.c
  */
+#include <cap-ng.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "helpers/broker/broker.h"
 #include "seccomp/iommufd.h"
@@ -22,18 +25,14 @@ static int no_file;         /* what IOMMU_IOAS_MAP_FILE fails with */
 static uint64_t limit;      /* the last address the IOMMU translates */
 static int no_bind;         /* what a bind with a token fails with */
 static bool in_use;         /* and one without fails, too */
+static unsigned busy;       /* so often a bind says EAGAIN first: the device's lock is taken */
 static unsigned char *last; /* where the last piece was mapped by address */
 
-int explain_no_access(const struct device *device, const char *path, struct err *ret)
+int explain(const struct broker *b, const struct device *device, unsigned how, int code,
+	const char *what, struct err *ret)
 {
-	(void)device, (void)path, (void)ret;
-	return -EACCES;
-}
-
-int explain_no_remapping(const struct device *device, struct err *ret)
-{
-	(void)device, (void)ret;
-	return -EPERM;
+	(void)b, (void)device;
+	return err_set(ret, code, BLAME_HOST, "explained: %s by %u", what, how);
 }
 
 /* The page at `offset` of guest RAM says so. */
@@ -112,6 +111,10 @@ static int bind_ioctl(const struct vfio_bind *bind)
 {
 	const uint8_t *token = (const void *)(uintptr_t)bind->token_uuid_ptr;
 
+	if (busy && busy--) {
+		errno = EAGAIN;
+		return -1;
+	}
 	cr_assert(bind->iommufd == IOMMUFD && bind->flags == (token ? VFIO_BIND_TOKEN : 0));
 	cr_assert_eq(bind->argsz, token ? 24 : 16);
 	if (token)
@@ -242,8 +245,17 @@ Test(dma, no_vf_token_by_iommufd)
 	no_bind = EINVAL;
 	in_use = true;
 	cr_assert_eq(attach(0), -EBUSY);
-	cr_expect_not_null(strstr(err.msg, "is in use"), "%s", err.msg);
+	cr_expect_str_eq(err.msg, "explained: VFIO_DEVICE_BIND_IOMMUFD by 1");
 	expect("bind:ab..cd bind ");
+}
+
+/* A bind opens the device, which resets it, and the kernel does not wait for its lock. */
+Test(dma, a_device_that_is_busy_for_a_moment)
+{
+	broker.iommufd.n = IOMMUFD;
+	busy = 5;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	cr_expect_eq(busy, 0);
 }
 
 /* Only a kernel that does not know the call gets another. */
@@ -253,8 +265,27 @@ Test(dma, no_memory)
 	no_file = ENOMEM;
 	cr_assert_eq(attach(0), -ENOMEM);
 	cr_expect_not_null(strstr(err.msg, "RLIMIT_MEMLOCK"));
+	/* By iommufd the limit is the user's, and not this process's. */
+	cr_expect_not_null(strstr(err.msg, "together with that of every other VM of this user"));
 	expect("bind attach no ");
 	cr_expect_not(broker.mapped);
+}
+
+/* The same, told before anything is pinned. */
+Test(dma, limit_too_low)
+{
+	const struct rlimit low = {8 << 20, 8 << 20};
+
+	cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+	capng_clear(CAPNG_SELECT_CAPS);
+	cr_assert_eq(capng_apply(CAPNG_SELECT_CAPS), 0);
+	cr_assert_eq(ram_allow_lock(&broker, &err), -ENOMEM);
+	cr_expect(strstr(err.msg, "(302 MiB)") && strstr(err.msg, "is 8 MiB") &&
+		!strstr(err.msg, "by user"), "%s", err.msg);
+	broker.iommufd.n = IOMMUFD;
+	cr_assert_eq(ram_allow_lock(&broker, &err), -ENOMEM);
+	cr_expect(strstr(err.msg, "iommufd counts by user") && strstr(err.msg, "ulimit -l"), "%s",
+		err.msg);
 }
 
 Test(dma, type1)

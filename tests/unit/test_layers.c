@@ -74,6 +74,14 @@ Test(layers, messages_fit)
 			cr_expect(strstr(err.msg, "--allow-degraded"), "%s", err.msg);
 }
 
+/* Where AppArmor lets everybody have a user namespace and takes all capabilities in it, mounting is
+ * the first thing that fails. */
+Test(layers, ubuntus_apparmor_is_named_where_it_shows)
+{
+	cr_expect(strstr(layers[LAYER_ROOT].get, "kernel.apparmor_restrict_unprivileged_userns"));
+	cr_expect(strstr(layers[LAYER_ROOT].get, "make install-apparmor"));
+}
+
 Test(layers, words)
 {
 	cr_expect(layers_parse("strict") == 0 && !layers_degraded());

@@ -8,6 +8,8 @@
 
 #include "vmm/boot/boot.h"
 
+static const struct phys_space intel = {.bits = 46}, amd = {.bits = 48, .ht = true};
+
 static uint64_t covered(const struct layout *layout)
 {
 	struct memmap_entry map[MEMMAP_MAX];
@@ -36,12 +38,14 @@ static uint64_t covered(const struct layout *layout)
 Test(memmap, all_of_ram_but_the_bios_area)
 {
 	const uint64_t sizes[] = {16 * MiB, 512 * MiB, 3 * GiB, 3 * GiB + 2 * MiB, 5 * GiB,
-		64 * GiB};
+		64 * GiB, 1008 * GiB, 1011 * GiB, 1012 * GiB, 4096 * GiB};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct layout layout;
 
-		cr_assert_eq(layout_plan(sizes[i], 40, &layout, NULL), 0);
+		cr_assert_eq(layout_plan(sizes[i], intel, &layout, NULL), 0);
+		cr_assert_eq(covered(&layout), sizes[i] - (HIMEM_START - LOW_RAM_TOP));
+		cr_assert_eq(layout_plan(sizes[i], amd, &layout, NULL), 0);
 		cr_assert_eq(covered(&layout), sizes[i] - (HIMEM_START - LOW_RAM_TOP));
 	}
 }
@@ -54,7 +58,7 @@ Test(memmap, tables_are_reserved)
 	const uint64_t reserved[] = {ACPI_BASE, ACPI_BASE + ACPI_SIZE - 1, ECAM_BASE,
 		ECAM_BASE + ECAM_SIZE - 1, KVM_IDENTITY_MAP, KVM_TSS, KVM_TSS + 3 * PAGE_SIZE - 1};
 
-	cr_assert_eq(layout_plan(GiB, 40, &layout, NULL), 0);
+	cr_assert_eq(layout_plan(GiB, intel, &layout, NULL), 0);
 	n = boot_memmap(&layout, map);
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
 		bool found = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_value.c vmm/binary.c
+ * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ Test(opts, defaults)
 {
 	cr_assert(parse("--kernel k") == 0, "%s", err.msg);
 	cr_expect(strcmp(opts.kernel, "k") == 0 && !opts.initramfs && !opts.cmdline);
-	cr_expect(opts.vcpus == 1 && opts.ram.size == 512 * MiB && !opts.ram.hugepages);
+	cr_expect(opts.cpus.boot == 1 && opts.cpus.max == 1 && opts.ram.size == 512 * MiB && !opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == 2 * MiB && !opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_TTY && opts.seccomp == SECCOMP_MODE_KILL);
 	cr_expect(opts.n_devices == 0 && opts.verbose == 0 && !opts.log_file);
@@ -48,13 +48,41 @@ Test(opts, everything)
 		"--log-file l --user vm1 --allow-degraded -v -vv --null --null id=n") == 0, "%s", err.msg);
 	cr_expect(strcmp(opts.cmdline, "console=ttyS0,115200") == 0);
 	cr_expect(strcmp(opts.user, "vm1") == 0 && opts.allow_degraded);
-	cr_expect(opts.vcpus == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
+	cr_expect(opts.cpus.boot == 4 && opts.cpus.cores == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == GiB && opts.ram.prefault);
 	cr_expect(opts.serial == SERIAL_FILE && strcmp(opts.serial_path, "/a,b") == 0);
 	cr_expect(opts.seccomp == SECCOMP_MODE_LOG && opts.verbose == 3);
 	cr_expect_eq(opts.iommufd, IOMMUFD_ON);
 	cr_expect(opts.n_devices == 2 && strcmp(opts.devices[0].kind, "null") == 0);
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
+}
+
+Test(opts, serial_file)
+{
+	cr_assert(parse("--kernel k --serial file=/a,b,size=1M") == 0, "%s", err.msg);
+	cr_expect_str_eq(opts.serial_path, "/a,b");
+	cr_expect_eq(opts.serial_limit, MiB);
+	cr_assert(parse("--kernel k --serial file=/a,size") == 0, "%s", err.msg);
+	cr_expect_str_eq(opts.serial_path, "/a,size");
+	cr_expect_eq(opts.serial_limit, 0);
+}
+
+Test(opts, memory_of_a_node)
+{
+	cr_assert(parse("--kernel k --memory size=1G,host_numa_node=0") == 0, "%s", err.msg);
+	cr_expect(opts.ram.on_node && opts.ram.node == 0);
+	cr_assert(parse("--kernel k --memory size=1G") == 0 && !opts.ram.on_node);
+}
+
+Test(opts, cpus)
+{
+	const struct cpus want = {2, 24, 2, 3, 2, 2};
+
+	cr_assert(parse("--kernel k --cpus boot=2,max=24,topology=2:3:2:2") == 0, "%s", err.msg);
+	cr_expect(memcmp(&opts.cpus, &want, sizeof(want)) == 0);
+	cr_assert(parse("--kernel k --cpus boot=1,max=64") == 0, "%s", err.msg);
+	cr_expect(opts.cpus.boot == 1 && opts.cpus.max == 64 && opts.cpus.cores == 64);
+	cr_assert(parse("--kernel k --cpus boot=1024") == 0, "%s", err.msg);
 }
 
 Test(opts, vdpa)
@@ -117,19 +145,27 @@ Test(opts, refusals_name_the_option)
 		{"stray", "stray", "--help"},
 		{"--kernel k -x", "-x", "no option"},
 		{"--kernel k -v=1", "-v", "no value"},
-		{"--kernel k --cpus boot=0", "--cpus boot", "1 to 32"},
-		{"--kernel k --cpus boot=33", "--cpus boot", "1 to 32"},
+		{"--kernel k --cpus boot=0", "--cpus boot", "1 to 1024"},
+		{"--kernel k --cpus boot=1025", "--cpus boot", "1 to 1024"},
 		{"--kernel k --cpus boot=-1", "--cpus boot", "-1"},
 		{"--kernel k --cpus boot=2x", "--cpus boot", "2x"},
-		{"--kernel k --cpus boot=99999999999999999999", "--cpus boot", "1 to 32"},
-		{"--kernel k --cpus boot=2,max=4", "--cpus", "max=2"},
+		{"--kernel k --cpus boot=99999999999999999999", "--cpus boot", "1 to 1024"},
+		{"--kernel k --cpus boot=4,max=2", "--cpus", "max=4"},
+		{"--kernel k --cpus boot=2,max=1025", "--cpus max", "1 to 1024"},
+		{"--kernel k --cpus boot=8,topology=2:2:2", "--cpus topology", "four numbers"},
+		{"--kernel k --cpus boot=8,topology=2:2:2:0", "--cpus topology", "four numbers"},
+		{"--kernel k --cpus boot=8,topology=2:2:2:1:1", "--cpus topology", "not more"},
+		{"--kernel k --cpus boot=8,topology=2::2:1", "--cpus topology", "four numbers"},
+		{"--kernel k --cpus boot=8,topology=2:2:2:99999999999999", "--cpus topology", "four"},
+		{"--kernel k --cpus boot=8,topology=1024:1024:1024:1024", "--cpus topology", "the same"},
+		{"--kernel k --cpus boot=8,max=16,topology=2:2:2:1", "--cpus topology", "are 8 vCPUs"},
 		{"--kernel k --cpus max=4", "--cpus", "boot= is missing"},
 		{"--kernel k --cpus 4", "--cpus", "boot="},
 		{"--kernel k --cpus boot=1,boot=1", "--cpus", "twice"},
 		{"--kernel k --cpus boot=1,", "--cpus", "no key"},
 		{"--kernel k --cpus boot=", "--cpus", "no value"},
 		{"--kernel k --cpus boot", "--cpus", "no value"},
-		{"--kernel k --cpus boot=1,affinity=3", "affinity", "boot=, max="},
+		{"--kernel k --cpus boot=1,affinity=3", "affinity", "boot=, max=, topology="},
 		{"--kernel k --memory size=0", "--memory size", "512M"},
 		{"--kernel k --memory size=0G", "--memory size", "512M"},
 		{"--kernel k --memory size=-1", "--memory size", "-1"},
@@ -141,8 +177,13 @@ Test(opts, refusals_name_the_option)
 		{"--kernel k --memory size=1G,hugepages=maybe", "--memory hugepages", "maybe"},
 		{"--kernel k --memory size=1G,hugepages=on,hugepage_size=4K", "hugepage_size", "2M"},
 		{"--kernel k --memory size=1G,hugepage_size=2M", "hugepage_size", "hugepages=on"},
-		{"--kernel k --serial file=", "--serial", "tty, file=PATH, null, off"},
-		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH, null, off"},
+		{"--kernel k --memory size=1G,host_numa_node=-1", "host_numa_node", "from 0 to 1023"},
+		{"--kernel k --memory size=1G,host_numa_node=1024", "host_numa_node", "from 0 to 1023"},
+		{"--kernel k --serial file=", "--serial", "tty, file=PATH[,size=N], null, off"},
+		{"--kernel k --serial file=/a,size=1K", "--serial size", "4K or more"},
+		{"--kernel k --serial file=/a,size=x", "--serial size", "no size"},
+		{"--kernel k --serial file=,size=1M", "--serial file=", "missing"},
+		{"--kernel k --serial socket=/x", "--serial", "tty, file=PATH[,size=N], null, off"},
 		{"--kernel k --console tty", "--console", "--console off"},
 		{"--kernel k --platform iommufd=perhaps", "--platform iommufd", "auto, on, off"},
 		{"--kernel k --seccomp no", "--seccomp", "true, log, false"},

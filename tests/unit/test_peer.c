@@ -145,6 +145,21 @@ Test(peer, silence_costs_one_deadline_and_only_one)
 	cr_assert_str_eq(logged(), "", "one line is enough");
 }
 
+/* The kernel waits a minute and more, uninterruptible, for a device that is not ready after its reset
+ * (pci_dev_wait, for each way of resetting it); who waits for it here does not. */
+Test(peer, a_device_that_does_not_come_back_from_its_reset_is_named_within_eleven_seconds)
+{
+	int64_t began = now_ms(), took;
+	const char *said;
+
+	cr_assert_eq(ask_reset(&peer, true), -ETIMEDOUT);
+	took = now_ms() - began;
+	said = logged();
+	cr_assert(took > 8000 && took < 11000, "%ld ms", (long)took);
+	cr_assert(strstr(said, "0000:00:03.0") && strstr(said, "failed"), "%s", said);
+	cr_assert_eq(ask_reset(&peer, true), -EPIPE, "and it is not waited for again");
+}
+
 Test(peer, nonsense_cuts_the_helper_off)
 {
 	pthread_t thread = start(send_nonsense, NULL);

@@ -225,7 +225,7 @@ static unsigned count_calls(const struct policy *policy, bool ioctls)
 Test(policy, run_policies_stay_small)
 {
 	cr_expect_leq(count_calls(&policy_vcpu_run, false), 14);
-	cr_expect_leq(count_calls(&policy_vcpu_run, true), 6);
+	cr_expect_leq(count_calls(&policy_vcpu_run, true), 7);
 	cr_expect_leq(count_calls(&policy_core_run, false), 30);
 	cr_expect_leq(count_calls(&policy_core_run, true), 17);
 	cr_expect_leq(count_calls(&policy_vfio_run, false), 16);

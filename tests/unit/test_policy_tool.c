@@ -106,7 +106,7 @@ Test(policy_tool, show_one_process)
 	expect_said(ran.out, "vfio, setup: ");
 	expect_said(ran.out, "vfio, run: ");
 	expect_said(ran.out, "ioctl 0x3b6f VFIO_DEVICE_RESET");
-	expect_said(ran.out, "vfio_reset\n");
+	expect_said(ran.out, "reset.c by_itself\n");
 	cr_expect(!strstr(ran.out, "vdpa, ") && !strstr(ran.out, "core, "), "%s", ran.out);
 }
 

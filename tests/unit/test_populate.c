@@ -3,14 +3,16 @@
  * Faulting guest RAM in by threads: all of it is there afterwards, an odd end included, or it is said
  * why not; no thread is left behind.
  *
- * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/pci/layout.c seccomp/core.c
+ * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c seccomp/core.c
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,13 +20,24 @@
 #include "vmm/kvm/populate.h"
 
 static struct err err;
+static _Atomic int most_cpus; /* that a thread may run on which faults RAM in */
+
+int madvise(void *addr, size_t len, int advice)
+{
+	cpu_set_t cpus;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	if (advice == MADV_POPULATE_WRITE && CPU_COUNT(&cpus) > most_cpus)
+		most_cpus = CPU_COUNT(&cpus);
+	return (int)syscall(SYS_madvise, addr, len, advice);
+}
 
 static struct ram make(uint64_t size)
 {
 	struct ram_options options = {.size = size, .hugepage_size = 2 * MiB};
 	struct ram ram = {.memfd = FD_NONE_INIT};
 
-	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	return ram;
 }
 
@@ -72,6 +85,33 @@ Test(populate, cannot)
 	cr_expect_not_null(strstr(err.msg, "allocating 96 MiB"), "%s", err.msg);
 	cr_expect_eq(threads(), before);
 	ram.layout.ram_size -= 32 * MiB;
+	ram_done(&ram);
+}
+
+Test(populate, on_the_nodes_processors)
+{
+	struct ram ram = make(130 * MiB);
+	cpu_set_t ours;
+
+	sched_getaffinity(0, sizeof(ours), &ours);
+	for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&ram.node_cpus) == 0; i++) {
+		if (CPU_ISSET(i, &ours))
+			CPU_SET(i, &ram.node_cpus);
+	}
+	cr_assert_eq(populate(&ram, &err), 0, "%s", err.msg);
+	cr_expect_eq(resident(&ram), 130 * MiB);
+	cr_expect_eq(most_cpus, 1);
+	ram_done(&ram);
+}
+
+/* Which the operator has taken from us, or which are none. */
+Test(populate, a_node_without_processors_for_us)
+{
+	struct ram ram = make(130 * MiB);
+
+	CPU_SET(CPU_SETSIZE - 1, &ram.node_cpus);
+	cr_assert_eq(populate(&ram, &err), 0, "%s", err.msg);
+	cr_expect_eq(resident(&ram), 130 * MiB);
 	ram_done(&ram);
 }
 

@@ -2,7 +2,7 @@
  *
  * Guest RAM: seals, alignment, bounds, and the machine that has too little.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ Test(ram, sealed_and_aligned)
 	struct err err = {0};
 	int seals;
 
-	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &plain, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	seals = fcntl(ram.memfd.n, F_GET_SEALS);
 	cr_assert_eq(seals & (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
 		F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -43,7 +43,7 @@ Test(ram, large_is_aligned_to_a_gigabyte)
 	struct ram ram;
 	struct err err = {0};
 
-	if (ram_create(&ram, &options, 40, &err) == -ENOMEM)
+	if (ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err) == -ENOMEM)
 		cr_skip_test("%s", err.msg);
 	cr_assert_eq((uintptr_t)ram.host % GiB, 0);
 	ram_done(&ram);
@@ -56,7 +56,7 @@ Test(ram, no_child_inherits_it)
 	int status;
 	pid_t pid;
 
-	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &plain, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	pid = fork();
 	if (!pid) {
 		unsigned char in_core;
@@ -73,7 +73,7 @@ Test(ram, sealed_it_stays_where_it_is)
 	struct ram ram;
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(&ram, &plain, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &plain, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	cr_assert_eq(ram_seal(&ram, &err), 0, "%s", err.msg);
 	if (syscall(462, NULL, 0, 0) < 0)
 		cr_skip_test("mseal: %s, it needs Linux 6.10", strerror(errno));
@@ -91,7 +91,7 @@ Test(ram, at_checks_every_byte)
 	struct ram ram = {.host = (uint8_t *)0x100000000};
 	const struct layout *layout = &ram.layout;
 
-	cr_assert_eq(layout_plan(5 * GiB, 40, &ram.layout, NULL), 0);
+	cr_assert_eq(layout_plan(5 * GiB, (struct phys_space){.bits = 40}, &ram.layout, NULL), 0);
 	cr_assert_eq(ram_at(&ram, 0, 1), ram.host);
 	cr_assert_eq(ram_at(&ram, 0, 3 * GiB), ram.host);
 	cr_assert_eq(ram_at(&ram, 3 * GiB - 1, 1), ram.host + 3 * GiB - 1);
@@ -114,7 +114,7 @@ Test(ram, prefault_takes_the_pages)
 	unsigned char in_core[32 * MiB / PAGE_SIZE];
 
 	options.prefault = true;
-	cr_assert_eq(ram_create(&ram, &options, 40, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	cr_assert_eq(mincore(ram.host, options.size, in_core), 0);
 	for (size_t i = 0; i < sizeof(in_core); i++)
 		cr_assert(in_core[i] & 1);
@@ -129,7 +129,7 @@ Test(ram, too_large_for_the_machine)
 	int code;
 
 	memset(&ram, 0x5a, sizeof(ram));
-	code = ram_create(&ram, &options, 46, &err);
+	code = ram_create(&ram, &options, (struct phys_space){.bits = 46}, &err);
 	if (!code) {
 		ram_done(&ram);
 		cr_skip_test("this machine has 900 GiB to spare");
@@ -147,15 +147,15 @@ Test(ram, hugepages_say_what_is_missing)
 	struct ram_options odd = options;
 	struct ram ram;
 	struct err err = {0};
-	int code = ram_create(&ram, &options, 46, &err);
+	int code = ram_create(&ram, &options, (struct phys_space){.bits = 46}, &err);
 
 	cr_assert(code == -ENOMEM || code == -ENOTSUP);
 	cr_assert(strstr(err.msg, code == -ENOMEM ? "nr_hugepages" : "/sys/kernel/mm/hugepages"));
 	odd.hugepage_size = 4096;
-	cr_assert_eq(ram_create(&ram, &odd, 46, &err), -EINVAL);
+	cr_assert_eq(ram_create(&ram, &odd, (struct phys_space){.bits = 46}, &err), -EINVAL);
 	odd.hugepage_size = GiB;
 	odd.size = GiB + 2 * MiB;
-	cr_assert_eq(ram_create(&ram, &odd, 46, &err), -EINVAL);
+	cr_assert_eq(ram_create(&ram, &odd, (struct phys_space){.bits = 46}, &err), -EINVAL);
 	cr_assert(strstr(err.msg, "multiple"));
 }
 
@@ -166,7 +166,7 @@ Test(ram, hugepages_when_there_are_some)
 	struct ram ram;
 	struct err err = {0};
 
-	if (ram_create(&ram, &options, 40, &err))
+	if (ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err))
 		cr_skip_test("%s", err.msg);
 	cr_assert(ram.hugepages);
 	memset(ram.host, 1, options.size);

@@ -9,6 +9,8 @@
  */
 #include "tests/unit/remote_device.h"
 
+#include <sys/syscall.h>
+
 static void cfg(unsigned reg, unsigned size, uint32_t value)
 {
 	cfg_of(1, reg, size, value);
@@ -183,7 +185,7 @@ Test(remote, vm_reset_puts_everything_back)
 	bus_write(&vm.mmio, 0x8000102000ull + 12, (uint8_t *)&unmask, 4);
 	trace[0] = '\0';
 	pci_reset(&pci);
-	expect("-8000100000 off msix0 free cfg4/2=0 reset cfg4/2=0 ");
+	expect("-8000100000 off msix0 free cfg4/2=0 reset-all cfg4/2=0 ");
 	cr_assert_eq(cfg_get(0x10, 4), 4u);
 	cr_assert_eq(cfg_get(0x14, 4), 0x80u);
 	cr_assert_eq(cfg_get(MSIX + 2, 2), 64u);
@@ -196,7 +198,7 @@ Test(remote, a_device_that_is_not_reset_does_not_see_the_next_kernel)
 	trace[0] = '\0';
 	refuse_reset = true;
 	pci_reset(&pci);
-	expect("-8000000000 cfg4/2=0 reset vm0 ");
+	expect("-8000000000 cfg4/2=0 reset-all vm0 ");
 	cr_assert(!peer_serves(&fn.peer));
 	for (unsigned i = 0; i < PCI_BARS; i++)
 		cr_assert_null(fn.bars[i].host[0]);
@@ -358,6 +360,30 @@ Test(remote, mappable_ranges_need_a_device)
 	close(device_fd);
 	cr_assert_lt(remote_create(&other, &peer, -1, &vm, &pci, &opt, &err), 0);
 	cr_assert(strstr(err.msg, "cannot be mapped"), "%s", err.msg);
+}
+
+static bool held; /* something else has the device's BARs */
+
+void *mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	if (held && fd >= 0) {
+		errno = EBUSY;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, at, size, prot, flags, fd, offset);
+}
+
+/* By the boot framebuffer: the helper is not to blame, and there is something to do. */
+Test(remote, bar_held_by_the_host)
+{
+	static struct remote other;
+	struct peer peer = {.name = "0000:00:04.0"};
+	struct err err = {0};
+
+	held = true;
+	cr_assert_eq(remote_create(&other, &peer, -1, &vm, &pci, &opt, &err), -EBUSY);
+	cr_assert_eq(err.blame, BLAME_HOST);
+	cr_assert(strstr(err.msg, "0000:00:04.0: BAR ") && strstr(err.msg, "/proc/iomem"), "%s", err.msg);
 }
 
 /* A BAR that is to trap is one the device has. */

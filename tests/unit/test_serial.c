@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/pci/bus.c vmm/platform/serial.c
+ * links: vmm/pci/bus.c vmm/platform/serial.c vmm/platform/serial_out.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -176,17 +176,17 @@ Test(serial, nobody_reading_costs_one_wait, .init = make)
 	struct timespec began, now;
 	char sink[4096];
 
-	while (write(serial.out, "................", 16) > 0)
+	while (write(serial.out.fd, "................", 16) > 0)
 		;
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	for (unsigned i = 0; i < 10000; i++)
 		out(0, 'x');
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	cr_expect(serial.stalled && now.tv_sec - began.tv_sec < 2);
+	cr_expect(serial.out.stalled && now.tv_sec - began.tv_sec < 2);
 	while (read(from_guest, sink, sizeof(sink)) > 0)
 		;
 	out(0, 'y');
-	cr_expect(!serial.stalled && read(from_guest, sink, sizeof(sink)) == 1);
+	cr_expect(!serial.out.stalled && read(from_guest, sink, sizeof(sink)) == 1);
 }
 
 Test(serial, reset_keeps_what_was_typed, .init = make)

@@ -22,14 +22,15 @@ static struct virtio_queue queue = {.size = SIZE, .desc = DESC, .driver = AVAIL,
 static struct split_ring ring;
 static uint16_t heads[SPLIT_RING_MAX];
 
-static void *guest(uint64_t gpa, uint64_t size)
+static void *guest(const void *of, uint64_t gpa, uint64_t size)
 {
+	(void)of;
 	return gpa < MEM && size <= MEM - gpa ? mem + gpa : NULL;
 }
 
 static void setup(void)
 {
-	cr_assert_eq(split_ring_open(&ring, &queue, guest), 0);
+	cr_assert_eq(split_ring_open(&ring, &queue, guest, NULL), 0);
 	for (unsigned i = 0; i < SIZE; i++)
 		desc[i] = (struct vring_desc){.addr = DATA + i * 16, .len = 1,
 			.flags = VRING_DESC_F_WRITE};
@@ -189,5 +190,5 @@ Test(split_ring, rings_that_are_not_there)
 	};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(split_ring_open(&ring, &bad[i], guest), -EFAULT, "%u", i);
+		cr_assert_eq(split_ring_open(&ring, &bad[i], guest, NULL), -EFAULT, "%u", i);
 }

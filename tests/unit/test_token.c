@@ -3,7 +3,7 @@
  * A VF token: on the wire, in the name the kernel is asked for (linux/vfio.h, VFIO_GROUP_GET_DEVICE_FD),
  * and in no message. ioctl(2) is a double.
  *
- * links: helpers/vfio/open.c
+ * links: helpers/vfio/open.c helpers/retry.c
  */
 #include <errno.h>
 #include <linux/vfio.h>

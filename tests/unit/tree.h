@@ -2,7 +2,8 @@
  *
  * A tree of files that looks like a host's /sys, /proc and /dev to who is given its root.
  *
- * Test processes, one thread. Made in a temporary folder, removed by tree_remove.
+ * Test processes, one thread. Made in a temporary folder, in memory where there is one, and
+ * removed by tree_remove. Nodes are files that say so (nodes.h).
  */
 #pragma once
 
@@ -10,18 +11,22 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/nodes.h"
+
 static char tree_path[64];
 static int tree = -1; /* the root, for what is tested */
 
 static inline void tree_make(void)
 {
-	strcpy(tree_path, "/tmp/bulkhead-tree.XXXXXX");
+	strcpy(tree_path, access("/dev/shm", W_OK) == 0 ? "/dev/shm/bulkhead-tree.XXXXXX"
+							: "/tmp/bulkhead-tree.XXXXXX");
 	cr_assert(mkdtemp(tree_path));
 	tree = open(tree_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cr_assert_geq(tree, 0);
@@ -52,10 +57,12 @@ static inline void tree_dirs(const char *path)
 
 static inline void tree_bytes(const char *path, const void *bytes, size_t n)
 {
-	int fd;
+	int fd = openat(tree, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-	tree_dirs(path);
-	fd = openat(tree, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0) {
+		tree_dirs(path);
+		fd = openat(tree, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	}
 	cr_assert_geq(fd, 0, "%s", path);
 	cr_assert_eq(write(fd, bytes, n), (ssize_t)n);
 	close(fd);
@@ -68,8 +75,10 @@ static inline void tree_file(const char *path, const char *text)
 
 static inline void tree_link(const char *path, const char *target)
 {
-	tree_dirs(path);
 	unlinkat(tree, path, 0);
+	if (symlinkat(target, tree, path) == 0)
+		return;
+	tree_dirs(path);
 	cr_assert_eq(symlinkat(target, tree, path), 0, "%s", path);
 }
 
@@ -114,16 +123,70 @@ static inline void tree_function(const char *bdf, const char *driver, int group)
 #undef AT
 }
 
+/* A node in /dev, and where it is in sysfs (below /sys/devices; its name is the last component). */
+static inline void tree_node(const char *node, char kind, const char *number, const char *at)
+{
+	char path[256], text[300];
+
+	snprintf(text, sizeof(text), "node %c %s 0600", kind, number);
+	tree_file(node, text);
+	snprintf(path, sizeof(path), "sys/devices/%s/dev", at);
+	tree_file(path, number);
+	snprintf(path, sizeof(path), "sys/dev/%s/%s", kind == 'b' ? "block" : "char", number);
+	snprintf(text, sizeof(text), "../../devices/%s", at);
+	tree_link(path, text);
+	snprintf(path, sizeof(path), "sys/devices/%s/uevent", at);
+	snprintf(text, sizeof(text), "DEVNAME=%s\n", node + strlen("dev/"));
+	tree_file(path, text);
+}
+
 /* A disk, or a partition of one, behind a function. */
 static inline void tree_block(const char *bdf, const char *name, const char *number)
 {
-	char path[128], target[160];
+	char at[128], path[160], node[64];
 
-	snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/nvme/nvme0/%s/dev", bdf, name);
-	tree_file(path, number);
-	snprintf(path, sizeof(path), "sys/dev/block/%s", number);
-	snprintf(target, sizeof(target), "../../devices/pci0000:00/%s/nvme/nvme0/%s", bdf, name);
-	tree_link(path, target);
+	snprintf(at, sizeof(at), "pci0000:00/%s/nvme/nvme0/%s", bdf, name);
+	snprintf(node, sizeof(node), "dev/%s", name);
+	tree_node(node, 'b', number, at);
+	if (!strchr(name, 'p'))
+		return;
+	snprintf(path, sizeof(path), "sys/devices/%s/partition", at);
+	tree_file(path, "1\n");
+}
+
+/* A process that has a node open. */
+static inline void tree_opener(int pid, const char *comm, const char *node)
+{
+	char path[64], text[128];
+
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	snprintf(text, sizeof(text), "%s\n", comm);
+	tree_file(path, text);
+	snprintf(path, sizeof(path), "proc/%d/fd/9", pid);
+	snprintf(text, sizeof(text), "../../../%s", node);
+	tree_link(path, text);
+}
+
+/* A function's VFIO group, and its own node where the kernel has them (cdev: vfio0, or NULL). */
+static inline void tree_vfio(const char *bdf, int group, const char *cdev)
+{
+	char path[160], at[128], number[16];
+
+	tree_node("dev/vfio/vfio", 'c', "10:196", "virtual/misc/vfio");
+	snprintf(path, sizeof(path), "dev/vfio/%d", group);
+	snprintf(number, sizeof(number), "243:%d", group);
+	snprintf(at, sizeof(at), "virtual/vfio/%d", group);
+	tree_node(path, 'c', number, at);
+	if (!cdev) {
+		snprintf(path, sizeof(path), "sys/devices/pci0000:00/%s/vfio-dev/vfio0/uevent", bdf);
+		tree_file(path, "");
+		return;
+	}
+	tree_node("dev/iommu", 'c', "10:125", "virtual/misc/iommu");
+	snprintf(path, sizeof(path), "dev/vfio/devices/%s", cdev);
+	snprintf(number, sizeof(number), "511:%s", cdev + strlen("vfio"));
+	snprintf(at, sizeof(at), "pci0000:00/%s/vfio-dev/%s", bdf, cdev);
+	tree_node(path, 'c', number, at);
 }
 
 /* What every host has: an empty routing table, no mounts of interest, remapped interrupts. */

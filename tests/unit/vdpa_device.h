@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A vhost-vdpa device that is strict where the kernel's back ends are (kernel facts 4): who may ask
- * what when, what a reset takes away, what is never to be done to a device that is itself virtio.
- * ioctl(2) is a double, and the clock; IOTLB messages are read from a socket.
+ * A vhost-vdpa device that is strict where the kernel's back ends are (drivers/vhost/vdpa.c,
+ * vdpa_sim, vp_vdpa, vduse, mlx5): who may ask what when, what a reset takes away, what is never to
+ * be done to a device that is itself virtio. ioctl(2) and mmap(2) of its pages are doubles, and the
+ * clock; IOTLB messages are read from a socket.
  */
 #pragma once
 
@@ -26,7 +27,7 @@
 
 enum { NODE_QUEUES = 8, MiB = 1 << 20 };
 
-struct vdpa vdpa;
+static struct vdpa vdpa;
 
 /* The device. */
 static struct {
@@ -44,6 +45,9 @@ static struct {
 	int config_call;
 	unsigned calls_after_start, asked_for_life;
 	bool dead; /* asked for a queue's state, it gives none: EIO */
+	bool suspended;
+	/* Doorbell pages: from queue 0 on before features are taken, and after. */
+	unsigned pages, pages_after;
 } dev;
 
 static int64_t skew_ms, map_ms; /* how far the clock is ahead; what a mapping takes */
@@ -67,6 +71,21 @@ ssize_t write(int fd, const void *data, size_t size)
 	return (ssize_t)syscall(SYS_write, fd, data, size);
 }
 
+/* A doorbell page, write-only and shared (vhost_vdpa_mmap). */
+void *mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	unsigned n = dev.status & 8 ? dev.pages_after : dev.pages;
+
+	if (fd != vdpa.node.n)
+		return (void *)syscall(SYS_mmap, at, size, prot, flags, fd, offset);
+	cr_assert(size == 4096 && prot == PROT_WRITE && flags == MAP_SHARED);
+	if (offset / 4096 >= n) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap, NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
 static inline int fail(int code)
 {
 	errno = code;
@@ -78,8 +97,10 @@ static inline int set_status(uint8_t status)
 	if (status && (dev.status & ~status))
 		return fail(EINVAL);
 	traced("S%x ", status);
-	if (!status)
+	if (!status) {
 		memset(dev.q, 0, sizeof(dev.q));
+		dev.suspended = false;
+	}
 	if ((status & 8) && dev.says_no)
 		status &= (uint8_t)~8;
 	/* vp_vdpa: vectors at DRIVER_OK, for queues with a call. */
@@ -202,6 +223,13 @@ int ioctl(int fd, unsigned long request, ...)
 	case VHOST_VDPA_GET_CONFIG: return config_io(arg, false);
 	case VHOST_VDPA_SET_CONFIG: return config_io(arg, true);
 	case VHOST_VDPA_SET_CONFIG_CALL: return config_call(arg);
+	case VHOST_VDPA_SUSPEND:
+	case VHOST_VDPA_RESUME:
+		if (dev.dead)
+			return fail(EIO);
+		dev.suspended = request == VHOST_VDPA_SUSPEND;
+		traced(dev.suspended ? "suspend " : "resume ");
+		return 0;
 	default: return vring(request, arg);
 	}
 }
@@ -228,6 +256,7 @@ static inline void setup(void)
 	dev.backend = 0x17e;
 	dev.range.last = ~0ull;
 	vdpa.virtio.ops = &ops;
+	vdpa.silence_s = 30;
 	vdpa.n_ram = 2;
 	vdpa.ram[0] = (struct guest_ram){0, 2 * MiB, 0};
 	vdpa.ram[1] = (struct guest_ram){1ull << 32, MiB, 2 * MiB};
@@ -241,9 +270,11 @@ static inline int open_device(unsigned num_queues)
 	int memfd = memfd_create("ram", 0), r;
 
 	cr_assert_eq(ftruncate(memfd, 3 * MiB), 0);
-	r = device_setup(&vdpa, num_queues, &err);
+	r = setup_device(&vdpa, num_queues, &err);
 	if (r == 0)
 		r = virtio_pci_init(&vdpa.virtio, &err);
+	if (r == 0)
+		r = setup_pages(&vdpa, &err);
 	if (r == 0)
 		r = iotlb_setup(&vdpa, memfd, &err);
 	close(memfd);
@@ -252,14 +283,14 @@ static inline int open_device(unsigned num_queues)
 
 static inline void put(uint64_t at, unsigned size, uint64_t value)
 {
-	cr_assert_eq(virtio_pci_region_write(&vdpa.virtio, 0, at, size, value, &err), 0);
+	cr_assert_eq(virtio_region_write(&vdpa.virtio, 0, at, size, value, &err), 0);
 }
 
 static inline uint64_t get(uint64_t at, unsigned size)
 {
 	uint64_t value;
 
-	cr_assert_eq(virtio_pci_region_read(&vdpa.virtio, 0, at, size, &value, &err), 0);
+	cr_assert_eq(virtio_region_read(&vdpa.virtio, 0, at, size, &value, &err), 0);
 	return value;
 }
 

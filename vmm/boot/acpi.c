@@ -20,6 +20,7 @@ enum {
 	FACS_LEN = 64,
 	MADT_REVISION = 5, MADT_PCAT = 1,
 	MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_NMI = 4,
+	MADT_X2APIC = 9, MADT_X2APIC_NMI = 10,
 	MADT_ENABLED = 1, MADT_ACTIVE_HIGH = 0x1, MADT_LEVEL = 0xc, MADT_ALL = 0xff,
 };
 
@@ -167,7 +168,49 @@ static void write_override(struct aml *out, uint8_t irq, uint32_t gsi, uint16_t 
 	aml_bytes(out, &entry, sizeof(entry));
 }
 
-static uint32_t write_madt(struct aml *out, unsigned n_vcpus)
+/* Ids below 255 have entries of the old kind, all others of the new one (5.2.12.12); so have the UIDs,
+ * which are the vCPUs' numbers. Neither enabled nor online capable is what vCPUs up to max= are: not
+ * there, and nothing brings them (5.2.12.2). */
+static void write_processor(struct aml *out, const struct cpus *cpus, uint32_t i)
+{
+	const uint32_t id = cpus_apic_id(cpus, i), flags = i < cpus->boot ? MADT_ENABLED : 0;
+	const struct PACKED {
+		uint8_t type, len, uid, id;
+		uint32_t flags;
+	} lapic = {MADT_LAPIC, sizeof(lapic), (uint8_t)i, (uint8_t)id, flags};
+	const struct PACKED {
+		uint8_t type, len;
+		uint16_t reserved;
+		uint32_t id, flags, uid;
+	} x2apic = {MADT_X2APIC, sizeof(x2apic), 0, id, flags, i};
+
+	if (id < MADT_ALL)
+		aml_bytes(out, &lapic, sizeof(lapic));
+	else
+		aml_bytes(out, &x2apic, sizeof(x2apic));
+}
+
+/* LINT1 of every local APIC is its NMI. */
+static void write_nmi(struct aml *out, bool x2apic)
+{
+	const struct PACKED {
+		uint8_t type, len, uid;
+		uint16_t flags;
+		uint8_t lint;
+	} nmi = {MADT_LAPIC_NMI, sizeof(nmi), MADT_ALL, 0, 1};
+	const struct PACKED {
+		uint8_t type, len;
+		uint16_t flags;
+		uint32_t uid;
+		uint8_t lint, reserved[3];
+	} nmi2 = {MADT_X2APIC_NMI, sizeof(nmi2), 0, UINT32_MAX, 1, {0}};
+
+	aml_bytes(out, &nmi, sizeof(nmi));
+	if (x2apic)
+		aml_bytes(out, &nmi2, sizeof(nmi2));
+}
+
+static uint32_t write_madt(struct aml *out, const struct cpus *cpus)
 {
 	const struct PACKED {
 		uint32_t lapic, flags;
@@ -176,27 +219,16 @@ static uint32_t write_madt(struct aml *out, unsigned n_vcpus)
 		uint8_t type, len, id, reserved;
 		uint32_t addr, gsi_base;
 	} ioapic = {MADT_IOAPIC, sizeof(ioapic), 0, 0, (uint32_t)IOAPIC_BASE, 0};
-	const struct PACKED {
-		uint8_t type, len, uid;
-		uint16_t flags;
-		uint8_t lint;
-	} nmi = {MADT_LAPIC_NMI, sizeof(nmi), MADT_ALL, 0, 1};
 	uint32_t addr;
 	size_t mark = begin_table(out, "APIC", MADT_REVISION, &addr);
 
 	aml_bytes(out, &body, sizeof(body));
-	for (unsigned i = 0; i < n_vcpus; i++) {
-		const struct PACKED {
-			uint8_t type, len, uid, id;
-			uint32_t flags;
-		} lapic = {MADT_LAPIC, sizeof(lapic), (uint8_t)i, (uint8_t)i, MADT_ENABLED};
-
-		aml_bytes(out, &lapic, sizeof(lapic));
-	}
+	for (uint32_t i = 0; i < cpus->max; i++)
+		write_processor(out, cpus, i);
 	aml_bytes(out, &ioapic, sizeof(ioapic));
 	write_override(out, 0, 2, 0); /* the PIT, as KVM wires it */
 	write_override(out, SCI_IRQ, SCI_IRQ, MADT_ACTIVE_HIGH | MADT_LEVEL);
-	aml_bytes(out, &nmi, sizeof(nmi));
+	write_nmi(out, cpus_apic_id(cpus, cpus->max - 1) >= MADT_ALL);
 	end_table(out, mark);
 	return addr;
 }
@@ -231,20 +263,19 @@ static uint32_t write_xsdt(struct aml *out, const uint32_t *tables, size_t n)
 	return addr;
 }
 
-int acpi_write(struct ram *ram, unsigned n_vcpus, struct err *err)
+int acpi_write(struct ram *ram, const struct cpus *cpus, struct err *err)
 {
 	struct aml out = {.buf = ram_at(ram, ACPI_BASE, ACPI_SIZE), .cap = ACPI_SIZE};
 	struct rsdp rsdp = {.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},
 		.oem_id = {'B', 'U', 'L', 'K', 'H', 'D'}, .revision = 2, .length = sizeof(rsdp)};
 	uint32_t tables[3], dsdt;
 
-	if (!out.buf || n_vcpus >= MADT_ALL)
-		return err_set(err, -EINVAL, BLAME_BUG, "no room for ACPI tables of %u vCPUs",
-			n_vcpus);
+	if (!out.buf)
+		return err_set(err, -EINVAL, BLAME_BUG, "no room for ACPI tables");
 	aml_bytes(&out, &rsdp, sizeof(rsdp));
-	dsdt = write_dsdt(&out, &ram->layout, n_vcpus);
+	dsdt = write_dsdt(&out, &ram->layout, cpus->boot);
 	tables[0] = write_fadt(&out, dsdt, write_facs(&out));
-	tables[1] = write_madt(&out, n_vcpus);
+	tables[1] = write_madt(&out, cpus);
 	tables[2] = write_mcfg(&out);
 	rsdp.xsdt = write_xsdt(&out, tables, sizeof(tables) / sizeof(tables[0]));
 	if (aml_overflowed(&out))

@@ -4,7 +4,8 @@
  *
  * Core process, main thread, with the vCPUs parked or not started. First a plan is made, which
  * touches nothing and is all that boot_check does; then the plan is carried out. Everything lies
- * in low RAM: the tables below 1 MiB, the kernel where it wants to be, the initramfs at the top.
+ * in low RAM: the tables below 1 MiB, the kernel where it wants to be, the initramfs at the top; or
+ * above 4 GiB, when it is too large for that and the kernel reaches it there.
  * A guest's devices may write to RAM all the while, so nothing is read back from it.
  */
 #include "vmm/boot/boot.h"
@@ -85,54 +86,73 @@ static int plan_cmdline(const struct kernel *kernel, const char *cmdline, struct
 	return 0;
 }
 
-/* The initramfs goes as high as RAM and kernel allow, page aligned. */
-static int plan_initramfs(struct plan *plan, int fd, uint64_t low_ram, struct err *err)
+/* [from, end) of RAM, as high as the kernel reaches; page aligned. */
+static bool place_initrd(struct initrd *initrd, uint64_t from, uint64_t end, uint64_t limit)
+{
+	uint64_t top = (limit < end ? limit : end) & ~(PAGE_SIZE - 1);
+
+	if (top < from || initrd->size > ((top - from) & ~(PAGE_SIZE - 1)))
+		return false;
+	initrd->addr = (top - initrd->size) & ~(PAGE_SIZE - 1);
+	return true;
+}
+
+static int initramfs_too_large(const struct plan *plan, uint64_t low_ram, struct err *err)
 {
 	const struct kernel *kernel = &plan->kernel;
-	uint64_t top = kernel->initrd_limit < low_ram ? kernel->initrd_limit : low_ram;
+	bool reach_ends = kernel->initrd_limit < low_ram, high = kernel->initrd_limit > HIGH_RAM_BASE;
+	uint64_t top = reach_ends ? kernel->initrd_limit : low_ram;
+
+	return err_set(err, -E2BIG, BLAME_HOST,
+		"%llu MiB do not fit between the kernel, which ends at %llu MiB, and %llu MiB, where "
+		"%s; give %s", (unsigned long long)(plan->initrd.size / MiB),
+		(unsigned long long)(kernel->end / MiB), (unsigned long long)(top / MiB),
+		reach_ends ? "this kernel's reach ends" : "RAM below 3 GiB ends",
+		reach_ends || (low_ram == LOW_RAM_MAX && !high) ? "a smaller one" :
+			"a smaller one or more --memory");
+}
+
+static int plan_initramfs(struct plan *plan, int fd, const struct layout *layout, struct err *err)
+{
+	const struct kernel *kernel = &plan->kernel;
+	uint64_t low_ram = layout->ram[0].size;
 	int code = image_init(&plan->initramfs, fd, "an initramfs file", err);
+	bool placed;
 
 	if (code)
 		return code;
-	top &= ~(PAGE_SIZE - 1);
-	if (top < kernel->end ||
-		plan->initramfs.size > ((top - kernel->end) & ~(PAGE_SIZE - 1)))
-		return err_set(err, -E2BIG, BLAME_HOST,
-			"%llu MiB do not fit between the kernel, which ends at %llu MiB, and "
-			"%llu MiB, where %s; give %s",
-			(unsigned long long)(plan->initramfs.size / MiB),
-			(unsigned long long)(kernel->end / MiB), (unsigned long long)(top / MiB),
-			top < low_ram ? "this kernel's reach ends" : "RAM below 3 GiB ends",
-			top < low_ram || low_ram == LOW_RAM_MAX ? "a smaller one" :
-				"a smaller one or more --memory");
 	plan->initrd.size = plan->initramfs.size;
-	plan->initrd.addr = (top - plan->initrd.size) & ~(PAGE_SIZE - 1);
-	return initramfs_check(&plan->initramfs, err);
+	placed = place_initrd(&plan->initrd, kernel->end, low_ram, kernel->initrd_limit);
+	for (unsigned i = 1; i < layout->n_ram && !placed; i++)
+		placed = place_initrd(&plan->initrd, layout->ram[i].gpa,
+			layout->ram[i].gpa + layout->ram[i].size, kernel->initrd_limit);
+	return placed ? initramfs_check(&plan->initramfs, err)
+		: initramfs_too_large(plan, low_ram, err);
 }
 
-static int make_plan(const struct boot_source *source, uint64_t low_ram, struct plan *plan,
-	struct err *err)
+static int make_plan(const struct boot_source *source, const struct layout *layout,
+	struct plan *plan, struct err *err)
 {
-	int code = plan_kernel(&plan->kernel, source->kernel, low_ram, err);
+	int code = plan_kernel(&plan->kernel, source->kernel, layout->ram[0].size, err);
 
 	if (code) {
-		err_prefix(err, "--kernel %s", source->kernel_name);
+		err_prefix(err, "--kernel");
 		return code;
 	}
 	code = plan_cmdline(&plan->kernel, source->cmdline, err);
 	if (code || source->initramfs < 0)
 		return code;
-	code = plan_initramfs(plan, source->initramfs, low_ram, err);
+	code = plan_initramfs(plan, source->initramfs, layout, err);
 	if (code)
-		err_prefix(err, "--initramfs %s", source->initramfs_name);
+		err_prefix(err, "--initramfs");
 	return code;
 }
 
-int boot_check(const struct boot_source *source, uint64_t ram_size, struct err *err)
+int boot_check(const struct boot_source *source, const struct layout *layout, struct err *err)
 {
 	struct plan plan = {0};
 
-	return make_plan(source, ram_size < LOW_RAM_MAX ? ram_size : LOW_RAM_MAX, &plan, err);
+	return make_plan(source, layout, &plan, err);
 }
 
 /* Flat descriptors at the selectors the 64-bit boot protocol names: 0x10 code, 0x18 data. */
@@ -172,8 +192,7 @@ static int load_segment(struct ram *ram, const struct image *image, const struct
 	return image_read(image, segment->offset, to, segment->filesz, err);
 }
 
-static int load_files(struct ram *ram, const struct boot_source *source, const struct plan *plan,
-	struct err *err)
+static int load_files(struct ram *ram, const struct plan *plan, struct err *err)
 {
 	const struct segment initrd = {.offset = 0, .filesz = plan->initrd.size,
 		.addr = plan->initrd.addr, .memsz = plan->initrd.size};
@@ -182,7 +201,7 @@ static int load_files(struct ram *ram, const struct boot_source *source, const s
 	for (unsigned i = 0; i < plan->kernel.n_segments; i++) {
 		code = load_segment(ram, &plan->kernel.image, &plan->kernel.segments[i], err);
 		if (code) {
-			err_prefix(err, "--kernel %s", source->kernel_name);
+			err_prefix(err, "--kernel");
 			return code;
 		}
 	}
@@ -190,7 +209,7 @@ static int load_files(struct ram *ram, const struct boot_source *source, const s
 		return 0;
 	code = load_segment(ram, &plan->initramfs, &initrd, err);
 	if (code)
-		err_prefix(err, "--initramfs %s", source->initramfs_name);
+		err_prefix(err, "--initramfs");
 	return code;
 }
 
@@ -203,13 +222,13 @@ int boot_load(struct ram *ram, const struct boot_source *source, struct vcpu_ent
 
 	if (!low)
 		return err_set(err, -EINVAL, BLAME_BUG, "guest RAM does not begin at 0");
-	code = make_plan(source, ram->layout.ram[0].size, &plan, err);
+	code = make_plan(source, &ram->layout, &plan, err);
 	if (code)
 		return code;
 	memset(low, 0, HIMEM_START);
-	code = load_files(ram, source, &plan, err);
+	code = load_files(ram, &plan, err);
 	if (!code)
-		code = acpi_write(ram, source->n_vcpus, err);
+		code = acpi_write(ram, source->cpus, err);
 	if (code)
 		return code;
 	write_gdt(ram, !plan.kernel.pvh);

@@ -15,13 +15,12 @@
 
 struct boot_source {
 	int kernel, initramfs; /* borrowed; initramfs -1: none */
-	const char *kernel_name, *initramfs_name; /* for messages */
 	const char *cmdline;
-	unsigned n_vcpus;
+	const struct cpus *cpus;
 };
 
-/* Cheap check, before anything was started: is this a kernel we can boot with this much RAM? */
-int boot_check(const struct boot_source *source, uint64_t ram_size, struct err *err);
+/* Cheap check, before anything was started: is this a kernel we can boot with such RAM? */
+int boot_check(const struct boot_source *source, const struct layout *layout, struct err *err);
 
 /* Loads a bzImage (Linux x86 boot protocol, 64-bit entry) or an ELF vmlinux with a PVH note (Xen
  * pvh.h), initramfs, command line, ACPI tables, memory map. *ret: where vCPU 0 starts. */
@@ -29,7 +28,7 @@ int boot_load(struct ram *ram, const struct boot_source *source, struct vcpu_ent
 	struct err *err);
 
 /* acpi.c: writes RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT at ACPI_BASE. */
-int acpi_write(struct ram *ram, unsigned n_vcpus, struct err *err);
+int acpi_write(struct ram *ram, const struct cpus *cpus, struct err *err);
 
 /* memmap.c: the map the kernel gets, as e820 types (1 RAM, 2 reserved). */
 struct memmap_entry {

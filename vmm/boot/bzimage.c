@@ -104,7 +104,10 @@ int bzimage_plan(struct kernel *kernel, const uint8_t *head, size_t head_len, ui
 		return code;
 	kernel->pvh = false;
 	kernel->entry = start + ENTRY_64;
-	kernel->initrd_limit = (uint64_t)hdr.initrd_addr_max + 1;
+	/* initrd_addr_max ends at 2 GiB for old boot loaders' sake; who can be loaded above 4 GiB takes
+	 * an initramfs anywhere (boot.rst, xloadflags, ext_ramdisk_image). */
+	kernel->initrd_limit = hdr.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G ? UINT64_MAX
+		: (uint64_t)hdr.initrd_addr_max + 1;
 	kernel->cmdline_max = hdr.cmdline_size < CMDLINE_MAX ? hdr.cmdline_size : CMDLINE_MAX - 1;
 	kernel->n_segments = 1;
 	kernel->segments[0] = (struct segment){
@@ -131,6 +134,8 @@ void bzimage_write_params(const struct kernel *kernel, const struct layout *layo
 	params.hdr.cmd_line_ptr = (uint32_t)BOOT_CMDLINE;
 	params.hdr.ramdisk_image = (uint32_t)initrd->addr;
 	params.hdr.ramdisk_size = (uint32_t)initrd->size;
+	params.ext_ramdisk_image = (uint32_t)(initrd->addr >> 32);
+	params.ext_ramdisk_size = (uint32_t)(initrd->size >> 32);
 	params.hdr.setup_data = 0;
 	params.e820_entries = (uint8_t)n;
 	for (unsigned i = 0; i < n; i++)

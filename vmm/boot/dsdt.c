@@ -108,14 +108,15 @@ static void write_com1(struct aml *aml)
 	aml_end(aml, device);
 }
 
-/* _UID is what the MADT's local APIC entries call ACPI processor UID. */
+/* _UID is what the MADT's local APIC entries call ACPI processor UID. Those that are there: one that
+ * is not would be one to plug in. */
 static void write_cpus(struct aml *aml, unsigned n_vcpus)
 {
 	for (unsigned i = 0; i < n_vcpus; i++) {
-		char name[sizeof("C999")];
+		char name[sizeof("CFFF")];
 		size_t device;
 
-		snprintf(name, sizeof(name), "C%03u", i % 1000);
+		snprintf(name, sizeof(name), "C%03X", i & 0xfff);
 		device = aml_begin_device(aml, name);
 		aml_name(aml, "_HID");
 		aml_string(aml, "ACPI0007");

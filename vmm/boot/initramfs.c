@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Looks at an initramfs the way the guest's kernel will (Linux init/initramfs.c, Documentation/
- * driver-api/early-userspace/buffer-format.rst): cpio archives, zeros between them, at the end
- * possibly one compressed part.
+ * driver-api/early-userspace/buffer-format.rst): entries of cpio archives, zeros between them, and
+ * compressed parts. A trailer is an entry like the others: it may be missing, and anything may
+ * follow it.
  *
- * Core process, main thread. Linux takes what is left of a truncated cpio archive without a word,
- * so the archive is walked here. What is compressed is only recognised: the kernel's own
- * decompressor reports damage in it.
+ * Core process, main thread. Linux takes what is left of a truncated entry without a word, so they
+ * are walked here. What is compressed is only recognised, and where it ends nobody can say who does
+ * not unpack it: the kernel's own decompressor reports damage in it, and in what follows.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,8 +21,6 @@ enum {
 	CPIO_ALIGN = 4,
 	ZEROS_CHUNK = 4096,
 };
-
-static const char trailer[] = "TRAILER!!!";
 
 static const struct {
 	const char *bytes;
@@ -77,31 +76,33 @@ static uint64_t align_up(uint64_t at)
 	return (at + CPIO_ALIGN - 1) & ~(uint64_t)(CPIO_ALIGN - 1);
 }
 
-/* Walks one archive from *at to behind its trailer. */
-static int walk_cpio(const struct image *image, uint64_t *at, struct err *err)
+/* One entry from *at, which moves to the next one's place, or to the end of the file: the padding
+ * behind the last entry may be missing. */
+static int walk_entry(const struct image *image, uint64_t *at, struct err *err)
 {
-	for (;;) {
-		uint8_t header[CPIO_HEADER], name[sizeof(trailer)];
-		uint64_t name_size, file_size;
-		int code = image_read(image, *at, header, sizeof(header), err);
+	uint64_t name_size, file_size, end;
+	uint8_t header[CPIO_HEADER], last;
+	int code = image_read(image, *at, header, sizeof(header), err);
 
-		if (code)
-			return code;
-		if ((memcmp(header, "070701", 6) != 0 && memcmp(header, "070702", 6) != 0) ||
-			!parse_hex(header + CPIO_NAMESIZE, &name_size) ||
-			!parse_hex(header + CPIO_FILESIZE, &file_size) || !name_size)
-			return damaged(*at, err);
-		if (name_size == sizeof(trailer)) {
-			code = image_read(image, *at + CPIO_HEADER, name, sizeof(name), err);
-			if (code)
-				return code;
-			if (!memcmp(name, trailer, sizeof(trailer))) {
-				*at += CPIO_HEADER + name_size;
-				return 0;
-			}
-		}
-		*at = align_up(align_up(*at + CPIO_HEADER + name_size) + file_size);
+	if (code)
+		return code;
+	if ((memcmp(header, "070701", 6) != 0 && memcmp(header, "070702", 6) != 0) ||
+		!parse_hex(header + CPIO_NAMESIZE, &name_size) ||
+		!parse_hex(header + CPIO_FILESIZE, &file_size) || !name_size)
+		return damaged(*at, err);
+	end = *at + CPIO_HEADER + name_size;
+	code = image_read(image, end - 1, &last, 1, err);
+	if (code)
+		return code;
+	if (last != '\0')
+		return damaged(*at, err);
+	if (file_size) {
+		end = align_up(end) + file_size;
+		code = image_read(image, end - 1, &last, 1, err);
 	}
+	end = align_up(end);
+	*at = end < image->size ? end : image->size;
+	return code;
 }
 
 /* Moves *at to the next byte that is not zero, or to the end. */
@@ -124,8 +125,7 @@ static int skip_zeros(const struct image *image, uint64_t *at, struct err *err)
 
 int initramfs_check(const struct image *image, struct err *err)
 {
-	uint64_t at = 0;
-	unsigned archives = 0;
+	uint64_t at = 0, entries = 0;
 	int code;
 
 	while (!(code = skip_zeros(image, &at, err)) && at < image->size) {
@@ -135,16 +135,19 @@ int initramfs_check(const struct image *image, struct err *err)
 		code = image_read(image, at, magic, len, err);
 		if (code)
 			return code;
+		/* Behind an entry nothing else is looked for (do_reset: "broken padding"). */
+		if (at % CPIO_ALIGN && entries)
+			break;
 		if (is_compressed(magic, len))
 			return 0;
 		if (at % CPIO_ALIGN || magic[0] != '0')
 			break;
-		code = walk_cpio(image, &at, err);
+		code = walk_entry(image, &at, err);
 		if (code)
 			return code;
-		archives++;
+		entries++;
 	}
-	if (code || (archives && at >= image->size))
+	if (code || (entries && at >= image->size))
 		return code;
 	return err_set(err, -ENOEXEC, BLAME_HOST,
 		"is no initramfs: byte %llu begins neither a cpio archive nor compressed data; "

@@ -22,8 +22,8 @@ unsigned boot_memmap(const struct layout *layout, struct memmap_entry ret[MEMMAP
 	ret[n++] = (struct memmap_entry){ECAM_BASE, ECAM_SIZE, TYPE_RESERVED};
 	ret[n++] = (struct memmap_entry){
 		KVM_IDENTITY_MAP, KVM_TSS + 3 * PAGE_SIZE - KVM_IDENTITY_MAP, TYPE_RESERVED};
-	if (layout->n_ram > 1)
+	for (unsigned i = 1; i < layout->n_ram; i++)
 		ret[n++] = (struct memmap_entry){
-			layout->ram[1].gpa, layout->ram[1].size, TYPE_RAM};
+			layout->ram[i].gpa, layout->ram[i].size, TYPE_RAM};
 	return n;
 }

@@ -18,7 +18,7 @@
 enum {
 	PHYS_BITS_DEFAULT = 36,
 	LEAF_TOPOLOGY = 0xb, LEAF_TOPOLOGY_V2 = 0x1f,
-	LEVEL_SMT = 1, LEVEL_CORE = 2,
+	LEVEL_SMT = 1, LEVEL_CORE = 2, LEVEL_DIE = 5,
 };
 
 #define BIT(n) (1u << (n))
@@ -32,11 +32,19 @@ enum {
 #define L6_EAX_ARAT	    BIT(2)
 #define L7_EBX_SGX	    BIT(2)
 #define L7_ECX_SGX_LC	    BIT(30)
+#define L7_EDX_AMX	    (BIT(22) | BIT(24) | BIT(25)) /* BF16, TILE, INT8 */
+#define L71_EAX_AMX_FP16    BIT(21)
+#define L71_EDX_AMX_COMPLEX BIT(8)
+#define LD_EAX_XTILE	    (BIT(17) | BIT(18)) /* XTILECFG, XTILEDATA */
+#define LD1_EAX_XFD	    BIT(4)
 #define L81_ECX_CMP_LEGACY  BIT(1)
 #define L81_ECX_SVM	    BIT(2)
+#define L87_EBX_RECOVERS    (BIT(0) | BIT(1)) /* MCA overflow recovery, SUCCOR */
 
-/* Paravirtual features that need a helping hand from user space, which nothing here gives. */
-#define PV_NOT_OURS (BIT(15) | BIT(16) | BIT(17)) /* MSI_EXT_DEST_ID, MAP_GPA, MIGRATION_CONTROL */
+/* Paravirtual features that need a helping hand from user space: given where needed (irq.c), and
+ * never. */
+#define PV_MSI_EXT_DEST_ID BIT(KVM_FEATURE_MSI_EXT_DEST_ID)
+#define PV_NOT_OURS	   (BIT(KVM_FEATURE_HC_MAP_GPA_RANGE) | BIT(KVM_FEATURE_MIGRATION_CONTROL))
 
 int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err)
 {
@@ -90,7 +98,7 @@ static void clear_leaf(struct kvm_cpuid2 *cpuid, uint32_t function)
 	}
 }
 
-static bool is_amd(struct kvm_cpuid2 *cpuid)
+bool cpuid_is_amd(struct kvm_cpuid2 *cpuid)
 {
 	const struct kvm_cpuid_entry2 *e = find(cpuid, 0, 0);
 
@@ -98,14 +106,15 @@ static bool is_amd(struct kvm_cpuid2 *cpuid)
 	return e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948);
 }
 
-/* How many low bits of an APIC id number n cores. */
-static unsigned id_bits(unsigned n)
+/* A field of a leaf that is narrower than what it counts says its most. */
+static uint32_t at_most(uint32_t value, uint32_t most)
 {
-	unsigned bits = 0;
+	return value < most ? value : most;
+}
 
-	while (1u << bits < n)
-		bits++;
-	return bits;
+static uint32_t per_package(const struct cpus *cpus)
+{
+	return cpus->threads * cpus->cores * cpus->dies;
 }
 
 static void set_bits(uint32_t *reg, uint32_t bits, bool on)
@@ -116,13 +125,15 @@ static void set_bits(uint32_t *reg, uint32_t bits, bool on)
 static void edit_features(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
 	struct kvm_cpuid_entry2 *e = find(cpuid, 1, 0);
+	uint32_t ids = 1u << cpus_shifts(vcpu->cpus).package;
 
 	if (e) {
-		e->ebx = (e->ebx & 0xffff) | 1u << id_bits(vcpu->n_vcpus) << 16 | vcpu->index << 24;
+		e->ebx = (e->ebx & 0xffff) | at_most(ids, 0xff) << 16 |
+			cpus_apic_id(vcpu->cpus, vcpu->index) << 24;
 		e->ecx |= L1_ECX_HYPERVISOR | L1_ECX_X2APIC;
 		e->ecx &= ~(L1_ECX_VMX | L1_ECX_OSXSAVE);
 		set_bits(&e->ecx, L1_ECX_TSC_DEADLINE, vcpu->tsc_deadline);
-		set_bits(&e->edx, L1_EDX_HTT, vcpu->n_vcpus > 1);
+		set_bits(&e->edx, L1_EDX_HTT, per_package(vcpu->cpus) > 1);
 	}
 	e = make(cpuid, 6, 0);
 	if (e)
@@ -133,18 +144,51 @@ static void edit_features(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcp
 		e->ecx &= ~L7_ECX_SGX_LC;
 	}
 	e = find(cpuid, KVM_CPUID_FEATURES, 0);
-	if (e)
+	if (e) {
 		e->eax &= ~PV_NOT_OURS;
+		set_bits(&e->eax, PV_MSI_EXT_DEST_ID, cpus_max_apic_id(vcpu->cpus) > MSI_DEST_MAX);
+	}
 	clear_leaf(cpuid, 0x12);	/* SGX */
 	clear_leaf(cpuid, 0x8000000a); /* SVM */
 	clear_leaf(cpuid, 0x8000001f); /* SEV */
 }
 
+static void clear_bits(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index, uint32_t eax,
+	uint32_t edx)
+{
+	struct kvm_cpuid_entry2 *e = find(cpuid, function, index);
+
+	if (e) {
+		e->eax &= ~eax;
+		e->edx &= ~edx;
+	}
+}
+
+/* AMX needs a state of 8 KiB that the kernel keeps for nobody who has not asked (Linux
+ * Documentation/arch/x86/xstate.rst, ARCH_REQ_XCOMP_GUEST_PERM), which we do not. Leaf 0xd is without
+ * it then, and the features alone would be a guest's #UD. XFD is for AMX and nothing else. */
+static void hide_amx(struct kvm_cpuid2 *cpuid)
+{
+	clear_bits(cpuid, 7, 0, 0, L7_EDX_AMX);
+	clear_bits(cpuid, 7, 1, L71_EAX_AMX_FP16, L71_EDX_AMX_COMPLEX);
+	clear_bits(cpuid, 0xd, 0, LD_EAX_XTILE, 0);
+	clear_bits(cpuid, 0xd, 1, LD1_EAX_XFD, 0);
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function == 0xd && (e->index == 17 || e->index == 18))
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+	}
+	clear_leaf(cpuid, 0x1d); /* tiles */
+	clear_leaf(cpuid, 0x1e); /* their multiplication */
+}
+
 /* Leaf 4 and its AMD twin 0x8000001d share EAX[25:14], the number of ids that share a cache less
- * one: all of them the third level, each its own first and second. */
+ * one: a die its third level, a core its first and second. Leaf 4 has the ids of a package's cores,
+ * too. */
 static void edit_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
-	uint32_t ids = (1u << id_bits(vcpu->n_vcpus)) - 1;
+	struct cpus_shifts shifts = cpus_shifts(vcpu->cpus);
 
 	for (unsigned i = 0; i < cpuid->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
@@ -153,51 +197,61 @@ static void edit_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 		if ((!leaf4 && e->function != 0x8000001d) || (e->eax & 0x1f) == 0)
 			continue;
 		e->eax &= leaf4 ? 0x3fff : ~0x03ffc000u;
-		if ((e->eax >> 5 & 7) >= 3)
-			e->eax |= ids << 14;
+		e->eax |= at_most((1u << ((e->eax >> 5 & 7) >= 3 ? shifts.die : shifts.core)) - 1,
+			0xfff) << 14;
 		if (leaf4)
-			e->eax |= ids << 26;
+			e->eax |= at_most((1u << (shifts.package - shifts.core)) - 1, 0x3f) << 26;
 	}
 }
 
-static void set_level(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index,
-	const struct kvm_cpuid_entry2 *regs)
+/* A level of the topology: bits below the next one's number, processors in one of it. */
+static void set_level(struct kvm_cpuid2 *cpuid, uint32_t function, uint32_t index, uint32_t type,
+	uint32_t shift, uint32_t count, uint32_t apic_id)
 {
 	struct kvm_cpuid_entry2 *e = make(cpuid, function, index);
 
-	if (!e)
-		return;
-	*e = *regs;
-	e->function = function;
-	e->index = index;
-	e->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+	if (e)
+		*e = (struct kvm_cpuid_entry2){.function = function, .index = index,
+			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
+			.eax = shift, .ebx = count, .ecx = index | type << 8, .edx = apic_id};
 }
 
-/* Leaves 0xb and 0x1f: one thread a core, all cores in one package. */
+/* Leaves 0xb and 0x1f. 0xb knows no dies: its last level is the package all the same. */
 static void edit_x2apic_topology(struct kvm_cpuid2 *cpuid, uint32_t function,
 	const struct cpuid_vcpu *vcpu)
 {
+	bool dies = function == LEAF_TOPOLOGY_V2 && vcpu->cpus->dies > 1;
+	struct cpus_shifts shifts = cpus_shifts(vcpu->cpus);
+	uint32_t id = cpus_apic_id(vcpu->cpus, vcpu->index), n = 0;
+
 	clear_leaf(cpuid, function);
-	set_level(cpuid, function, 0, &(struct kvm_cpuid_entry2){
-		.eax = 0, .ebx = 1, .ecx = LEVEL_SMT << 8, .edx = vcpu->index});
-	set_level(cpuid, function, 1, &(struct kvm_cpuid_entry2){
-		.eax = id_bits(vcpu->n_vcpus), .ebx = vcpu->n_vcpus,
-		.ecx = 1 | LEVEL_CORE << 8, .edx = vcpu->index});
-	set_level(cpuid, function, 2, &(struct kvm_cpuid_entry2){.ecx = 2, .edx = vcpu->index});
+	set_level(cpuid, function, n++, LEVEL_SMT, shifts.core, vcpu->cpus->threads, id);
+	if (dies)
+		set_level(cpuid, function, n++, LEVEL_CORE, shifts.die,
+			vcpu->cpus->threads * vcpu->cpus->cores, id);
+	set_level(cpuid, function, n++, dies ? LEVEL_DIE : LEVEL_CORE, shifts.package,
+		per_package(vcpu->cpus), id);
+	set_level(cpuid, function, n, 0, 0, 0, id);
 }
 
 static void edit_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
 	struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000008, 0);
+	const struct cpus *cpus = vcpu->cpus;
+	uint32_t core = vcpu->index / cpus->threads, die = core / cpus->cores;
 
 	if (e)
-		e->ecx = (e->ecx & ~0xf0ffu) | id_bits(vcpu->n_vcpus) << 12 | (vcpu->n_vcpus - 1);
+		e->ecx = (e->ecx & ~0xf0ffu) | cpus_shifts(cpus).package << 12 |
+			at_most(per_package(cpus) - 1, 0xff);
 	e = find(cpuid, 0x8000001e, 0);
 	if (e) {
-		e->eax = vcpu->index; /* extended APIC id */
-		e->ebx = vcpu->index; /* core id; one thread */
-		e->ecx = 0;	      /* node 0 of one */
+		e->eax = cpus_apic_id(cpus, vcpu->index); /* extended APIC id */
+		e->ebx = (core % cpus->cores & 0xff) | (cpus->threads - 1) << 8;
+		e->ecx = (die & 0xff) | at_most(cpus->dies - 1, 7) << 8; /* node, nodes a package */
 	}
+	e = find(cpuid, 0x80000007, 0);
+	if (e)
+		e->ebx |= L87_EBX_RECOVERS; /* as mce.c has it, which KVM does not know of */
 	clear_leaf(cpuid, 0x80000026); /* topology again, with core types */
 }
 
@@ -207,29 +261,30 @@ void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000001, 0);
 
 	edit_features(cpuid, vcpu);
+	hide_amx(cpuid);
 	edit_caches(cpuid, vcpu);
 	if (max && max->eax < LEAF_TOPOLOGY)
 		max->eax = LEAF_TOPOLOGY;
+	if (max && max->eax < LEAF_TOPOLOGY_V2 && vcpu->cpus->dies > 1 && !cpuid_is_amd(cpuid))
+		max->eax = LEAF_TOPOLOGY_V2;
 	edit_x2apic_topology(cpuid, LEAF_TOPOLOGY, vcpu);
 	if (max && max->eax >= LEAF_TOPOLOGY_V2)
 		edit_x2apic_topology(cpuid, LEAF_TOPOLOGY_V2, vcpu);
 	if (e)
 		e->ecx &= ~L81_ECX_SVM;
-	if (!is_amd(cpuid))
+	if (!cpuid_is_amd(cpuid))
 		return;
 	if (e)
-		set_bits(&e->ecx, L81_ECX_CMP_LEGACY, vcpu->n_vcpus > 1);
+		set_bits(&e->ecx, L81_ECX_CMP_LEGACY, per_package(vcpu->cpus) > 1);
 	edit_amd(cpuid, vcpu);
 }
 
-unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
+struct phys_space cpuid_phys_space(struct kvm_cpuid2 *cpuid)
 {
-	for (unsigned i = 0; i < cpuid->nent; i++) {
-		const struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+	const struct kvm_cpuid_entry2 *e = find(cpuid, 0x80000008, 0);
+	struct phys_space phys = {.bits = PHYS_BITS_DEFAULT, .ht = cpuid_is_amd(cpuid)};
 
-		if (e->function != 0x80000008)
-			continue;
-		return e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;
-	}
-	return PHYS_BITS_DEFAULT;
+	if (e)
+		phys.bits = e->eax >> 16 & 0xff ? e->eax >> 16 & 0xff : e->eax & 0xff;
+	return phys;
 }

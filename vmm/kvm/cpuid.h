@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What CPUID tells the guest: what this host's KVM supports, less what we do not, with the
- * topology of one package of n single-threaded cores.
+ * guest's own topology.
  *
  * Core process, main thread, at start. Pure but for cpuid_supported.
  */
@@ -11,12 +11,16 @@
 #include <stdbool.h>
 
 #include "ipc/err.h"
+#include "ipc/cpus.h"
+#include "vmm/pci/layout.h"
 
 enum { CPUID_ENTRIES = 256 }; /* KVM takes no more */
 
 struct cpuid_vcpu {
-	unsigned index, n_vcpus; /* the APIC id is the index */
-	bool tsc_deadline;       /* KVM_CAP_TSC_DEADLINE_TIMER */
+	unsigned index;
+	const struct cpus *cpus;
+	bool tsc_deadline; /* KVM_CAP_TSC_DEADLINE_TIMER */
+	bool amd;          /* cpuid_is_amd */
 };
 
 /* KVM_GET_SUPPORTED_CPUID; *ret has room for CPUID_ENTRIES and is the caller's to free. */
@@ -26,6 +30,9 @@ int cpuid_supported(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
  * there is no room for is left out. */
 void cpuid_for_vcpu(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu);
 
-/* The width of a guest physical address: leaf 0x80000008, EAX[23:16] (what KVM can map) where
- * given, else EAX[7:0]; 36 without the leaf. */
-unsigned cpuid_phys_bits(const struct kvm_cpuid2 *cpuid);
+/* An AMD's, or a Hygon's. */
+bool cpuid_is_amd(struct kvm_cpuid2 *cpuid);
+
+/* What a guest physical address can be. Its width: leaf 0x80000008, EAX[23:16] (what KVM can map)
+ * where given, else EAX[7:0]; 36 without the leaf. */
+struct phys_space cpuid_phys_space(struct kvm_cpuid2 *cpuid);

@@ -3,8 +3,9 @@
  * The GSI routing table and irqfds.
  *
  * Core process, any thread. KVM_SET_GSI_ROUTING replaces the whole table and returns when no
- * interrupt can take an old route any more (kernel facts 7), so the table is rebuilt from `routes`
- * under the lock each time, in storage made at start: a vCPU thread allocates nothing.
+ * interrupt can take an old route any more (Linux virt/kvm/irqchip.c, kvm_set_irq_routing: it waits
+ * for SRCU), so the table is rebuilt from `routes` under the lock each time, in storage made at
+ * start: a vCPU thread allocates nothing.
  */
 #include "vmm/kvm/irq.h"
 
@@ -14,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include "ipc/log.h"
+#include "ipc/cpus.h"
 
 enum {
 	PIC_PINS = 8,
@@ -46,20 +50,35 @@ static void add_pins(struct kvm_irq_routing *table)
 	}
 }
 
+/* By KVM_FEATURE_MSI_EXT_DEST_ID (Linux Documentation/virt/kvm/x86/cpuid.rst) a message has bits
+ * 14:8 of its destination in bits 11:5 of the address, where hardware has none; a route has them in
+ * address_hi[31:8] (api.rst, KVM_X2APIC_API_USE_32BIT_IDS). Bit 4 would be a format for an interrupt
+ * remapper, which is not there: such a message stays as it is, like one with an upper half. */
+static struct irq_route translate(const struct irq *irq, const struct irq_route *route)
+{
+	enum { FORMAT = 1 << 4, EXT_SHIFT = 5, EXT_MASK = 0x7f << EXT_SHIFT };
+	struct irq_route out = *route;
+	uint64_t ext = route->addr & EXT_MASK;
+
+	if (irq->ext_dest_id && !(route->addr & FORMAT) && route->addr >> 32 == 0)
+		out.addr = (route->addr & ~(uint64_t)EXT_MASK) | ext >> EXT_SHIFT << (32 + 8);
+	return out;
+}
+
 static int set_table(struct irq *irq)
 {
 	irq->table->nr = 0;
 	irq->table->flags = 0;
 	add_pins(irq->table);
 	for (unsigned i = 0; i < irq->n_routes; i++) {
-		const struct irq_route *route = &irq->routes[i];
+		const struct irq_route route = translate(irq, &irq->routes[i]);
 
 		irq->table->entries[irq->table->nr++] = (struct kvm_irq_routing_entry){
-			.gsi = route->gsi,
+			.gsi = route.gsi,
 			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = {.address_lo = (uint32_t)route->addr,
-				.address_hi = (uint32_t)(route->addr >> 32),
-				.data = route->data},
+			.u.msi = {.address_lo = (uint32_t)route.addr,
+				.address_hi = (uint32_t)(route.addr >> 32),
+				.data = route.data},
 		};
 	}
 	return ioctl(irq->vm_fd, KVM_SET_GSI_ROUTING, irq->table) < 0 ? -errno : 0;
@@ -80,6 +99,15 @@ int irq_init(struct irq *irq, int vm_fd, struct err *err)
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "KVM_SET_GSI_ROUTING: %s", strerror(-r));
 	return 0;
+}
+
+void irq_extend(struct irq *irq)
+{
+	irq->ext_dest_id = true;
+	/* Its redirection entries have eight bits (Linux arch/x86/kvm/ioapic.h), whatever the guest
+	 * writes beside them. */
+	log_warn("--cpus: KVM's IOAPIC reaches APIC ids up to %d: in the guest, keep the interrupts "
+		"of pins (INTx, COM1, ACPI) on those; MSI and MSI-X reach all", MSI_DEST_MAX);
 }
 
 int irq_gsi_alloc(struct irq *irq)

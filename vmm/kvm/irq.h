@@ -9,6 +9,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ipc/err.h"
@@ -24,6 +25,7 @@ struct irq_route {
 struct irq {
 	pthread_mutex_t lock;
 	int vm_fd;
+	bool ext_dest_id;             /* irq_extend */
 	unsigned n_routes;            /* MSI routes; the pins are added when the table is set */
 	struct irq_route *routes;     /* IRQ_GSIS of them */
 	uint8_t used[IRQ_GSIS / 8];
@@ -31,6 +33,9 @@ struct irq {
 };
 
 int irq_init(struct irq *irq, int vm_fd, struct err *err);
+
+/* Before the guest runs: CPUID tells it that messages have KVM_FEATURE_MSI_EXT_DEST_ID's bits. */
+void irq_extend(struct irq *irq);
 
 /* A free GSI, or -ENOSPC. */
 int irq_gsi_alloc(struct irq *irq);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Guest RAM: makes the memfd, seals it, maps it, and says beforehand when the machine lacks it.
+ * Guest RAM: makes the memfd, seals it, maps it. That the machine has it the opener has seen.
  *
  * Core process, main thread, at start, before any other process has the memfd. Invariant: once
  * ram_create returned 0 the file can neither shrink nor grow nor be unsealed, so no access inside
@@ -12,12 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "ipc/log.h"
 #include "seccomp/layers.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -28,81 +29,6 @@
 #endif
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
-
-/* One number out of a file of the kernel's, after `key` when there is one. */
-static int read_number(const char *path, const char *key, uint64_t *ret)
-{
-	char line[128];
-	size_t skip = key ? strlen(key) : 0;
-	unsigned long long value;
-	int status = -ENOENT;
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return -errno;
-	while (status && fgets(line, sizeof(line), file)) {
-		if (skip && strncmp(line, key, skip) != 0)
-			continue;
-		if (sscanf(line + skip, "%llu", &value) == 1) {
-			*ret = value;
-			status = 0;
-		}
-	}
-	fclose(file);
-	return status;
-}
-
-static int check_hugepages(const struct ram_options *options, struct err *err)
-{
-	unsigned long long kib = options->hugepage_size / KiB;
-	unsigned long long need;
-	char path[96];
-	uint64_t available = 0, reserved = 0;
-
-	if (options->hugepage_size != 2 * MiB && options->hugepage_size != GiB)
-		return err_set(err, -EINVAL, BLAME_HOST,
-			"--memory hugepage_size: %llu KiB is not a size known here; give 2M or 1G",
-			kib);
-	if (options->size % options->hugepage_size)
-		return err_set(err, -EINVAL, BLAME_HOST,
-			"--memory size: %llu MiB is not a multiple of the huge page size, %llu MiB",
-			(unsigned long long)(options->size / MiB), kib / 1024);
-	need = options->size / options->hugepage_size;
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
-		kib);
-	if (read_number(path, NULL, &available))
-		return err_set(err, -ENOTSUP, BLAME_HOST,
-			"--memory hugepage_size: this machine has no huge pages of %llu MiB; "
-			"ls /sys/kernel/mm/hugepages lists the sizes it has", kib / 1024);
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/resv_hugepages",
-		kib);
-	(void)read_number(path, NULL, &reserved);
-	available -= reserved < available ? reserved : available;
-	if (need > available)
-		return err_set(err, -ENOMEM, BLAME_HOST,
-			"--memory hugepages=on: the guest needs %llu pages of %llu MiB, %llu are "
-			"free; add %llu to /sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
-			need, kib / 1024, (unsigned long long)available,
-			need - (unsigned long long)available, kib);
-	return 0;
-}
-
-static int check_memory(const struct ram_options *options, struct err *err)
-{
-	uint64_t available = 0;
-
-	if (options->hugepages)
-		return check_hugepages(options, err);
-	if (read_number("/proc/meminfo", "MemAvailable:", &available))
-		return 0; /* no /proc: nothing known to be wrong */
-	if (options->size / KiB > available)
-		return err_set(err, -ENOMEM, BLAME_HOST,
-			"--memory size: the guest needs %llu MiB, this machine has %llu MiB "
-			"available (MemAvailable in /proc/meminfo); give less or free some",
-			(unsigned long long)(options->size / MiB),
-			(unsigned long long)(available / 1024));
-	return 0;
-}
 
 static int make_memfd(const struct ram_options *options, struct fd *ret, struct err *err)
 {
@@ -161,6 +87,22 @@ static int map_aligned(int memfd, const struct ram_options *options, uint8_t **r
 	return 0;
 }
 
+/* A policy of the file, not of this mapping: whoever faults a page in, the broker's pinning too, gets
+ * it there (Linux mm/shmem.c, shmem_set_policy). */
+static int bind_to_node(struct ram *ram, const struct ram_options *options, struct err *err)
+{
+	enum { BITS = 8 * sizeof(unsigned long) };
+	unsigned long nodes[NUMA_NODES_MAX / BITS] = {0};
+
+	nodes[options->node / BITS] = 1ul << options->node % BITS;
+	if (syscall(SYS_mbind, ram->host, options->size, MPOL_BIND, nodes, NUMA_NODES_MAX + 1, 0) < 0)
+		return err_set(err, -errno, BLAME_HOST, "--memory host_numa_node=%u: mbind: %s; %s",
+			options->node, strerror(errno), errno == ENOSYS ?
+			"this kernel has no NUMA, leave it out" : "may this cgroup use the node "
+			"(cpuset.mems)?");
+	return 0;
+}
+
 static int advise(struct ram *ram, const struct ram_options *options, struct err *err)
 {
 	/* No child may inherit the guest, no core dump may hold it. */
@@ -179,14 +121,12 @@ static int advise(struct ram *ram, const struct ram_options *options, struct err
 	return 0;
 }
 
-int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
-	struct err *err)
+int ram_create(struct ram *ram, const struct ram_options *options, const cpu_set_t *node_cpus,
+	struct phys_space phys, struct err *err)
 {
 	struct ram made = {.memfd = FD_NONE_INIT, .hugepages = options->hugepages};
-	int code = layout_plan(options->size, phys_bits, &made.layout, err);
+	int code = layout_plan(options->size, phys, &made.layout, err);
 
-	if (!code)
-		code = check_memory(options, err);
 	if (!code)
 		code = make_memfd(options, &made.memfd, err);
 	if (code)
@@ -195,12 +135,15 @@ int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys
 	if (code)
 		err_set(err, code, BLAME_HOST, "guest RAM of %llu MiB: mmap: %s",
 			(unsigned long long)(options->size / MiB), strerror(-code));
-	else
+	if (!code && options->on_node)
+		code = bind_to_node(&made, options, err);
+	if (!code)
 		code = advise(&made, options, err);
 	if (code) {
 		ram_done(&made);
 		return code;
 	}
+	made.node_cpus = *node_cpus;
 	*ram = made;
 	return 0;
 }

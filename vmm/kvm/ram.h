@@ -7,9 +7,11 @@
  */
 #pragma once
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ipc/config.h"
 #include "ipc/fd.h"
 #include "vmm/pci/layout.h"
 
@@ -18,17 +20,12 @@ struct ram {
 	uint8_t *host;   /* ram_size bytes */
 	struct layout layout;
 	bool hugepages;
+	cpu_set_t node_cpus; /* of the node it is bound to; none: of no node, or one without */
 };
 
-struct ram_options {
-	uint64_t size;
-	bool hugepages;
-	uint64_t hugepage_size; /* 2 MiB or 1 GiB */
-	bool prefault;
-};
-
-int ram_create(struct ram *ram, const struct ram_options *options, unsigned phys_bits,
-	struct err *err);
+/* node_cpus: of the node RAM is bound to. */
+int ram_create(struct ram *ram, const struct ram_options *options, const cpu_set_t *node_cpus,
+	struct phys_space phys, struct err *err);
 void ram_done(struct ram *ram);
 
 /* The kernel refuses from here on whatever would unmap, move or replace the mapping, to us as well: it

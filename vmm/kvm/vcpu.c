@@ -27,8 +27,8 @@
 #include <unistd.h>
 
 #include "vmm/kvm/cpuid.h"
-
-#define KICK_SIGNAL SIGRTMIN
+#include "vmm/kvm/guard.h"
+#include "vmm/kvm/mce.h"
 
 enum {
 	LOST_MEMORY_MAX = 16,
@@ -38,16 +38,6 @@ enum {
 	HURRY_MS = 12000, /* longer than any one ask of a helper (ipc/rules.c) */
 	STACK_SIZE = 512 * 1024, /* a handler may hold a message of 64 KiB */
 };
-
-static void count(uint64_t *counter)
-{
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
-
-static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
-{
-	__atomic_store_n(&vcpu->run->immediate_exit, value, __ATOMIC_SEQ_CST);
-}
 
 /* ---- the vCPU's thread ---------------------------------------------------------------------- */
 
@@ -101,17 +91,25 @@ static void handle_exit(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	vcpu->suspect = vcpu->lost_memory = vcpu->again = 0;
-	count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
+	vcpu_count(&vcpu->counts.by_reason[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]);
+	if (run->flags & KVM_RUN_X86_BUS_LOCK)
+		guard_bus_lock(vcpu);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO: handle_io(vcpu); break;
 	case KVM_EXIT_MMIO: handle_mmio(vcpu); break;
+	case KVM_EXIT_X86_BUS_LOCK:
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN: break;
 	case KVM_EXIT_SHUTDOWN:
-		log_info("vcpu%u: triple fault", vcpu->index);
+		if (log_allowed(&vcpu->resets))
+			log_info("vcpu%u: triple fault", vcpu->index);
 		vm_ask(vcpu->vm, VM_RESET);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT: handle_system_event(vcpu); break;
+	case KVM_EXIT_NOTIFY:
+		if (!guard_notify(vcpu))
+			guest_fault(vcpu, "its state is lost (notify VM exit)", run->notify.flags);
+		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		guest_fault(vcpu, "the CPU refuses its state, hardware reason",
 			run->fail_entry.hardware_entry_failure_reason);
@@ -133,7 +131,7 @@ static void handle_lost_memory(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	count(&vcpu->counts.bar_gone);
+	vcpu_count(&vcpu->counts.bar_gone);
 	if (vm->bar_fault && vm->bar_fault(vm->bar_fault_opaque, &vcpu->suspect))
 		return;
 	vcpu->suspect = 0;
@@ -159,9 +157,11 @@ static void handle_failure(struct vcpu *vcpu, int code)
 
 static void handle_interrupted(struct vcpu *vcpu)
 {
-	count(&vcpu->counts.interrupted);
+	vcpu_count(&vcpu->counts.interrupted);
 	vcpu->registers_known = vcpu->faulted;
-	set_immediate_exit(vcpu, 0);
+	vcpu_immediate_exit(vcpu, false);
+	if (!mce_deliver(vcpu))
+		guest_fault(vcpu, "a memory error it cannot be told of, errno", (uint64_t)errno);
 	if (gate_is_closed(&vcpu->vm->gate))
 		gate_wait(&vcpu->vm->gate);
 }
@@ -176,7 +176,7 @@ static void run_once(struct vcpu *vcpu)
 		handle_failure(vcpu, errno);
 	/* It does not run past what it asked for, and what it did becomes complete. */
 	if (gate_is_closed(&vcpu->vm->gate))
-		set_immediate_exit(vcpu, 1);
+		vcpu_immediate_exit(vcpu, true);
 }
 
 static void *vcpu_thread(void *opaque)
@@ -184,6 +184,7 @@ static void *vcpu_thread(void *opaque)
 	struct vcpu *vcpu = opaque;
 	char name[16];
 
+	mce_thread(vcpu);
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	prctl(PR_SET_NAME, name);
 	vcpu->tid = (int)syscall(SYS_gettid);
@@ -204,61 +205,78 @@ static int failed(const struct vcpu *vcpu, struct err *err, const char *what)
 	return err_set(err, code, BLAME_HOST, "vcpu%u: %s: %s", vcpu->index, what, strerror(-code));
 }
 
-static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
-	struct err *err)
+static int set_cpuid(const struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
+	const struct cpuid_vcpu *config, struct err *err)
 {
 	const size_t size = sizeof(*supported) + CPUID_ENTRIES * sizeof(supported->entries[0]);
-	const struct cpuid_vcpu config = {.index = vcpu->index, .n_vcpus = vcpu->vm->n_vcpus,
-		.tsc_deadline = tsc_deadline};
 	struct kvm_cpuid2 *cpuid = malloc(size);
 	int r = 0;
 
 	if (!cpuid)
 		return err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	memcpy(cpuid, supported, size);
-	cpuid_for_vcpu(cpuid, &config);
+	cpuid_for_vcpu(cpuid, config);
 	if (ioctl(vcpu->fd.n, KVM_SET_CPUID2, cpuid) < 0)
 		r = failed(vcpu, err, "KVM_SET_CPUID2");
 	free(cpuid);
 	return r;
 }
 
-static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported, bool tsc_deadline,
-	struct err *err)
+/* An AMD with AVIC on has a table of so many ids; kernels without the inhibition
+ * APICV_INHIBIT_REASON_PHYSICAL_ID_TOO_BIG refuse the others. */
+static int refuse_id(const struct vcpu *vcpu, unsigned id, struct err *err)
 {
+	int code = -errno;
+
+	return err_set(err, code, BLAME_HOST, "vcpu%u: KVM_CREATE_VCPU of APIC id %u: %s%s",
+		vcpu->index, id, strerror(-code), code == -EINVAL && id > MSI_DEST_MAX ?
+		"; load kvm_amd with avic=0, or give fewer vCPUs (--cpus)" : "");
+}
+
+static int create(struct vcpu *vcpu, const struct kvm_cpuid2 *supported,
+	const struct cpuid_vcpu *config, struct err *err)
+{
+	unsigned id = cpus_apic_id(config->cpus, vcpu->index);
 	struct vm *vm = vcpu->vm;
 	int r;
 
-	vcpu->fd.n = ioctl(vm->fd.n, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+	vcpu->fd.n = ioctl(vm->fd.n, KVM_CREATE_VCPU, (unsigned long)id);
 	if (vcpu->fd.n < 0)
-		return failed(vcpu, err, "KVM_CREATE_VCPU");
+		return refuse_id(vcpu, id, err);
 	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd.n, 0);
 	if (vcpu->run == MAP_FAILED)
 		return failed(vcpu, err, "mmap of kvm_run");
-	r = set_cpuid(vcpu, supported, tsc_deadline, err);
+	r = set_cpuid(vcpu, supported, config, err);
 	if (r == 0)
 		r = vcpu_state_boot_msrs(vcpu, err);
+	if (r == 0)
+		r = mce_setup(vcpu, config->amd, err);
 	if (r == 0)
 		r = vcpu_state_save(vcpu, vm->vcpus[0].initial, &vcpu->initial, err);
 	return r;
 }
 
-int vcpus_create(struct vm *vm, unsigned n, struct err *err)
+int vcpus_create(struct vm *vm, const struct cpus *cpus, struct err *err)
 {
-	bool tsc_deadline = ioctl(vm->kvm.n, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	struct cpuid_vcpu config = {.cpus = cpus, .tsc_deadline =
+		ioctl(vm->kvm.n, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0};
 	struct kvm_cpuid2 *supported;
 	int r;
 
 	r = cpuid_supported(vm->kvm.n, &supported, err);
 	if (r < 0)
 		return r;
-	vm->vcpus = calloc(n, sizeof(vm->vcpus[0]));
-	vm->n_vcpus = vm->vcpus ? n : 0;
+	config.amd = cpuid_is_amd(supported);
+	if (cpus_max_apic_id(cpus) > MSI_DEST_MAX)
+		irq_extend(&vm->irq);
+	vm->vcpus = calloc(cpus->boot, sizeof(vm->vcpus[0]));
+	vm->n_vcpus = vm->vcpus ? cpus->boot : 0;
 	if (!vm->vcpus)
 		r = err_set(err, -ENOMEM, BLAME_HOST, "out of memory");
 	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++) {
 		vm->vcpus[i] = (struct vcpu){.vm = vm, .index = i, .fd = FD_NONE_INIT};
-		r = create(&vm->vcpus[i], supported, tsc_deadline, err);
+		config.index = i;
+		r = create(&vm->vcpus[i], supported, &config, err);
 	}
 	free(supported);
 	return r;
@@ -271,11 +289,6 @@ int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err)
 	for (unsigned i = 0; i < vm->n_vcpus && r == 0; i++)
 		r = vcpu_state_restore(&vm->vcpus[i], i == 0 ? entry : NULL, err);
 	return r;
-}
-
-static void on_kick(int signal)
-{
-	(void)signal; /* that KVM_RUN returns is all it is for */
 }
 
 static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
@@ -301,15 +314,9 @@ static int start_threads(struct vm *vm, enum seccomp_mode mode, struct err *err)
 
 int vcpus_start(struct vm *vm, enum seccomp_mode mode, struct err *err)
 {
-	struct sigaction action = {.sa_handler = on_kick};
-	sigset_t kick;
 	int r;
 
-	/* Whoever started us may have blocked it, and threads inherit that. */
-	sigemptyset(&kick);
-	sigaddset(&kick, KICK_SIGNAL);
-	sigprocmask(SIG_UNBLOCK, &kick, NULL);
-	sigaction(KICK_SIGNAL, &action, NULL);
+	vcpu_kick_init();
 	r = start_threads(vm, mode, err);
 	if (r < 0)
 		return r;
@@ -332,18 +339,11 @@ void vcpus_resume(struct vm *vm)
 		gate_open(&vm->gate);
 }
 
-static void kick_all(struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->n_vcpus; i++) {
-		set_immediate_exit(&vm->vcpus[i], 1);
-		syscall(SYS_tgkill, vm->vcpus[i].pid, vm->vcpus[i].tid, KICK_SIGNAL);
-	}
-}
-
 bool vcpus_park(struct vm *vm)
 {
 	gate_close(&vm->gate);
-	kick_all(vm);
+	for (unsigned i = 0; i < vm->n_vcpus; i++)
+		vcpu_kick(&vm->vcpus[i]);
 	if (gate_wait_for(&vm->gate, vm->n_vcpus, PARK_MS))
 		return true;
 	gate_hurry(&vm->gate);

@@ -20,10 +20,19 @@ enum { EXIT_REASONS = 40 };
 struct exit_counts {
 	uint64_t by_reason[EXIT_REASONS]; /* index: kvm_run.exit_reason */
 	uint64_t interrupted;             /* EINTR: kicks */
-	uint64_t bar_gone;                /* EFAULT: a BAR's memory is not there */
+	uint64_t bar_gone;                /* EFAULT on a BAR: handle_lost_memory */
 };
 
 struct vcpu_state; /* everything a reset puts back */
+
+/* In guest RAM, by its guest address; noted by a signal handler (mce.c). */
+struct memory_error {
+	_Atomic bool pending;
+	uint64_t gpa;
+	unsigned lsb; /* so many low bits of the address mean nothing */
+};
+
+enum { MCE_BANKS = 10 };
 
 struct vcpu {
 	struct vm *vm;
@@ -40,8 +49,18 @@ struct vcpu {
 	unsigned lost_memory, again; /* EFAULTs without a suspect left, EAGAINs: in a row */
 	bool faulted;              /* the guest did what KVM cannot go on from */
 	bool registers_known;      /* and KVM has told where it was */
+	bool notified, bus_locked; /* guard.c has said so */
+	struct log_budget resets;  /* that it asks for by triple faults */
+	struct memory_error required, optional;
+	struct log_budget errors;  /* of memory */
 	struct exit_counts counts; /* written by its thread only */
 };
+
+/* One more; read by others while the vCPU runs. */
+static inline void vcpu_count(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
 
 /* Where the boot vCPU starts. */
 struct vcpu_entry {
@@ -49,8 +68,8 @@ struct vcpu_entry {
 	uint64_t rip, rsi, rbx, rsp, cr3;
 };
 
-/* Makes vCPUs 0..n-1 with CPUID and MSRs, and remembers their initial state. */
-int vcpus_create(struct vm *vm, unsigned n, struct err *err);
+/* Makes those vCPUs that are there at boot, with CPUID and MSRs, and remembers their initial state. */
+int vcpus_create(struct vm *vm, const struct cpus *cpus, struct err *err);
 
 /* Puts every vCPU back to its initial state, vCPU 0 to entry. All threads parked or not started. */
 int vcpus_reset(struct vm *vm, const struct vcpu_entry *entry, struct err *err);
@@ -69,11 +88,20 @@ void vcpus_log_counts(const struct vm *vm, enum log_level level);
 /* Parked after VM_FATAL: registers of the vCPUs the guest broke. */
 void vcpus_log_faults(const struct vm *vm);
 
+/* kick.c. Main thread, before there are vCPU threads. */
+void vcpu_kick_init(void);
+/* Out of KVM_RUN, or of the next one; any thread of ours, a signal handler too. */
+void vcpu_kick(struct vcpu *vcpu);
+/* Its own thread: the next KVM_RUN completes what it began and runs no guest. */
+void vcpu_immediate_exit(struct vcpu *vcpu, bool on);
+
 /* vcpu_state.c. What KVM lets us get and set of a vCPU, as it is now; like: a vCPU of the same kind
  * that knows already which MSRs those are, or NULL. */
 int vcpu_state_save(const struct vcpu *vcpu, const struct vcpu_state *like,
 	struct vcpu_state **ret, struct err *err);
 /* Puts it back, with the vCPU not running. entry: where it starts, NULL: where it was. */
 int vcpu_state_restore(const struct vcpu *vcpu, const struct vcpu_entry *entry, struct err *err);
-/* The MSRs a BIOS would have set: memory types and fast string operations. */
+/* The MSRs a BIOS would have set: memory types and fast string operations; and, where the guest can
+ * have them, local machine checks. */
 int vcpu_state_boot_msrs(const struct vcpu *vcpu, struct err *err);
+int vcpu_state_allow_lmce(const struct vcpu *vcpu, struct err *err);

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 
 #include "vmm/kvm/cpuid.h"
+#include "vmm/kvm/guard.h"
 
 enum { KVM_API = 12, IRQCHIPS = 3 };
 
@@ -31,6 +32,8 @@ static const struct {
 } needed_caps[] = {
 	{KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "2.6.20"},
 	{KVM_CAP_PIT_STATE2, "KVM_CAP_PIT_STATE2", "2.6.32"},
+	{KVM_CAP_REINJECT_CONTROL, "KVM_CAP_REINJECT_CONTROL", "2.6.30"},
+	{KVM_CAP_MCE, "KVM_CAP_MCE", "2.6.32"},
 	{KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "2.6.32"},
 	{KVM_CAP_IRQFD_RESAMPLE, "KVM_CAP_IRQFD_RESAMPLE", "3.7"},
 	{KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH", "4.4"},
@@ -48,7 +51,7 @@ static int failed(struct err *err, const char *what)
 	return err_set(err, code, BLAME_HOST, "/dev/kvm: %s: %s", what, strerror(-code));
 }
 
-int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
+int vm_check_host(int kvm_fd, const struct cpus *cpus, struct err *err)
 {
 	int n = ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
 
@@ -66,10 +69,15 @@ int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
 				"run a newer kernel", needed_caps[i].name, needed_caps[i].since);
 	}
 	n = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
-	if (n > 0 && n_vcpus > (unsigned)n)
+	if (n > 0 && cpus->boot > (unsigned)n)
 		return err_set(err, -E2BIG, BLAME_HOST,
-			"--cpus boot=%u: this kernel's KVM allows %d; give boot=%d or less", n_vcpus,
-			n, n);
+			"--cpus boot=%u: this kernel's KVM allows %d; give boot=%d or less",
+			cpus->boot, n, n);
+	n = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPU_ID);
+	if (n > 0 && cpus_max_apic_id(cpus) >= (unsigned)n)
+		return err_set(err, -E2BIG, BLAME_HOST,
+			"--cpus topology: it leads to APIC ids up to %u, this kernel's KVM allows %d; "
+			"give counts that are powers of two", cpus_max_apic_id(cpus), n - 1);
 	return 0;
 }
 
@@ -77,7 +85,12 @@ int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err)
 static int make_irqchip(struct vm *vm, struct err *err)
 {
 	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
-	/* APIC ids above 254 mean what x2APIC says (kernel facts 7). */
+	/* A tick that came while the last was not acknowledged is lost, as on a PC. Counting them up
+	 * to give them back later needs every EOI to exit, which turns AVIC off for all vCPUs, and
+	 * with it posted interrupts (Linux arch/x86/kvm/i8254.c, kvm_pit_set_reinject). */
+	struct kvm_reinject_control reinject = {.pit_reinject = 0};
+	/* Ids have 32 bits, in routes too (address_hi), and 0xff is one of them, not all vCPUs
+	 * (Linux Documentation/virt/kvm/api.rst, KVM_CAP_X2APIC_API). */
 	struct kvm_enable_cap x2apic = {
 		.cap = KVM_CAP_X2APIC_API,
 		.args = {KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK},
@@ -92,6 +105,8 @@ static int make_irqchip(struct vm *vm, struct err *err)
 		return failed(err, "KVM_CREATE_IRQCHIP");
 	if (ioctl(vm->fd.n, KVM_CREATE_PIT2, &pit) < 0)
 		return failed(err, "KVM_CREATE_PIT2");
+	if (ioctl(vm->fd.n, KVM_REINJECT_CONTROL, &reinject) < 0)
+		return failed(err, "KVM_REINJECT_CONTROL");
 	if (ioctl(vm->fd.n, KVM_ENABLE_CAP, &x2apic) < 0)
 		return failed(err, "KVM_CAP_X2APIC_API");
 	return 0;
@@ -146,6 +161,8 @@ int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err)
 	vm->run_size = (size_t)r;
 	r = make_irqchip(vm, err);
 	if (r == 0)
+		r = guard_enable(vm, err);
+	if (r == 0)
 		r = irq_init(&vm->irq, vm->fd.n, err);
 	return r < 0 ? r : remember_irqchip(vm, err);
 }
@@ -162,14 +179,14 @@ int vm_reset(struct vm *vm, struct err *err)
 	return 0;
 }
 
-int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err)
+int vm_phys_space(int kvm_fd, struct phys_space *ret, struct err *err)
 {
 	struct kvm_cpuid2 *cpuid;
 	int r = cpuid_supported(kvm_fd, &cpuid, err);
 
 	if (r < 0)
 		return r;
-	*ret = cpuid_phys_bits(cpuid);
+	*ret = cpuid_phys_space(cpuid);
 	free(cpuid);
 	return 0;
 }

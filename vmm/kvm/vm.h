@@ -12,13 +12,14 @@
 #include <stdint.h>
 
 #include "ipc/fd.h"
+#include "ipc/cpus.h"
 #include "vmm/kvm/gate.h"
 #include "vmm/kvm/irq.h"
 #include "vmm/kvm/kvm_vfio.h"
 #include "vmm/kvm/ram.h"
 #include "vmm/pci/bus.h"
 
-enum { VCPUS_MAX = 32, SLOTS_MAX = 512 };
+enum { SLOTS_MAX = 512 };
 
 struct vcpu;
 
@@ -57,7 +58,7 @@ struct vm {
 };
 
 /* Does this host's KVM have the API version and capabilities we stand on? Starts nothing. */
-int vm_check_host(int kvm_fd, unsigned n_vcpus, struct err *err);
+int vm_check_host(int kvm_fd, const struct cpus *cpus, struct err *err);
 
 /* Opens nothing: kvm_fd is /dev/kvm, consumed. Makes the VM, its full irqchip and PIT. Touches
  * everything in *vm but ram and bar_fault. */
@@ -66,8 +67,8 @@ int vm_create(struct vm *vm, struct fd kvm_fd, struct err *err);
 /* vCPUs parked: PIC, IOAPIC and PIT as after power-on, and no request pending. */
 int vm_reset(struct vm *vm, struct err *err);
 
-/* The width of a guest physical address on this host, from KVM_GET_SUPPORTED_CPUID. */
-int vm_phys_bits(int kvm_fd, unsigned *ret, struct err *err);
+/* What a guest physical address can be on this host, from KVM_GET_SUPPORTED_CPUID. */
+int vm_phys_space(int kvm_fd, struct phys_space *ret, struct err *err);
 
 /* Makes vm->ram the guest's RAM. */
 int vm_map_ram(struct vm *vm, struct err *err);

@@ -22,8 +22,6 @@ struct pci_function_ops {
 	void (*reset)(void *opaque);
 };
 
-enum { PCI_FUNCTIONS = 8 };
-
 struct pci_function {
 	const struct pci_function_ops *ops;
 	void *opaque;

@@ -140,7 +140,7 @@ static void on_flr(struct remote *fn)
 	fn->rom.value = 0;
 	/* First: should the reset fail, the device's DMA is over all the same. */
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
-	if (ask_reset(&fn->peer) < 0)
+	if (ask_reset(&fn->peer, false) < 0)
 		peer_fail(&fn->peer, "it was not reset as the guest asked");
 	peer_begin(&fn->peer);
 	ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
@@ -229,7 +229,7 @@ static void reset(void *opaque)
 	fn->rom.value = fn->rom.placed;
 	if (peer_serves(&fn->peer)) {
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0); /* as in on_flr */
-		if (ask_reset(&fn->peer) < 0)
+		if (ask_reset(&fn->peer, true) < 0)
 			peer_fail(&fn->peer, "it was not reset for the guest's new start");
 		peer_begin(&fn->peer); /* a reset has a deadline of its own */
 		ask_config_write(&fn->peer, REG_COMMAND, 2, 0);
@@ -264,37 +264,39 @@ static int make_vectors(struct remote *fn, struct err *err)
 	return 0;
 }
 
-int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm *vm,
-	struct pci *pci, const struct device_opt *opt, struct err *err)
+static int make(struct remote *fn, int device_fd, const struct device_config *config, struct err *err)
 {
-	fd_owned device = FD_NONE_INIT;
-	unsigned devfn;
-	int r;
+	int r = bars_trap(fn, config->trapped, err);
 
-	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .vfio_file = vfio_file,
-		.pin = FD_NONE_INIT, .pin_resample = FD_NONE_INIT, .p2p = opt->p2p};
-	pthread_mutex_init(&fn->lock, NULL);
-	fn->peer.ask.name = fn->peer.name;
-	fn->peer.event.name = fn->peer.name;
-	r = ask_describe(&fn->peer, &fn->desc, &device, err);
-	if (r == 0)
-		r = bars_trap(fn, opt->trapped, err);
 	if (r == 0)
 		r = make_vectors(fn, err);
 	if (r == 0)
 		r = bars_place(fn, err);
 	if (r == 0)
-		r = bars_map_device(fn, device.n, err);
+		r = bars_map_device(fn, device_fd, err);
 	if (r == 0)
-		r = rom_make(fn, device.n, opt, err);
+		r = rom_make(fn, device_fd, config, err);
 	if (r == 0)
 		r = doorbells_make(fn, err);
+	return r;
+}
+
+int remote_create(struct remote *fn, const struct function_desc *desc, int device_fd, struct vm *vm,
+	struct pci *pci, const struct device_config *config, struct err *err)
+{
+	unsigned devfn;
+	int r;
+
+	*fn = (struct remote){.vm = vm, .pci = pci, .peer = fn->peer, .vfio_file = fn->vfio_file,
+		.pin = FD_NONE_INIT, .pin_resample = FD_NONE_INIT, .p2p = config->p2p, .desc = *desc};
+	pthread_mutex_init(&fn->lock, NULL);
+	r = make(fn, device_fd, config, err);
 	if (r < 0)
 		return r;
 	fn->pm_cap = find_cap(&fn->desc, CAP_PM);
 	fn->exp_cap = find_cap(&fn->desc, CAP_EXP);
 	fn->af_cap = find_cap(&fn->desc, CAP_AF);
-	r = pci_add(pci, opt->devfn, &remote_ops, fn);
+	r = pci_add(pci, config->devfn, &remote_ops, fn);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "%s: bus 0 is full: at most %d devices",
 			fn->peer.name, PCI_DEVICES - 1);
@@ -309,15 +311,14 @@ int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm
 	return 0;
 }
 
-/* The device begins as the guest's shadow of it does, with nothing decoding: a guest that finds
- * MEM set does not write it, and the core would never learn. */
-int remote_run(struct remote *fn, struct err *err)
+/* With nothing decoding: a guest that finds MEM set does not write it, and the core would never learn. */
+int remote_settle(struct remote *fn, struct err *err)
 {
-	int r;
+	int r = 0;
 
 	remote_lock(fn);
-	r = ask_run(&fn->peer, err);
-	if (r == 0 && ask_config_write(&fn->peer, REG_COMMAND, 2, 0) < 0)
+	tell_settled(&fn->peer);
+	if (fn->command == 0 && ask_config_write(&fn->peer, REG_COMMAND, 2, 0) < 0)
 		r = err_set(err, -EIO, BLAME_PEER, "%s: its COMMAND register cannot be written",
 			fn->peer.name);
 	remote_unlock(fn);

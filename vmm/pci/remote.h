@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "vmm/kvm/vm.h"
-#include "vmm/opts.h"
+#include "vmm/config.h"
 #include "vmm/pci/msi.h"
 #include "vmm/pci/pci.h"
 #include "vmm/peer.h"
@@ -81,13 +81,14 @@ struct remote {
 	struct fd pin, pin_resample; /* INTx */
 };
 
-/* Describes, places and maps the function and adds it to the root. peer is taken over. */
-int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm *vm,
-	struct pci *pci, const struct device_opt *opt, struct err *err);
+/* Places and maps the function that is described, and adds it to the root. fn->peer and fn->vfio_file are
+ * there; device_fd is what its BARs are mapped from, -1: none; borrowed. */
+int remote_create(struct remote *fn, const struct function_desc *desc, int device_fd, struct vm *vm,
+	struct pci *pci, const struct device_config *config, struct err *err);
 
-/* The helper enters its run-time policy. */
-int remote_run(struct remote *fn, struct err *err);
-
+/* The VM's devices have come or gone: its helper is told. The device begins as the guest's shadow of
+ * it. */
+int remote_settle(struct remote *fn, struct err *err);
 
 /* A vCPU's KVM_RUN failed with EFAULT: a BAR's memory is gone (device reset or D3 behind our
  * back), or, of doorbell pages, was read by the guest. Takes the memslots of the one or the other
@@ -137,13 +138,14 @@ void bars_update(struct remote *fn);
 /* Takes memory BARs out before the device's memory goes. */
 void bars_hide(struct remote *fn);
 
-/* remote_rom.c. Reads the file of rom=, if there is one, into opt. */
-int rom_read_file(struct device_opt *opt, struct err *err);
+/* remote_rom.c. Reads the file of rom= into config. */
+int rom_read_file(int fd, struct device_config *config, struct err *err);
 /* With the lock held, but for make and place. device_fd is what the helper sent, or -1; the ROM is
  * the operator's file, the device's, or none. */
-int rom_make(struct remote *fn, int device_fd, const struct device_opt *opt, struct err *err);
+int rom_make(struct remote *fn, int device_fd, const struct device_config *config,
+	struct err *err);
 /* Once every function's BARs are placed. The device's own goes without, where there is no room. */
-int rom_place(struct remote *fn, const struct device_opt *opt, struct err *err);
+int rom_place(struct remote *fn, const struct device_config *config, struct err *err);
 void rom_register_write(struct remote *fn, uint32_t value);
 /* Makes the memslot agree with register, COMMAND and power state; show false: there is none. */
 void rom_update(struct remote *fn, bool show);

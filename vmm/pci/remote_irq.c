@@ -5,7 +5,8 @@
  * Core process, the function's lock held. The core makes every eventfd and keeps it until the
  * vector is cold, so a helper's death never cuts an interrupt; the helper gets a duplicate for
  * VFIO_DEVICE_SET_IRQS and closes it. Nothing here reads an eventfd: KVM drains it, and the PBA
- * looks at readability while the irqfd is off (kernel facts 2.3).
+ * looks at readability while the irqfd is off. What is signalled meanwhile stays in its counter, and
+ * KVM_IRQFD injects it when the irqfd is back (Linux virt/kvm/eventfd.c, kvm_irqfd_assign).
  */
 #include <errno.h>
 #include <poll.h>

@@ -101,7 +101,8 @@ int intx_make(struct remote *fn, unsigned device, struct err *err)
 	return ask_intx_arm(&fn->peer, fn->pin.n, fn->pin_resample.n, err);
 }
 
-/* BARs are hidden by now. The last descriptor takes the irqfd with it (kernel facts 0.7). */
+/* BARs are hidden by now. The last descriptor of an eventfd takes its irqfd with it: KVM holds the
+ * context only, and its release says so (Linux virt/kvm/eventfd.c, irqfd_wakeup: EPOLLHUP). */
 void doorbells_drop(struct remote *fn)
 {
 	for (unsigned i = 0; fn->doorbells && i < fn->desc.doorbells.count; i++)

@@ -62,6 +62,18 @@ static void *map_doorbells(int fd, uint64_t size)
 	return at;
 }
 
+/* EBUSY is the host's own: somebody else of it holds the BAR (vfio_pci_core_mmap wants it whole). */
+static int cannot_map(const struct remote *fn, unsigned bar, uint64_t offset, int code,
+	struct err *err)
+{
+	if (code == -EBUSY)
+		return err_set(err, code, BLAME_HOST,
+			"%s: BAR %u is held by something else on the host; /proc/iomem names it, "
+			"below the device: that has to let go first", fn->peer.name, bar);
+	return err_set(err, code, BLAME_PEER, "%s: BAR %u cannot be mapped at 0x%llx: %s",
+		fn->peer.name, bar, (unsigned long long)offset, strerror(-code));
+}
+
 int bars_map_device(struct remote *fn, int device_fd, struct err *err)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -78,9 +90,7 @@ int bars_map_device(struct remote *fn, int device_fd, struct err *err)
 					: map_range(device_fd, d->fd_offset, range->offset,
 						range->size);
 			if (host == MAP_FAILED)
-				return err_set(err, -errno, BLAME_PEER,
-					"%s: BAR %u cannot be mapped at 0x%llx: %s", fn->peer.name,
-					i, (unsigned long long)range->offset, strerror(errno));
+				return cannot_map(fn, i, range->offset, -errno, err);
 			fn->bars[i].host[k] = host;
 		}
 	}

@@ -3,12 +3,11 @@
  * The expansion ROM of a remote function (PCI Local Bus 3.0, 6.2.5.2, 6.3).
  *
  * Core process, the function's lock held; rom_read_file and rom_make by the main thread. The
- * operator's file is read with the operator's rights, the device's ROM from the descriptor that the
+ * operator's file is read from what the opener opened, the device's ROM from the descriptor that the
  * BARs are mapped from: once, at start; after that no access of the guest's reaches the device. It is
  * shown while its enable bit and memory decoding are on.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -39,7 +38,7 @@ static void *reserve(uint64_t size, uint64_t *ret_size, struct err *err)
 	return host;
 }
 
-static int read_image(int fd, struct device_opt *opt, struct err *err)
+static int read_image(int fd, struct device_config *config, struct err *err)
 {
 	struct image image;
 	int r = image_init(&image, fd, "an expansion ROM's image", err);
@@ -49,23 +48,15 @@ static int read_image(int fd, struct device_opt *opt, struct err *err)
 	if (image.size > ROM_MAX)
 		return err_set(err, -EFBIG, BLAME_HOST, "has %llu bytes, and a ROM at most %u MiB",
 			(unsigned long long)image.size, ROM_MAX >> 20);
-	opt->rom_image = reserve(image.size, &opt->rom_size, err);
-	return opt->rom_image ? image_read(&image, 0, opt->rom_image, image.size, err) : err->code;
+	config->rom_image = reserve(image.size, &config->rom_size, err);
+	return config->rom_image ? image_read(&image, 0, config->rom_image, image.size, err) : err->code;
 }
 
-int rom_read_file(struct device_opt *opt, struct err *err)
+int rom_read_file(int fd, struct device_config *config, struct err *err)
 {
-	fd_owned fd = FD_NONE_INIT;
-	int r;
+	int r = read_image(fd, config, err);
 
-	if (!opt->rom || strcmp(opt->rom, "off") == 0)
-		return 0;
-	fd.n = open(opt->rom, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd.n < 0)
-		r = err_set(err, -errno, BLAME_HOST, "%s; check the path", strerror(errno));
-	else
-		r = read_image(fd.n, opt, err);
-	return r < 0 ? err_prefix(err, "--device rom=%.200s", opt->rom) : 0;
+	return r < 0 ? err_prefix(err, "%s: --device rom=: the file", config->name) : 0;
 }
 
 /* All of it, in pieces so small that a device which answers slowly does not keep the start for
@@ -106,15 +97,15 @@ static int read_device(struct remote *fn, int device_fd, struct err *err)
 	return 0;
 }
 
-int rom_make(struct remote *fn, int device_fd, const struct device_opt *opt, struct err *err)
+int rom_make(struct remote *fn, int device_fd, const struct device_config *config, struct err *err)
 {
-	fn->rom = (struct rom){.host = opt->rom_image, .size = opt->rom_size, .slot = -1};
-	if (!opt->rom && fn->desc.rom_size && device_fd >= 0)
+	fn->rom = (struct rom){.host = config->rom_image, .size = config->rom_size, .slot = -1};
+	if (config->rom == ROM_OWN && fn->desc.rom_size && device_fd >= 0)
 		return read_device(fn, device_fd, err);
 	return 0;
 }
 
-int rom_place(struct remote *fn, const struct device_opt *opt, struct err *err)
+int rom_place(struct remote *fn, const struct device_config *config, struct err *err)
 {
 	struct rom *rom = &fn->rom;
 	uint64_t at;
@@ -123,7 +114,7 @@ int rom_place(struct remote *fn, const struct device_opt *opt, struct err *err)
 	if (!rom->host)
 		return 0;
 	r = pci_place_bar(fn->pci, rom->size, false, false, &at, err);
-	if (r < 0 && opt->rom)
+	if (r < 0 && config->rom == ROM_FILE)
 		return err_prefix(err, "%s: expansion ROM (rom=off leaves it out)", fn->peer.name);
 	if (r < 0) {
 		log_warn("%s: the guest sees no expansion ROM: %s", fn->peer.name, err->msg);

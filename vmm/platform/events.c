@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "vmm/opts.h"
+#include "ipc/operate.h"
 
-_Static_assert(EVENTS_MAX >= DEVICES_MAX + 10, "a channel a device");
+_Static_assert(EVENTS_MAX >= VM_SLOTS + 10, "a channel a device");
 
 void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque)
 {

@@ -9,10 +9,8 @@
 #include "vmm/platform/serial.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vmm/pci/layout.h"
@@ -28,7 +26,6 @@ enum {
 	MCR_BITS = 0x1f,
 	LSR_DATA = 0x01, LSR_THR_EMPTY = 0x20, LSR_EMPTY = 0x40,
 	MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80,
-	PATIENCE_MS = 50,
 };
 
 /* Highest priority first (8.6.5). Line errors and modem changes do not occur. */
@@ -77,22 +74,6 @@ static uint8_t pop(struct serial *serial)
 	return byte;
 }
 
-/* A reader that is only slow, a terminal over a network, is given a moment; one that is gone costs
- * the guest that moment once. */
-static void send_byte(struct serial *serial, uint8_t byte)
-{
-	const struct timespec patience = {
-		.tv_nsec = serial->stalled ? 0 : PATIENCE_MS * 1000000L};
-	struct pollfd p = {.fd = serial->out, .events = POLLOUT};
-
-	if (serial->out < 0)
-		return;
-	/* Asked first, as not every descriptor could be made non-blocking. */
-	serial->stalled = ppoll(&p, 1, &patience, NULL) == 0;
-	if (!serial->stalled && write(serial->out, &byte, 1) < 0)
-		serial->stalled = errno == EAGAIN;
-}
-
 static uint8_t modem_status(const struct serial *serial)
 {
 	uint8_t mcr = serial->mcr;
@@ -134,7 +115,7 @@ static void write_data(struct serial *serial, uint8_t byte)
 	if (serial->mcr & MCR_LOOP)
 		push(serial, byte);
 	else
-		send_byte(serial, byte);
+		serial_out_byte(&serial->out, byte);
 	serial->thri_pending = true;
 }
 
@@ -205,7 +186,7 @@ static const struct bus_ops serial_ops = {.read = serial_read, .write = serial_w
 
 int serial_init(struct serial *serial, struct bus *pio, struct irq *irq, int out)
 {
-	*serial = (struct serial){.irq = irq, .out = out, .dll = 12};
+	*serial = (struct serial){.irq = irq, .out = {.fd = out}, .dll = 12};
 	pthread_mutex_init(&serial->lock, NULL);
 	serial->room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (serial->room_fd < 0)

@@ -13,15 +13,15 @@
 
 #include "vmm/pci/bus.h"
 #include "vmm/kvm/irq.h"
+#include "vmm/platform/serial_out.h"
 
 enum { SERIAL_FIFO = 64 };
 
 struct serial {
 	pthread_mutex_t lock;
 	struct irq *irq;
-	int out; /* borrowed, -1: drop */
+	struct serial_out out;
 	uint8_t ier, lcr, mcr, scr, dll, dlm, fcr;
-	bool stalled; /* nobody reads what we write: not waited for until somebody does */
 	bool thri_pending; /* transmitter-empty interrupt not yet seen through IIR */
 	int level;         /* of the interrupt line */
 	uint8_t in[SERIAL_FIFO];
@@ -29,6 +29,7 @@ struct serial {
 	int room_fd; /* eventfd the main thread polls: signalled when input room is made */
 };
 
+/* out: where output goes, borrowed; -1: nowhere. */
 int serial_init(struct serial *serial, struct bus *pio, struct irq *irq, int out);
 void serial_reset(struct serial *serial);
 /* How many bytes of input fit now. */

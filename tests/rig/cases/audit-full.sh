@@ -31,6 +31,6 @@ note "a task more in $leaf: $forked"
 expect "no second task in a helper's leaf" grep -q 'Cannot fork' <<<"$forked"
 kill "$VM"
 wait_exit 20
-expect "the VM ends in order" [ "$STATUS" = 0 ]
+expect "the VM is cut off in order" [ "$STATUS" = 3 ]
 umount /sys/fs/cgroup
 pass

@@ -34,7 +34,7 @@ auditor=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$BULKHEAD" audit "
 expect "without rights it cannot tell" [ "$auditor" = 2 ]
 kill "$VM"
 wait_exit 20
-expect "the VM ends in order" [ "$STATUS" = 0 ]
+expect "the VM is cut off in order" [ "$STATUS" = 3 ]
 left=$(find /sys/fs/cgroup -maxdepth 1 -name 'bulkhead-*' | wc -l)
 
 run_guest info,io-forever "$NVME0"

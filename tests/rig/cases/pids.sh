@@ -8,7 +8,7 @@ mount -t cgroup2 none /run/cg 2>/dev/null || mountpoint -q /run/cg || fail "no c
 echo +pids >/run/cg/cgroup.subtree_control || skip "this kernel has no pids controller"
 mkdir -p /run/cg/vm
 start() {
-    bash -c 'echo $$ >/run/cg/vm/cgroup.procs; exec "$@"' - "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
+    become bash -c 'echo $$ >/run/cg/vm/cgroup.procs; exec "$@"' - "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
 }
 bind_vfio "$NVME0"

@@ -22,11 +22,8 @@ each_stopped() { # WHEN
     done
     vm_alive || fail "$1: the VM ended"
 }
-in_a_cgroup() { # COMMAND…: in it from its first moment
-    bash -c 'echo $$ >/run/cg/vm/cgroup.procs; exec "$@"' - "$@"
-}
-start() {
-    in_a_cgroup "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
+start() { # in that cgroup from its first moment
+    become bash -c 'echo $$ >/run/cg/vm/cgroup.procs; exec "$@"' - "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
 }
 

@@ -9,6 +9,8 @@ bulkhead_only
 rm -f /run/image # what another case left there is not this one's
 truncate -s 96M /run/image
 make_vduse_blk vdd /run/image 2
+# As long as VDUSE waits for the daemon, and no sooner, the helper asks it for a sign of life.
+echo 15 >/sys/class/vduse/vdd/msg_timeout
 run_guest "info,io-errors,io-errors" "$NODE"
 wait_for 'BH io starts' 60
 sleep 3
@@ -33,6 +35,7 @@ done
 note "$n s after: $(said 'io error')"
 grep "${NODE##*/}" "$ERR" | tail -n 3 | sed 's/^/  | /'
 expect "the VM lives" vm_alive
+expect "it was asked when it was due" grep -q "${NODE##*/}.*no request was answered for 15 s" "$ERR"
 expect "the message names the device" grep -q "${NODE##*/}.*its back end is dead" "$ERR"
 expect "the guest sees I/O errors" grep -aq '^BH io error' "$CONSOLE"
 wait_for 'BH end' 30

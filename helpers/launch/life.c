@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What becomes of the VM by a word, a signal, or the end of one of its processes.
+ *
+ * Launcher process. Whoever ends, the others that have to do with it are told. When the core ends, the
+ * guest has: helpers are ended, then the broker closes their devices and ends by itself, and last we
+ * do. No end is waited for longer than a bound.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "helpers/launch/launch.h"
+#include "helpers/launch/terminal.h"
+#include "ipc/frame.h"
+#include "ipc/log.h"
+#include "seccomp/birth.h"
+
+enum {
+	STATUS_REFUSED = 1, STATUS_FAULT = 2,
+	CUT_MS = 25000,   /* a core that was told to end: it waits 16 s for a vCPU (vmm/kvm/vcpu.h) */
+	CLOSE_MS = 20000, /* a broker whose core has ended: devices close */
+	KILLED_MS = 2000, /* and who was killed */
+};
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+static void end_by(struct child *child, int64_t ms)
+{
+	if (child->pid && !child->kill_at)
+		child->kill_at = now_ms() + ms;
+}
+
+void life_end(struct launch *launch, int status)
+{
+	if (launch->stage == STAGE_ENDING)
+		return;
+	launch->stage = STAGE_ENDING;
+	launch->status = status;
+	terminal_restore();
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		struct child *child = &launch->children[i];
+
+		if (child->kind != KIND_BROKER)
+			child_kill(child);
+		end_by(child, child->kind == KIND_BROKER ? CLOSE_MS : KILLED_MS);
+	}
+}
+
+/* The core's own status is the VM's; what it did not say itself is said here. */
+static void core_ended(struct launch *launch, int wait_status)
+{
+	char how[64];
+
+	wait_status_text(wait_status, how, sizeof(how));
+	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
+		log_error("bulkhead-core was %s; the VM has ended", how);
+	life_end(launch, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : STATUS_FAULT);
+}
+
+static void opener_ended(struct launch *launch, int wait_status)
+{
+	char how[64];
+
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
+		return;
+	wait_status_text(wait_status, how, sizeof(how));
+	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
+		log_error("bulkhead-open was %s", how);
+	life_end(launch, STATUS_REFUSED);
+}
+
+void life_ended(struct launch *launch, struct child *child, int wait_status)
+{
+	static const enum word_kind told[] = {KIND_CORE, KIND_BROKER};
+	const struct word word = {.op = WORD_ENDED, .kind = (uint8_t)child->kind,
+		.slot = (uint8_t)child->slot, .generation = child->generation, .value = wait_status};
+
+	child->pid = 0;
+	child->kill_at = 0;
+	fd_close(&child->words);
+	for (unsigned i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		child_tell(child_at(launch, told[i], 0), &word, NULL, 0);
+	if (child->kind == KIND_CORE)
+		core_ended(launch, wait_status);
+	if (child->kind == KIND_OPENER)
+		opener_ended(launch, wait_status);
+}
+
+bool life_over(const struct launch *launch)
+{
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		if (launch->children[i].pid)
+			return false;
+	}
+	return launch->stage == STAGE_ENDING;
+}
+
+int life_due_ms(const struct launch *launch)
+{
+	int64_t first = terminal_look_in_ms();
+
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		int64_t left = launch->children[i].kill_at - now_ms();
+
+		left = left > 0 ? left : 0;
+		if (launch->children[i].pid && launch->children[i].kill_at && (first < 0 || left < first))
+			first = left;
+	}
+	return (int)first;
+}
+
+/* What no signal ends is inside the kernel, with the device; nobody can wait for that here. */
+static void overdue(struct child *child)
+{
+	if (!child->killed) {
+		child->killed = true;
+		child->kill_at = now_ms() + KILLED_MS;
+		child_kill(child);
+		return;
+	}
+	log_error("bulkhead-%s (pid %d) does not end; its devices are busy until it does",
+		word_kind_name(child->kind), (int)child->pid);
+	child->pid = 0;
+}
+
+void life_tick(struct launch *launch)
+{
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		struct child *child = &launch->children[i];
+
+		if (child->pid && child->kill_at && now_ms() >= child->kill_at)
+			overdue(child);
+	}
+	if (terminal_look_in_ms() >= 0 && launch->stage == STAGE_RUNNING)
+		terminal_look();
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static void start(struct launch *launch, const struct word *word)
+{
+	struct err err = {0};
+	uint64_t ram = (uint64_t)(uint32_t)word->value << 20;
+
+	if (launch->stage == STAGE_ENDING)
+		return;
+	if (child_start(launch, (enum word_kind)word->kind, word->slot, word->generation, ram, &err) == 0)
+		return;
+	log_error("%s", err.msg);
+	life_end(launch, STATUS_REFUSED);
+}
+
+/* Of that generation and no other: its successor is none of the sender's business. */
+static void cut(struct launch *launch, const struct word *word)
+{
+	const struct child *child = child_at(launch, (enum word_kind)word->kind, word->slot);
+
+	if (child && is_helper(child->kind) && child->generation == word->generation)
+		child_kill(child);
+}
+
+static void tell_console(void *opaque, bool ours)
+{
+	const struct word word = {.op = WORD_CONSOLE, .value = ours};
+
+	child_tell(child_at(opaque, KIND_CORE, 0), &word, NULL, 0);
+}
+
+static void runs(struct launch *launch)
+{
+	if (launch->stage != STAGE_STARTING)
+		return;
+	launch->stage = STAGE_RUNNING;
+	if (launch->opts.serial == CONSOLE_TTY)
+		terminal_begin(tell_console, launch);
+}
+
+void life_word(struct launch *launch, struct child *from, const struct word *word)
+{
+	(void)from;
+	switch (word->op) {
+	case WORD_START: start(launch, word); break;
+	case WORD_CUT: cut(launch, word); break;
+	case WORD_RUNS: runs(launch); break;
+	}
+}
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static void tell_core(struct launch *launch, enum word_op op)
+{
+	const struct word word = {.op = (uint8_t)op};
+
+	child_tell(child_at(launch, KIND_CORE, 0), &word, NULL, 0);
+}
+
+/* The first presses the guest's power button, another, or SIGQUIT, ends it. */
+static void stop_guest(struct launch *launch, int signal)
+{
+	struct child *core = child_at(launch, KIND_CORE, 0);
+	bool now = launch->asked || signal == SIGQUIT || launch->opts.shutdown_timeout_s == 0;
+
+	if (launch->stage == STAGE_STARTING) {
+		launch->signal = signal; /* however long a step takes, it simply ends us */
+		life_end(launch, STATUS_REFUSED);
+		return;
+	}
+	if (launch->stage != STAGE_RUNNING)
+		return;
+	launch->asked = true;
+	tell_core(launch, now ? WORD_CUT_OFF : WORD_POWER);
+	core->kill_at = now_ms() + CUT_MS + (now ? 0 : launch->opts.shutdown_timeout_s * 1000ll);
+}
+
+static void signal_all(const struct launch *launch, int signal)
+{
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		if (launch->children[i].pid)
+			kill(launch->children[i].pid, signal);
+	}
+}
+
+/* A job that is to stop stops whole, and goes on whole. Processes that are first in their pid namespace
+ * would ignore SIGTSTP. */
+static void stop_job(struct launch *launch)
+{
+	terminal_restore();
+	signal_all(launch, SIGSTOP);
+	launch->stopped = true;
+	raise(SIGSTOP);
+}
+
+static void continue_job(struct launch *launch)
+{
+	if (launch->stopped)
+		signal_all(launch, SIGCONT);
+	launch->stopped = false;
+	if (launch->stage == STAGE_RUNNING)
+		terminal_look();
+}
+
+static void reap(struct launch *launch)
+{
+	int wait_status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+		struct child *child = child_of_pid(launch, pid);
+
+		if (child) /* or the tracer, which ends when it likes */
+			life_ended(launch, child, wait_status);
+	}
+}
+
+void life_signal(struct launch *launch, int signal)
+{
+	switch (signal) {
+	case SIGCHLD: reap(launch); break;
+	case SIGUSR1: tell_core(launch, WORD_COUNTS); break;
+	case SIGTSTP: stop_job(launch); break;
+	case SIGCONT: continue_job(launch); break;
+	default: stop_guest(launch, signal);
+	}
+}

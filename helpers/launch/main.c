@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bulkhead: the process a user starts, from the operator's rights to those of one who only starts and
+ * ends.
+ *
+ *   1. argv                 a verb becomes its binary; what is wrong is said before anything is done
+ *   2. tenancy              user, cgroup, cookie; the log; our binaries, pinned
+ *   3. scopes               before the first child: whom we are to signal has to be inside
+ *   4. the opener           with the operator's rights, which we do not need any more
+ *   5. walls                capabilities, filter
+ *   6. serve                words of opener and core, signals, ends; then the end
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "helpers/launch/binary.h"
+#include "helpers/launch/launch.h"
+#include "helpers/launch/watcher.h"
+#include "ipc/frame.h"
+#include "ipc/log.h"
+#include "seccomp/layers.h"
+
+enum { STATUS_OK = 0, STATUS_REFUSED = 1 };
+
+/* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
+ * number; and what we inherited and nobody named is closed. */
+static int tidy_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	return syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0) < 0 ? -errno : 0;
+}
+
+/* Before parsing hides secrets in argv. */
+static char **copy_of(int argc, char **argv)
+{
+	char **copy = calloc((size_t)argc + 1, sizeof(*copy));
+
+	for (int i = 0; copy && i < argc; i++) {
+		copy[i] = strdup(argv[i]);
+		if (!copy[i])
+			return NULL;
+	}
+	return copy;
+}
+
+static void forget(char **args)
+{
+	for (char **arg = args; *arg; arg++)
+		explicit_bzero(*arg, strlen(*arg));
+}
+
+/* Everything that is started writes where we do. */
+static int open_log(const struct opts *opts, struct err *err)
+{
+	int fd;
+
+	if (opts->log_file) {
+		fd = open(opts->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK |
+			O_NOCTTY, 0640);
+		if (fd < 0)
+			return err_set(err, -errno, BLAME_HOST, "--log-file %.200s: %s; give a path that "
+				"can be written", opts->log_file,
+				errno == ENXIO ? "a FIFO nobody reads" : strerror(errno));
+		if (dup2(fd, STDERR_FILENO) < 0)
+			return err_set(err, -errno, BLAME_HOST, "--log-file: %s", strerror(errno));
+		close(fd);
+	}
+	log_init("bulkhead", (enum log_level)(LOG_WARN + (int)opts->verbose), STDERR_FILENO);
+	return 0;
+}
+
+/* What our parent has us ignore (nohup, a shell's background) stays ignored. SIGTTIN and SIGTTOU: the
+ * stops of a terminal that is not ours become errors. */
+static int take_signals(struct launch *launch, struct err *err)
+{
+	static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGCONT, SIGTSTP};
+	struct sigaction now;
+	sigset_t set, stops;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (sigaction(taken[i], NULL, &now) < 0 || now.sa_handler != SIG_IGN)
+			sigaddset(&set, taken[i]);
+	}
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	stops = set;
+	sigaddset(&stops, SIGTTIN);
+	sigaddset(&stops, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &stops, NULL);
+	launch->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return launch->signals < 0 ? err_set(err, -errno, BLAME_HOST, "signalfd: %s", strerror(errno))
+		: 0;
+}
+
+static int begin(struct launch *launch, struct err *err)
+{
+	int r = open_log(&launch->opts, err);
+
+	layers_allow_degraded(launch->opts.allow_degraded);
+	if (r == 0)
+		r = binaries_pin(launch->binaries, err);
+	if (r == 0 && launch->opts.seccomp == SECCOMP_MODE_LOG)
+		r = watcher_start(LOG_WARN + (int)launch->opts.verbose, err);
+	if (r == 0)
+		r = tenant_init(&launch->tenant, &launch->opts, err);
+	if (r == 0)
+		r = take_signals(launch, err);
+	if (r == 0)
+		r = walls_scopes(err);
+	walls_limits(&launch->opts);
+	return r;
+}
+
+static int start(struct launch *launch, struct err *err)
+{
+	int r = begin(launch, err);
+
+	if (r == 0)
+		r = child_start(launch, KIND_OPENER, 0, 1, 0, err);
+	if (r == 0) {
+		forget(launch->args);
+		r = tenant_cookie(err); /* not the opener's */
+	}
+	return r < 0 ? r : walls_up(launch, err);
+}
+
+static void take_words(struct launch *launch, struct child *child)
+{
+	static const enum word_actor actors[WORD_KINDS] = {[KIND_OPENER] = WORDS_OPENER,
+		[KIND_API] = WORDS_API, [KIND_CORE] = WORDS_CORE, [KIND_BROKER] = WORDS_BROKER,
+		[KIND_VFIO] = WORDS_HELPER, [KIND_VDPA] = WORDS_HELPER, [KIND_NULL] = WORDS_HELPER};
+	struct word_msg msg;
+	int r;
+
+	while ((r = word_recv(child->words.n, actors[child->kind], WORDS_LAUNCHER, &msg)) == 0) {
+		life_word(launch, child, &msg.word);
+		word_done(&msg);
+	}
+	if (r == -EAGAIN)
+		return;
+	/* Hung up: its end comes by a signal. Or it said what nobody may. */
+	fd_close(&child->words);
+	if (r == -EPIPE)
+		return;
+	log_error("bulkhead-%s broke a rule: it is ended", word_kind_name(child->kind));
+	child_kill(child);
+}
+
+static void take_signal(struct launch *launch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(launch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		life_signal(launch, (int)info.ssi_signo);
+}
+
+static void serve(struct launch *launch)
+{
+	struct pollfd polls[1 + CHILDREN];
+
+	while (!life_over(launch)) {
+		polls[0] = (struct pollfd){.fd = launch->signals, .events = POLLIN};
+		for (unsigned i = 0; i < CHILDREN; i++)
+			polls[1 + i] = (struct pollfd){.fd = launch->children[i].words.n,
+				.events = POLLIN};
+		if (poll(polls, 1 + CHILDREN, life_due_ms(launch)) < 0 && errno != EINTR)
+			break;
+		/* Words before ends: whoever ended may have said something first. */
+		for (unsigned i = 0; i < CHILDREN; i++) {
+			if (polls[1 + i].revents)
+				take_words(launch, &launch->children[i]);
+		}
+		take_signal(launch);
+		life_tick(launch);
+	}
+}
+
+/* As if we had not taken it: whoever waits for us sees why. */
+static void __attribute__((noreturn)) end_by_signal(int number)
+{
+	sigset_t set;
+
+	signal(number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	_exit(STATUS_REFUSED);
+}
+
+static int help(const struct opts *opts)
+{
+	if (opts->help) {
+		opts_help();
+		printf("\n");
+		verbs_help();
+		opts_help_end();
+	} else {
+		printf("bulkhead v" BULKHEAD_VERSION "\n");
+	}
+	return STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static struct launch launch;
+	struct err err = {0};
+
+	if (tidy_descriptors() < 0)
+		return STATUS_REFUSED; /* and nowhere to say so */
+	log_init("bulkhead", LOG_WARN, STDERR_FILENO);
+	launch_init(&launch);
+	launch.args = copy_of(argc, argv);
+	if (!launch.args || verb_run(argv, &err) < 0 ||
+		opts_parse(argc, argv, &launch.opts, &err) < 0) {
+		log_error("%s", launch.args ? err.msg : "out of memory");
+		return STATUS_REFUSED;
+	}
+	if (launch.opts.help || launch.opts.version)
+		return help(&launch.opts);
+	if (start(&launch, &err) < 0) {
+		log_error("%s", err.msg);
+		life_end(&launch, STATUS_REFUSED);
+	}
+	serve(&launch);
+	if (launch.signal)
+		end_by_signal(launch.signal);
+	return launch.status;
+}

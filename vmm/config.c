@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the opener's words to the configuration. Core process, main thread.
+ */
+#include "vmm/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "seccomp/birth.h"
+#include "vmm/pci/pci.h"
+
+void config_init(struct config *config)
+{
+	*config = (struct config){.kvm = FD_NONE_INIT, .kernel = FD_NONE_INIT,
+		.initramfs = FD_NONE_INIT, .serial_out = FD_NONE_INIT, .serial_in = FD_NONE_INIT};
+}
+
+static bool cpus_sane(const struct cpus *cpus)
+{
+	uint64_t all = (uint64_t)cpus->threads * cpus->cores * cpus->dies * cpus->packages;
+
+	return cpus->boot >= 1 && cpus->boot <= cpus->max && cpus->max <= VCPUS_MAX && all == cpus->max &&
+		cpus->threads <= VCPUS_MAX && cpus->cores <= VCPUS_MAX && cpus->dies <= VCPUS_MAX;
+}
+
+static bool machine_sane(const struct config *config)
+{
+	const struct ram_options *ram = &config->ram;
+
+	return cpus_sane(&config->cpus) && ram->size && ram->node < NUMA_NODES_MAX &&
+		(ram->hugepage_size == 2 * MiB || ram->hugepage_size == GiB) &&
+		config->serial <= CONSOLE_FILE &&
+		config->shutdown_timeout_s <= SHUTDOWN_TIMEOUT_MAX_S;
+}
+
+static void take_cmdline(struct config *config, const char *text)
+{
+	config->has_cmdline = text[0] != '\0';
+	snprintf(config->cmdline, sizeof(config->cmdline), "%s", text);
+}
+
+static void take_numbers(struct config *config, const Bulkhead__CoreConfig *told)
+{
+	config->cpus = (struct cpus){.boot = told->vcpus, .max = told->max_vcpus,
+		.threads = told->threads_per_core, .cores = told->cores_per_die,
+		.dies = told->dies_per_package, .packages = told->packages};
+	config->ram = (struct ram_options){.size = told->memory, .hugepages = told->hugepages,
+		.hugepage_size = told->hugepage_size, .prefault = told->prefault,
+		.on_node = told->on_node, .node = told->node};
+	if (told->node_cpus.len == sizeof(config->node_cpus))
+		memcpy(&config->node_cpus, told->node_cpus.data, sizeof(config->node_cpus));
+	config->serial = (enum console_mode)told->serial;
+	config->serial_limit = told->serial_limit;
+	config->terminal = told->terminal;
+	config->shutdown_timeout_s = told->shutdown_timeout_s;
+}
+
+int config_take(struct config *config, struct msg *msg, struct err *err)
+{
+	const Bulkhead__CoreConfig *told = msg->packet->core_config;
+
+	if (config->told)
+		return err_set(err, -EBADMSG, BLAME_BUG, "opener: a second configuration");
+	take_numbers(config, told);
+	take_cmdline(config, told->cmdline);
+	if (!machine_sane(config))
+		return err_set(err, -EBADMSG, BLAME_BUG, "opener: a configuration that cannot be");
+	config->kvm = msg_fd(msg, 0);
+	config->kernel = msg_fd(msg, 1);
+	if (told->initramfs)
+		config->initramfs = msg_fd(msg, 2);
+	config->told = true;
+	return 0;
+}
+
+void config_take_console(struct config *config, struct msg *msg)
+{
+	if (config->serial_out.n >= 0)
+		return;
+	config->serial_out = msg_fd(msg, 0);
+	config->serial_in = msg_fd(msg, 1);
+}
+
+int config_take_device(const Bulkhead__CoreDevice *told, struct device_config *ret, struct err *err)
+{
+	const bool kind = told->kind >= KIND_VFIO && told->kind < WORD_KINDS;
+
+	if (!kind || told->devfn >= PCI_DEVICES * PCI_FUNCTIONS || told->rom > ROM_FILE)
+		return err_set(err, -EBADMSG, BLAME_BUG, "opener: a device that cannot be");
+	*ret = (struct device_config){.kind = (enum word_kind)told->kind, .devfn = told->devfn,
+		.trapped = told->trapped, .p2p = told->p2p, .rom = (enum rom_mode)told->rom};
+	snprintf(ret->name, sizeof(ret->name), "%s", told->name);
+	snprintf(ret->id, sizeof(ret->id), "%s", told->id);
+	return 0;
+}
+
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	/* Not fstat(3): that is newfstatat(2) in glibc 2.33-2.38, which takes paths. */
+	return fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool config_grows(const struct config *config)
+{
+	return is_file(config->serial_out.n) || is_file(BIRTH_FD_LOG);
+}

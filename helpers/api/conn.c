@@ -30,7 +30,7 @@ static void drop_fds(struct conn *conn)
 	conn->n_fds = 0;
 }
 
-static void begin_request(struct conn *conn)
+void conn_begin(struct conn *conn)
 {
 	drop_fds(conn);
 	if (large.holder == conn)
@@ -41,117 +41,19 @@ static void begin_request(struct conn *conn)
 	conn->phase = CONN_HEAD;
 }
 
-/* A call in hand goes on without its client. */
-static void hang_up(struct conn *conn)
+void conn_hang_up(struct conn *conn)
 {
 	fd_close(&conn->sock);
 	if (conn->phase == CONN_CALL)
 		return;
-	begin_request(conn);
+	conn_begin(conn);
 	conn->answer.at = conn->answer.end = 0;
 	conn->phase = CONN_FREE;
-}
-
-static bool unsent(const struct conn *conn)
-{
-	return conn->answer.at < conn->answer.end;
 }
 
 static bool waits_for_large(const struct conn *conn)
 {
 	return conn->phase == CONN_BODY && !conn->body;
-}
-
-/* ---- who may be there ---- */
-
-static bool idle(const struct conn *conn)
-{
-	return conn->phase == CONN_HEAD && !conn->http.head_len && !unsent(conn) &&
-		conn->in_at == conn->in_len;
-}
-
-static bool same(const struct conn *conn, unsigned uid, bool monitor)
-{
-	return conn->phase != CONN_FREE && conn->uid == uid && conn->monitor == monitor;
-}
-
-static unsigned count(unsigned uid, bool monitor)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < CONNS_MAX; i++)
-		n += same(&conns[i], uid, monitor);
-	return n;
-}
-
-/* Who has most connections is who loses one: the one idle for longest, or else the slowest. */
-static struct conn *victim(unsigned most, int64_t now)
-{
-	struct conn *found = NULL;
-
-	for (unsigned i = 0; i < CONNS_MAX; i++) {
-		struct conn *conn = &conns[i];
-		bool slow = conn->phase != CONN_CALL && now - conn->active_ms >= SLOW_MS;
-
-		if (conn->phase == CONN_FREE || count(conn->uid, conn->monitor) < most ||
-			!(idle(conn) || slow))
-			continue;
-		if (!found || (idle(conn) && !idle(found)) ||
-			(idle(conn) == idle(found) && conn->active_ms < found->active_ms))
-			found = conn;
-	}
-	return found;
-}
-
-static struct conn *free_conn(unsigned uid, bool monitor, int64_t now)
-{
-	unsigned mine = count(uid, monitor), most = mine;
-	struct conn *found = NULL, *loser;
-
-	for (unsigned i = CONNS_MAX; i-- > 0;) { /* low ones first: their pages are there */
-		if (conns[i].phase == CONN_FREE)
-			found = &conns[i];
-		else if (count(conns[i].uid, conns[i].monitor) > most)
-			most = count(conns[i].uid, conns[i].monitor);
-	}
-	if (found && mine < CONNS_OF_ONE)
-		return found;
-	loser = victim(mine < CONNS_OF_ONE ? most : mine, now);
-	if (loser)
-		hang_up(loser);
-	return loser;
-}
-
-void conn_accept(int listener, bool monitor, int64_t now)
-{
-	static const char full[] = "HTTP/1.1 503 \r\nServer: Cloud Hypervisor API\r\n"
-		"Connection: close\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n"
-		"[\"Too many open connections\"]";
-	struct ucred peer = {.uid = ~0u};
-	socklen_t len = sizeof(peer);
-	struct conn *conn;
-	fd_owned sock = {accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)};
-
-	if (sock.n < 0)
-		return;
-	getsockopt(sock.n, SOL_SOCKET, SO_PEERCRED, &peer, &len);
-	conn = free_conn(peer.uid, monitor, now);
-	if (!conn) {
-		struct iovec iov = {(void *)(uintptr_t)full, sizeof(full) - 1};
-
-		sendmsg(sock.n, &(struct msghdr){.msg_iov = &iov, .msg_iovlen = 1},
-			MSG_NOSIGNAL | MSG_DONTWAIT);
-		return;
-	}
-	conn->sock = fd_take(&sock);
-	conn->uid = peer.uid;
-	conn->monitor = monitor;
-	conn->eof = false;
-	conn->in_at = conn->in_len = 0;
-	conn->answer.at = conn->answer.end = 0;
-	conn->answer.close = false;
-	conn->active_ms = now;
-	begin_request(conn);
 }
 
 /* ---- reading ---- */
@@ -208,7 +110,7 @@ static char *body_room(struct conn *conn, size_t *ret_room)
 
 static bool wants_bytes(const struct conn *conn)
 {
-	return conn->sock.n >= 0 && !conn->eof && conn->in_at == conn->in_len && !unsent(conn) &&
+	return conn->sock.n >= 0 && !conn->eof && conn->in_at == conn->in_len && !conn_owes(conn) &&
 		conn->phase != CONN_CALL && (conn->phase != CONN_BODY || conn->body);
 }
 
@@ -304,7 +206,7 @@ static bool step(struct conn *conn, int64_t now)
 		conn->in_at += room;
 		conn->skip -= (uint32_t)room;
 		if (!conn->skip)
-			begin_request(conn);
+			conn_begin(conn);
 		return room || conn->phase == CONN_HEAD;
 	case CONN_FREE:
 	case CONN_CALL: break;
@@ -324,25 +226,25 @@ static void send_answer(struct conn *conn, int64_t now)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
-		hang_up(conn);
+		conn_hang_up(conn);
 		return;
 	}
 	answer->at += (size_t)n;
 	conn->active_ms = now;
-	if (!unsent(conn) && answer->close)
-		hang_up(conn);
+	if (!conn_owes(conn) && answer->close)
+		conn_hang_up(conn);
 }
 
 short conn_events(const struct conn *conn)
 {
 	if (conn->sock.n < 0)
 		return 0;
-	return unsent(conn) ? POLLOUT : wants_bytes(conn) ? POLLIN : 0;
+	return conn_owes(conn) ? POLLOUT : wants_bytes(conn) ? POLLIN : 0;
 }
 
 bool conn_has_more(const struct conn *conn)
 {
-	if (conn->phase == CONN_FREE || conn->phase == CONN_CALL || unsent(conn))
+	if (conn->phase == CONN_FREE || conn->phase == CONN_CALL || conn_owes(conn))
 		return false;
 	return waits_for_large(conn) ? !large.holder : conn->in_at < conn->in_len;
 }
@@ -353,33 +255,33 @@ bool conn_serve(struct conn *conn, short revents, int64_t now)
 		return false;
 	if (conn->phase == CONN_CALL) {
 		if (revents & (POLLHUP | POLLERR))
-			hang_up(conn);
+			conn_hang_up(conn);
 		return false;
 	}
-	if (unsent(conn))
+	if (conn_owes(conn))
 		send_answer(conn, now);
 	hold_large(conn, now);
 	if ((revents & (POLLIN | POLLHUP | POLLERR)) && wants_bytes(conn))
 		read_more(conn, now);
-	while (conn->phase != CONN_FREE && !unsent(conn) && step(conn, now)) {
+	while (conn->phase != CONN_FREE && !conn_owes(conn) && step(conn, now)) {
 		if (conn->phase != CONN_CALL)
 			continue;
 		conn->answer.close = conn->http.close;
 		conn->answer.phrase = conn->http.user_agent;
 		return true;
 	}
-	if (conn->phase != CONN_FREE && unsent(conn))
+	if (conn->phase != CONN_FREE && conn_owes(conn))
 		send_answer(conn, now);
 	else if (conn->phase != CONN_FREE && conn->eof && !conn_has_more(conn))
-		hang_up(conn);
+		conn_hang_up(conn);
 	return false;
 }
 
 void conn_answer(struct conn *conn)
 {
-	begin_request(conn);
+	conn_begin(conn);
 	if (conn->sock.n < 0)
-		hang_up(conn);
+		conn_hang_up(conn);
 }
 
 struct fd conn_take_fd(struct conn *conn)
@@ -396,14 +298,14 @@ int64_t conn_slow(int64_t now)
 	if (left > 0)
 		return left;
 	log_info("client of uid %u: a large body that does not come; cut off", large.holder->uid);
-	hang_up(large.holder);
+	conn_hang_up(large.holder);
 	return 0;
 }
 
 bool conn_unsent(void)
 {
 	for (unsigned i = 0; i < CONNS_MAX; i++)
-		if (conns[i].phase != CONN_FREE && unsent(&conns[i]))
+		if (conns[i].phase != CONN_FREE && conn_owes(&conns[i]))
 			return true;
 	return false;
 }

@@ -69,8 +69,19 @@ struct conn {
 
 extern struct conn conns[CONNS_MAX];
 
-/* One connection from the listener; the one that was idle longest may have to go for it. */
+/* accept.c. One connection from the listener; the one that was idle longest may have to go for it. */
 void conn_accept(int listener, bool monitor, int64_t now);
+
+/* For a request that comes. What the one before has left is let go. */
+void conn_begin(struct conn *conn);
+/* A call in hand goes on without its client. */
+void conn_hang_up(struct conn *conn);
+
+/* Is there an answer, or a piece of it, that has not been sent? */
+static inline bool conn_owes(const struct conn *conn)
+{
+	return conn->answer.at < conn->answer.end;
+}
 
 /* What the connection waits for: poll(2) events, 0: nothing. */
 short conn_events(const struct conn *conn);
@@ -89,5 +100,5 @@ struct fd conn_take_fd(struct conn *conn) __attribute__((warn_unused_result));
 /* Cuts off who holds the large buffer and is slow; ms until that is, -1: nobody. */
 int64_t conn_slow(int64_t now);
 
-/* Is there an answer that has not been sent? */
+/* Does any? */
 bool conn_unsent(void);

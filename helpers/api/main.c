@@ -110,7 +110,8 @@ static int64_t fill(struct pollfd polls[POLLS], bool ending)
 
 	polls[POLL_WORDS] = (struct pollfd){ending ? -1 : BIRTH_FD_WORDS, POLLIN, 0};
 	polls[POLL_OPENER] = (struct pollfd){ending ? -1 : opener.chan.sock.n, POLLIN, 0};
-	polls[POLL_CORE] = (struct pollfd){vm.known ? core.chan.sock.n : -1, POLLIN, 0};
+	polls[POLL_CORE] = (struct pollfd){serve_hears_core() ? core.chan.sock.n : -1, POLLIN,
+		0};
 	polls[POLL_LISTENER] = (struct pollfd){ending ? -1 : api.listener, POLLIN, 0};
 	polls[POLL_STATUS] = (struct pollfd){ending ? -1 : api.status, POLLIN, 0};
 	for (unsigned i = 0; i < CONNS_MAX; i++) {

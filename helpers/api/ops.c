@@ -200,12 +200,23 @@ static void info_answered(struct conn *conn, const struct msg *msg)
 	reply_info(conn);
 }
 
+static void look_info(struct conn *conn)
+{
+	if (!vm.unsure)
+		reply_info(conn);
+}
+
 static int begin_info(struct conn *conn, struct err *err)
 {
 	static int64_t last;
 	bool runs = vm_state() == VM_RUNNING || vm_state() == VM_PAUSED;
 	int64_t now = clock_ms();
 
+	if (vm.unsure) {
+		conn->request.stage = REQUEST_HAPPENS;
+		conn->request.due_ms = now + INFO_SURE_MS;
+		return 0;
+	}
 	if (!runs || now - last < INFO_EVERY_MS ||
 		link_ask_plain(&core, conn, ON(LIFE_INFO), err) < 0) {
 		reply_info(conn);
@@ -228,7 +239,8 @@ const struct op ops[CALLS] = {
 	[CALL_RESUME] = {&core, begin_resume},
 	[CALL_POWER_BUTTON] = {&core, begin_power},
 	[CALL_NMI] = {&core, begin_nmi},
-	[CALL_INFO] = {.begin = begin_info, .answered = info_answered, .late = reply_info},
+	[CALL_INFO] = {.begin = begin_info, .answered = info_answered, .look = look_info,
+		.late = reply_info},
 	[CALL_COUNTERS] = {&core, begin_counters, .answered = counters_answered},
 	[CALL_RESIZE] = {&opener, resize_begin, .answered = resize_answered},
 	[CALL_ADD_DEVICE] = {&opener, add_begin, add_answered, .look = add_look},

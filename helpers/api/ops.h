@@ -11,7 +11,7 @@
 
 #include "helpers/api/link.h"
 
-enum { INFO_WAIT_MS = 200, INFO_EVERY_MS = 100, PLUG_WAIT_MS = 60000, BOOT_WAIT_MS = 4000000 };
+enum { INFO_WAIT_MS = 200, INFO_SURE_MS = 900, INFO_EVERY_MS = 100, PLUG_WAIT_MS = 60000, BOOT_WAIT_MS = 4000000 };
 
 struct op {
 	struct link *link; /* begun only while that is free; NULL: always */

@@ -9,6 +9,7 @@
 #include "helpers/api/serve.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -148,12 +149,12 @@ static struct conn *next_in_turn(uint64_t after)
 	return found;
 }
 
-/* After a new core, and after ourselves: does its guest run? */
+/* Of a guest that may run already: does it? */
 static void ask_new_core(void)
 {
 	struct err err;
 
-	if (core_is_new && vm.known && vm.life == VM_LIFE_LIVE && !link_busy(&core)) {
+	if (core_is_new && vm.unsure && !link_busy(&core)) {
 		link_ask_plain(&core, NULL, BULKHEAD__PACKET__BODY_LIFE_INFO, &err);
 		core_is_new = false;
 	}
@@ -228,41 +229,8 @@ static void hear(struct link *link, struct msg *msg,
 	chan_close(&link->chan);
 }
 
-static void take_opener(void)
-{
-	static struct msg msg;
-	struct err err = {0};
-
-	while (chan_take(&opener.chan, &msg, clock_ms(), &err) == 0)
-		hear(&opener, &msg, vm_on_opener);
-	if (!chan_is_open(&opener.chan))
-		lost(&opener, &err);
-}
-
-/* What the core says of a device the opener has said something of before: that is there by now, and is
- * heard first. */
-static void take_core(void)
-{
-	static struct msg msg;
-	struct err err = {0};
-
-	while (chan_take(&core.chan, &msg, clock_ms(), &err) == 0) {
-		take_opener();
-		hear(&core, &msg, vm_on_core);
-	}
-	if (!chan_is_open(&core.chan))
-		lost(&core, &err);
-}
-
-bool serve_links(void)
-{
-	take_opener();
-	if (vm.known && chan_is_open(&core.chan))
-		take_core();
-	return chan_is_open(&opener.chan);
-}
-
-void serve_core(struct fd sock)
+/* Who waits for it is told that there is no more. */
+static void drop_core(void)
 {
 	struct err err;
 
@@ -271,6 +239,87 @@ void serve_core(struct fd sock)
 		lost(&core, &err);
 	}
 	chan_close(&core.chan);
+}
+
+/* Its last words: they are there, as it had been reaped before the opener heard of it. */
+static void hear_last_words(void)
+{
+	static struct msg msg;
+	struct err err = {0};
+
+	while (chan_is_open(&core.chan) && chan_take(&core.chan, &msg, clock_ms(), &err) == 0)
+		hear(&core, &msg, vm_on_core);
+	drop_core();
+}
+
+static bool ends_life(const struct msg *msg)
+{
+	return msg->packet->body_case == BULKHEAD__PACKET__BODY_API_LIFE &&
+		vm.life == VM_LIFE_LIVE && msg->packet->api_life->life != VM_LIFE_LIVE;
+}
+
+static void take_opener(void)
+{
+	static struct msg msg;
+	struct err err = {0};
+
+	while (chan_take(&opener.chan, &msg, clock_ms(), &err) == 0) {
+		if (ends_life(&msg))
+			hear_last_words();
+		hear(&opener, &msg, vm_on_opener);
+	}
+	if (!chan_is_open(&opener.chan))
+		lost(&opener, &err);
+}
+
+static bool has_come(const struct link *link)
+{
+	struct pollfd poll = {link->chan.sock.n, POLLIN, 0};
+
+	return ppoll(&poll, 1, &(struct timespec){0}, NULL) == 1;
+}
+
+static bool is_late(const struct link *link)
+{
+	return link_busy(link) && clock_ms() >= link->chan.due_ms;
+}
+
+/* What the opener said before is there when the core's words are, and is heard first: that the VM
+ * lives, and of which device the core speaks. */
+static void take_core(void)
+{
+	static struct msg msg;
+	struct err err = {0};
+	int r = 0;
+
+	while (r == 0 && serve_hears_core() && (has_come(&core) || is_late(&core))) {
+		take_opener();
+		if (!chan_is_open(&core.chan))
+			return;
+		r = chan_take(&core.chan, &msg, clock_ms(), &err);
+		if (r == 0)
+			hear(&core, &msg, vm_on_core);
+	}
+	if (!chan_is_open(&core.chan))
+		lost(&core, &err);
+}
+
+bool serve_hears_core(void)
+{
+	return vm.life == VM_LIFE_LIVE && chan_is_open(&core.chan);
+}
+
+bool serve_links(void)
+{
+	take_opener();
+	if (serve_hears_core())
+		take_core();
+	return chan_is_open(&opener.chan);
+}
+
+void serve_core(struct fd sock)
+{
+	drop_core();
 	chan_init(&core.chan, sock, ACTOR_API, ACTOR_CORE, "core");
 	core_is_new = true;
 }

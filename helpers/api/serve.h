@@ -25,5 +25,8 @@ int64_t serve_late(void);
 /* Everything ends: who still waits is told so. */
 void serve_end(void);
 
+/* Is what the core says listened to? Not before the opener has said that the VM lives. */
+bool serve_hears_core(void);
+
 /* A new core: of another life of the VM. */
 void serve_core(struct fd sock);

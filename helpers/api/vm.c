@@ -79,6 +79,7 @@ static void set_life(unsigned life)
 {
 	unsigned before = vm.life;
 
+	vm.unsure = false;
 	vm.life = life <= VM_LIFE_OVER ? life : VM_LIFE_NOTHING;
 	if (before == VM_LIFE_LIVE && vm.life != VM_LIFE_LIVE)
 		life_ends();
@@ -140,6 +141,7 @@ static int on_state(const Bulkhead__ApiStateIs *state, struct err *err)
 	if (state->first)
 		set_life(state->life);
 	vm.life = state->life;
+	vm.unsure = vm.life == VM_LIFE_LIVE;
 	for (size_t i = 0; i < state->n_devices && vm.life == VM_LIFE_LIVE; i++) {
 		const Bulkhead__ApiDevice *told = state->devices[i];
 
@@ -183,6 +185,7 @@ static void tell_device(const char *event, const struct vm_device *device)
 
 static void on_started(void)
 {
+	vm.unsure = false;
 	if (vm.life != VM_LIFE_LIVE || vm.started)
 		return;
 	vm.started = true;
@@ -290,6 +293,7 @@ static void take_bars(struct vm_device *device, const Bulkhead__LifeDevice *told
 
 static void on_info(const Bulkhead__LifeInfoIs *info)
 {
+	vm.unsure = false;
 	if (info->state != RUN_STATE_SETUP)
 		on_started();
 	on_paused(info->state == RUN_STATE_PAUSED);

@@ -78,17 +78,23 @@ static int run(const char *socket, const char *name, const char *given, bool jso
 
 int main(int argc, char **argv)
 {
-	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-	char **args = argv + 1 + json;
-	int n = argc - 1 - json, r;
 	struct err err = {0};
+	char *args[4] = {NULL};
+	bool json = false;
+	int n = 0, r;
 
 	log_init("bulkhead", LOG_WARN, 2);
+	for (int i = 1; i < argc && n < 4; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else
+			args[n++] = argv[i];
+	}
 	if (n < 2 || n > 3)
 		r = err_set(&err, -EINVAL, BLAME_HOST, "usage: bulkhead ctl [--json] SOCKET CALL "
 			"[JSON|-], as in: bulkhead ctl /run/vm.sock info");
 	else
-		r = run(args[0], args[1], n == 3 ? args[2] : NULL, json, &err);
+		r = run(args[0], args[1], args[2], json, &err);
 	if (r == 0 && fflush(stdout) != 0)
 		r = err_set(&err, -errno, BLAME_HOST, "standard output: %s", strerror(errno));
 	if (r < 0)

@@ -56,7 +56,7 @@ Test(api_config, what_can_be_booted)
 {
 	fine("{" KERNEL "}");
 	fine("{\"payload\":{\"kernel\":\"/k\",\"initramfs\":\"/i\",\"cmdline\":\"a b\"}}");
-	fine("{" KERNEL ",\"cpus\":{\"boot_vcpus\":32,\"max_vcpus\":255}}");
+	fine("{" KERNEL ",\"cpus\":{\"boot_vcpus\":1024,\"max_vcpus\":2000}}");
 	fine("{" KERNEL ",\"cpus\":{\"boot_vcpus\":1,\"max_vcpus\":8,\"topology\":{"
 		"\"threads_per_core\":2,\"cores_per_die\":2,\"dies_per_package\":2,\"packages\":1}}}");
 	fine("{" KERNEL ",\"memory\":{\"size\":1,\"hugepages\":true,\"hugepage_size\":1073741824}}");
@@ -75,9 +75,9 @@ Test(api_config, what_cannot)
 		"Payload configuration is not bootable\n"
 		"Specifying a kernel is not supported when a firmware is provided");
 	refused("{" KERNEL ",\"cpus\":{\"boot_vcpus\":0,\"max_vcpus\":1}}", -EINVAL,
-		"cpus.boot_vcpus: 0 is not in 1 to 32; give one that is");
-	refused("{" KERNEL ",\"cpus\":{\"boot_vcpus\":33,\"max_vcpus\":33}}", -EINVAL,
-		"cpus.boot_vcpus: 33 is not in 1 to 32; give one that is");
+		"cpus.boot_vcpus: 0 is not in 1 to 1024; give one that is");
+	refused("{" KERNEL ",\"cpus\":{\"boot_vcpus\":1025,\"max_vcpus\":1025}}", -EINVAL,
+		"cpus.boot_vcpus: 1025 is not in 1 to 1024; give one that is");
 	refused("{" KERNEL ",\"cpus\":{\"boot_vcpus\":2,\"max_vcpus\":1}}", -EINVAL,
 		"Max CPUs (1) lower than boot CPUs (2)");
 	refused("{" KERNEL ",\"cpus\":{\"boot_vcpus\":1,\"max_vcpus\":8,\"topology\":{"

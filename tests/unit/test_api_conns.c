@@ -45,13 +45,13 @@ Test(api_conns, who_asks_stays)
 /* All busy: the next is told so. A request that is not whole is none that is idle, for a while. */
 Test(api_conns, too_many_that_are_busy)
 {
-	int socks[48], sock;
+	int socks[48], other = monitor(), sock;
 
 	for (unsigned i = 0; i < 48; i++) {
 		socks[i] = client();
 		say(socks[i], "GET ");
-		play_until(-1, 2);
 	}
+	EXPECT_CALL(other, "vmm.ping", NULL, 200); /* all that has been said has been heard */
 	sock = client();
 	cr_assert_str_eq(hear(sock), "HTTP/1.1 503 \r\nServer: Cloud Hypervisor API\r\n"
 		"Connection: close\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n"
@@ -214,7 +214,7 @@ Test(api_conns, memory_does_not_grow_with_use)
 	char before[32] = "", after[32] = "";
 	int sock = client();
 
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 400; i++) {
 		EXPECT_CALL(sock, "vm.create", CONFIG, 204);
 		EXPECT_CALL(sock, "vm.info", NULL, 200);
 		EXPECT_CALL(sock, "vm.delete", NULL, 204);

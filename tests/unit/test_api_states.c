@@ -288,6 +288,40 @@ Test(api_states, a_boot_that_fails_says_why_and_can_be_tried_again)
 	EXPECT_CALL(sock, "vm.boot", NULL, 204);
 }
 
+/* What the core says waits until the opener has said that there is one. */
+Test(api_states, a_core_may_be_quicker_than_the_opener)
+{
+	int sock = client();
+
+	api.core_is_quick = true;
+	for (unsigned i = 0; i < 3; i++) {
+		bring(sock, IN_RUNNING);
+		EXPECT_CALL(sock, "vm.info", NULL, 200);
+		cr_assert(strstr(heard, "\"state\":\"Running\""), "%s", heard);
+		EXPECT_CALL(sock, "vm.delete", NULL, 204);
+	}
+}
+
+/* Both have spoken before the api looks: what the core said last is heard all the same. */
+Test(api_states, last_words_of_a_core)
+{
+	Bulkhead__LifeFailed failed = BULKHEAD__LIFE_FAILED__INIT;
+	int sock = client();
+
+	api.never_starts = true;
+	bring(sock, IN_CREATED);
+	request(sock, "PUT", "vm.boot", NULL);
+	cr_assert_not(play_until(sock, 100));
+	kill(api.pid, SIGSTOP);
+	failed.why = (char *)(uintptr_t)"the kernel is a cake";
+	TELL(&api.core, LIFE_FAILED, life_failed, &failed);
+	core_ends();
+	tell_life(VM_LIFE_CREATED);
+	kill(api.pid, SIGCONT);
+	cr_assert_eq(status_of(hear(sock)), 500);
+	cr_assert(strstr(heard, "the kernel is a cake"), "%s", heard);
+}
+
 Test(api_states, who_asked_may_leave)
 {
 	int sock = booting(), other = client();
@@ -406,7 +440,6 @@ Test(api_states, the_next_life_knows_what_the_last_did)
 			EXPECT_CALL(sock, "vm.pause", NULL, 204);
 		api_again();
 		sock = client();
-		play_until(-1, 100);
 		EXPECT_CALL(sock, "vm.info", NULL, 200);
 		snprintf(want, sizeof(want), "\"state\":\"%s\"", names[i]);
 		cr_expect(strstr(heard, want), "%s", heard);

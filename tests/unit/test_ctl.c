@@ -120,6 +120,8 @@ Test(ctl, a_vm_that_runs)
 	cr_expect_str_eq(said, "id         _vdpa1\nbdf        0000:00:02.0\n");
 	cr_expect_eq(CTL("--json", "SOCKET", "add-vdpa", "{\"path\":\"/w\"}"), 0);
 	cr_expect_str_eq(said, "{\"id\":\"_vdpa2\",\"bdf\":\"0000:00:03.0\"}\n");
+	cr_expect_eq(CTL("SOCKET", "add-vdpa", "{\"path\":\"/x\"}", "--json"), 0);
+	cr_expect_str_eq(said, "{\"id\":\"_vdpa3\",\"bdf\":\"0000:00:04.0\"}\n");
 	cr_expect_eq(CTL("SOCKET", "counters"), 0);
 	cr_expect(strstr(said, "__vcpus.exits 1234\n_vfio0.asks 5\n"), "%s", said);
 	cr_expect_eq(CTL("SOCKET", "shutdown"), 0, "%s", said);

@@ -44,8 +44,9 @@ broker_SRC := $(wildcard helpers/broker/*.c) helpers/retry.c seccomp/broker.c
 vfio_SRC   := $(HELPER_SRC) $(wildcard helpers/vfio/*.c) helpers/host/address.c helpers/retry.c seccomp/vfio.c
 vdpa_SRC   := $(HELPER_SRC) $(wildcard helpers/virtio/*.c helpers/vdpa/*.c) seccomp/vdpa.c
 null_SRC   := $(HELPER_SRC) $(wildcard helpers/null/*.c) seccomp/null.c
+api_SRC    := $(wildcard helpers/api/*.c) seccomp/api.c
 
-PROCESSES := launch open core broker vfio vdpa null
+PROCESSES := launch open core broker vfio vdpa null api
 ifneq ($(SAN),)
 $(foreach p,$(PROCESSES),$(eval $(p)_SRC += seccomp/sanitizer.c))
 endif
@@ -55,8 +56,9 @@ POLICIES  := $(PROCESSES)
 POLICY_SRC := seccomp/all.c seccomp/export.c $(POLICIES:%=seccomp/%.c)
 policy_SRC := $(wildcard helpers/policy/*.c) $(POLICY_SRC)
 audit_SRC  := $(wildcard helpers/audit/*.c) $(POLICY_SRC)
+ctl_SRC    := $(wildcard helpers/ctl/*.c) helpers/api/calls.c $(wildcard helpers/api/fields_*.c)
 devices_SRC := $(wildcard helpers/devices/*.c) $(HOST_SRC)
-TOOLS     := audit devices policy
+TOOLS     := audit ctl devices policy
 PROGRAMS  := bulkhead $(CHILDREN:%=bulkhead-%)
 BINARIES  := $(PROGRAMS:%=$(B)/%) $(TOOLS:%=$(B)/bulkhead-%)
 
@@ -123,6 +125,9 @@ $(B)/bulkhead-$(1): $(call obj,$($(1)_SRC)) $(COMMON_OBJ)
 endef
 $(foreach h,$(CHILDREN) $(TOOLS),$(eval $(call helper_binary,$(h))))
 
+# JSON, in the process that has clients, and in one that is a client.
+$(B)/bulkhead-api $(B)/bulkhead-ctl: private LIBS += -ljansson
+
 # Names of PCI devices; no process of a VM links it.
 $(B)/bulkhead-devices: LIBS += -lpci
 
@@ -137,6 +142,19 @@ $(DIGESTS): $(PROGRAMS:%=$(B)/%)
 	$(Q)mv -f $(@D)/digests.new $@
 $(call obj,helpers/audit/digest.c): $(DIGESTS)
 $(B)/bulkhead-audit $(B)/tests/test_audit: private LIBS += -lmd
+
+# ---- the API, documented -----------------------------------------------------------------------
+# A program of the build: no process of a VM, and not installed.
+apidoc_SRC := $(wildcard helpers/apidoc/*.c) helpers/api/calls.c $(wildcard helpers/api/fields*.c) \
+	helpers/api/json.c
+$(B)/apidoc: private LIBS += -ljansson
+$(B)/apidoc: $(call obj,$(apidoc_SRC)) $(COMMON_OBJ)
+	$(link)
+
+api-docs: $(B)/apidoc ## write docs/api.md and docs/openapi.json from the API's rows
+	@$(B)/apidoc md >docs/api.md
+	@$(B)/apidoc openapi >docs/openapi.json
+.PHONY: api-docs
 
 include tests/tests.mk
 

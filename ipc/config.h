@@ -30,7 +30,7 @@ struct ram_options {
 /* What a guest has to power off in, once it was asked. */
 enum { SHUTDOWN_TIMEOUT_S = 60, SHUTDOWN_TIMEOUT_MAX_S = 86400 };
 
-enum { ID_MAX = 64 /* a device's id, with its final 0 */ };
+enum { ID_MAX = 65 /* a device's id, with its final 0 */ };
 
 /* The guest's bus. */
 enum { PCI_DEVICES = 32, PCI_FUNCTIONS = 8 };

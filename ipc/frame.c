@@ -147,6 +147,7 @@ int frame_recv(int sock, struct frame *frame, int *left_ms)
 	struct iovec iov = {.iov_base = frame->data, .iov_len = sizeof(frame->data)};
 	union control control;
 	struct msghdr msg;
+	bool reset = false;
 	ssize_t n;
 	int r;
 
@@ -160,6 +161,12 @@ int frame_recv(int sock, struct frame *frame, int *left_ms)
 			break;
 		if (errno == EINTR)
 			continue;
+		/* It hung up with something unread, which is told once, and before what it has sent
+		 * (net/core/datagram.c, __skb_try_recv_datagram). */
+		if (errno == ECONNRESET && !reset) {
+			reset = true;
+			continue;
+		}
 		if (errno == ECONNRESET)
 			return -EPIPE;
 		if (errno != EAGAIN)

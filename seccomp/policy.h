@@ -27,7 +27,7 @@ struct policy_row {
 };
 
 struct policy {
-	const char *process; /* "launch", "core", "vcpu", "broker", "vfio", "vdpa", "null" */
+	const char *process; /* "launch", "core", "vcpu", "broker", "vfio", "vdpa", "null", "api" */
 	const char *stage;   /* "setup", "run" */
 	const struct policy_row *rows;
 	unsigned n_rows;
@@ -106,3 +106,4 @@ extern const struct policy policy_broker_setup, policy_broker_run;
 extern const struct policy policy_vfio_setup, policy_vfio_run;
 extern const struct policy policy_vdpa_setup, policy_vdpa_run;
 extern const struct policy policy_null_setup, policy_null_run;
+extern const struct policy policy_api_run;

@@ -12,7 +12,7 @@ define test_binary
 $(1): $(call obj,$(2) $(call links,$(2))) $(COMMON_OBJ)
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(CC) $(BASE_LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) $$(LIBS) -lcriterion -lpthread
+	$$(Q)$(CC) $(BASE_LDFLAGS) -o $$@ $$(sort $$(filter %.o,$$^)) $$(LIBS) -ljansson -lcriterion -lpthread
 endef
 $(foreach t,$(wildcard tests/unit/test_*.c),\
 	$(eval $(call test_binary,$(patsubst tests/unit/%.c,$(B)/tests/%,$(t)),$(t))))
@@ -109,7 +109,7 @@ $(B)/fuzz/$(1): $(call obj,tests/fuzz/fuzz_$(1).c $(FUZZ_MAIN) \
 		$(call links,tests/fuzz/fuzz_$(1).c) $(IPC_SRC) seccomp/layers.c) $(GEN).o
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lprotobuf-c -lpthread
+	$$(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -lprotobuf-c -ljansson -lpthread
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_binary,$(t))))
 
@@ -138,14 +138,17 @@ fuzz: ## TIME=60 a target [TARGET=X] [JOBS=1]: a campaign with libFuzzer; instal
 
 # What a compiler cannot say: the two sides do not know each other, and no two files need each other.
 ALL_OBJ = $(call obj,$(sort $(foreach p,$(PROCESSES) $(TOOLS),$($(p)_SRC)) $(IPC_SRC) $(SECCOMP_SRC)))
-check-static: all
+check-static: all $(B)/apidoc
 	@! grep -rnE '#include "(\.\./|helpers/)' vmm && \
 	 ! grep -rnE '#include "(\.\./|vmm/)' helpers && \
 	 ! grep -rnE '#include "(\.\./|vmm/|helpers/)' ipc seccomp && \
 	 echo "vmm/ and helpers/ do not include each other" && \
+	 { $(B)/apidoc md | diff -u docs/api.md - && $(B)/apidoc openapi | diff -u docs/openapi.json - || \
+	   { echo "docs/ is stale: make api-docs"; false; }; } && \
+	 echo "docs/api.md and docs/openapi.json say what the API's rows say" && \
 	 tests/circles $(ALL_OBJ) && echo "no file needs one that needs it" && \
 	 ! wc -l $(C_FILES) | awk '$$2 != "total" && $$1 > 500 {print; found = 1} END {exit !found}' && \
 	 echo "no file has over 500 lines" && \
-	 echo "3 passed, 0 failed, 0 skipped" || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+	 echo "4 passed, 0 failed, 0 skipped" || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 .PHONY: deps check tests check-unit check-kvm check-rig check-vdpa check-iommufd bench-dma bench-trap rig demo check-static

@@ -4,7 +4,7 @@
  * against the rows; and what must be in no policy whatever the rows come to say. The same filters
  * in the kernel: test_policy_live.c.
  *
- * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
+ * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -233,6 +233,8 @@ Test(policy, run_policies_stay_small)
 	cr_expect_leq(count_calls(&policy_vdpa_run, false), 18);
 	cr_expect_leq(count_calls(&policy_vdpa_run, true), 15);
 	cr_expect_leq(count_calls(&policy_null_run, false), 10);
+	cr_expect_leq(count_calls(&policy_api_run, false), 10);
+	cr_expect_eq(count_calls(&policy_api_run, true), 0);
 }
 
 /* vhost requests are the vDPA helper's, and at run time only those that start and stop: none that

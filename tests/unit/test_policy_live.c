@@ -5,7 +5,7 @@
  * the request's neighbours, or where no row is, the child dies by SIGSYS. Arguments no row looks at
  * are chosen so that the call does nothing.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
+ * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * `bulkhead seccomp` as a tester uses it: build/bulkhead-policy with real programs under real
  * filters.
  *
- * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c
+ * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>

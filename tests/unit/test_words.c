@@ -44,6 +44,17 @@ Test(words, a_deal_brings_its_descriptors)
 	cr_assert_eq(census_fds(0), before);
 }
 
+/* The kernel tells of the reset before it gives out what came. */
+Test(words, last_words_of_who_leaves_something_unread)
+{
+	cr_assert_eq(word_send(far_end.n, &deal, (const int[]){1}, 1), 0);
+	cr_assert_eq(word_send(near_end.n, &deal, (const int[]){1}, 1), 0);
+	fd_close(&near_end);
+	cr_assert_eq(to_core(), 0);
+	word_done(&msg);
+	cr_assert_eq(to_core(), -EPIPE);
+}
+
 Test(words, who_may_say_what)
 {
 	static const enum word_actor actors[] = {WORDS_LAUNCHER, WORDS_OPENER, WORDS_API, WORDS_CORE,

@@ -50,6 +50,7 @@
 		ALLOW(fstat, "reset in place: image_init"),                                        \
 		ALLOW(munmap, "BAR mappings"),                                                     \
 		ALLOW_OWN_PID(tgkill, 0, "kicking a vCPU out of KVM_RUN"),                                    \
+		ALLOW_IOCTL(KVM_SIGNAL_MSI, "send_nmi: what the API asks for"),                     \
 		ALLOW_IOCTL(KVM_SET_DEVICE_ATTR, "kvm_vfio_del: the host takes a device back"),    \
 		ALLOW_IOCTL(KVM_SET_SREGS, "vcpus_reset"),                                         \
 		ALLOW_IOCTL(KVM_SET_MSRS, "vcpus_reset"),                                          \

@@ -12,6 +12,7 @@
 #include "vmm/config.h"
 #include "vmm/devices.h"
 #include "vmm/kvm/vcpu.h"
+#include "vmm/operate.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/console.h"
 #include "vmm/platform/events.h"
@@ -34,6 +35,7 @@ struct core {
 	struct devices devices;
 	struct console console;
 	struct shutdown shutdown;
+	struct operate operate;
 	struct events events;
 	struct log_budget resets;
 	unsigned long n_resets;

@@ -82,6 +82,11 @@ static void on_helper(void *opaque)
 	devices_on_helper(opaque);
 }
 
+static void on_api(void *opaque)
+{
+	operate_on_api(opaque);
+}
+
 static void listen(struct core *core)
 {
 	struct events *events = &core->events;
@@ -90,7 +95,9 @@ static void listen(struct core *core)
 	chan_init(&core->opener, (struct fd){BIRTH_FD_ORDERS}, ACTOR_CORE, ACTOR_OPENER, "opener");
 	config_init(&core->config);
 	devices_init(&core->devices, &core->vm, &core->pci);
+	operate_init(&core->operate, &core->vm, &core->config.cpus, &core->devices, &core->platform);
 	events_add(events, &core->words, on_words, core);
+	events_add(events, &core->operate.api.sock.n, on_api, &core->operate);
 	events_add(events, &core->opener.sock.n, on_opener, core);
 	events_add(events, &core->devices.ask.sock.n, on_answer, &core->devices);
 	events_add(events, &core->devices.event.sock.n, on_broker, &core->devices);
@@ -383,11 +390,14 @@ static bool restart(struct core *core)
 		log_info("reset: the VM was to end, and is not started anew");
 		return false;
 	}
+	operate_rebooting(&core->operate);
 	core->n_resets++;
 	if (log_allowed(&core->resets)) /* a guest may do nothing else */
 		log_info("reset %lu: the guest boots again", core->n_resets);
-	if (reset(core, &err) == 0)
+	if (reset(core, &err) == 0) {
+		operate_rebooted(&core->operate);
 		return true;
+	}
 	if (core->vm.request != VM_CUT_OFF) {
 		log_error("reset: %s", err.msg);
 		core->vm.request = VM_FATAL;
@@ -403,6 +413,7 @@ static int run_guest(struct core *core)
 	bool parked;
 
 	core->runs = true;
+	operate_started(&core->operate);
 	(void)word_send(core->words, &word, NULL, 0);
 	do
 		parked = run_until_asked(core);
@@ -426,6 +437,7 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
 	if (!start(&core, argc, argv, &err)) {
 		log_error("%s", err.msg);
+		operate_failed(&core.operate, err.msg);
 		return status;
 	}
 	log_info("start: the guest runs at %.2f ms", (double)(core.step_us - core.began_us) / 1000);

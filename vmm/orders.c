@@ -22,7 +22,9 @@ static void take_word(struct core *core, struct word_msg *msg)
 
 	switch (msg->word.op) {
 	case WORD_DEAL:
-		if (devices_dealt(&core->devices, msg, &err) < 0)
+		if (msg->word.kind == KIND_API)
+			operate_dealt(&core->operate, fd_take(&msg->fds[0]));
+		else if (devices_dealt(&core->devices, msg, &err) < 0)
 			fail(core, &err);
 		break;
 	case WORD_ENDED: devices_ended(&core->devices, &msg->word); break;

@@ -155,7 +155,7 @@ static int check_device(struct opening *opening, struct wanted *device, struct e
 	else if (kind == KIND_VDPA)
 		r = vdpa_check(opening, device, err);
 	else
-		snprintf(device->name, sizeof(device->name), "%s", device->opt->id);
+		snprintf(device->name, sizeof(device->name), "%.63s", device->opt->id);
 	if (r == 0)
 		r = check_twice(opening, device, err);
 	if (r == 0 && kind == KIND_VFIO)

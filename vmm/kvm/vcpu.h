@@ -83,6 +83,8 @@ void vcpus_resume(struct vm *vm);
  * the midst of a long string instruction on a trapped page, cuts off the helpers it still wants to
  * ask. False: within 16 s in all it has not come either, and its VM can only be ended. */
 bool vcpus_park(struct vm *vm);
+/* Returns of KVM_RUN so far, of all vCPUs. */
+uint64_t vcpus_exits(const struct vm *vm);
 /* One line a vCPU. */
 void vcpus_log_counts(const struct vm *vm, enum log_level level);
 /* Parked after VM_FATAL: registers of the vCPUs the guest broke. */

@@ -39,6 +39,21 @@ static void add(struct line *line, const char *name, const uint64_t *counter)
 		line->len += (size_t)len;
 }
 
+uint64_t vcpus_exits(const struct vm *vm)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < vm->n_vcpus; i++) {
+		const struct exit_counts *counts = &vm->vcpus[i].counts;
+
+		for (unsigned k = 0; k < EXIT_REASONS; k++)
+			total += __atomic_load_n(&counts->by_reason[k], __ATOMIC_RELAXED);
+		total += __atomic_load_n(&counts->bar_gone, __ATOMIC_RELAXED) +
+			__atomic_load_n(&counts->interrupted, __ATOMIC_RELAXED);
+	}
+	return total;
+}
+
 void vcpus_log_counts(const struct vm *vm, enum log_level level)
 {
 	for (unsigned i = 0; i < vm->n_vcpus; i++) {

@@ -26,7 +26,7 @@
 #include "ipc/words.h"
 #include "seccomp/birth.h"
 
-enum { API_PID = 4242, ANSWER_ROOM = 256 << 10, PATIENCE_MS = 10000 };
+enum { API_PID = 4242, ANSWER_ROOM = 256 << 10, PATIENCE_MS = 60000 };
 
 static struct api_test {
 	pid_t pid;

@@ -7,7 +7,7 @@
 #include "tests/census.h"
 #include "tests/unit/api_client.h"
 
-TestSuite(api_conns, .init = api_begin, .fini = api_end, .timeout = 120);
+TestSuite(api_conns, .init = api_begin, .fini = api_end, .timeout = 240);
 
 /* A client that leaks a connection a call, as one of the Nomad drivers does: the oldest go. */
 Test(api_conns, who_leaks_loses_his_oldest)

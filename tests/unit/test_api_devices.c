@@ -10,7 +10,7 @@ static void begin(void)
 	api.ejects = true;
 }
 
-TestSuite(api_devices, .init = begin, .fini = api_end, .timeout = 60);
+TestSuite(api_devices, .init = begin, .fini = api_end, .timeout = 240);
 
 #define KERNEL "\"payload\":{\"kernel\":\"/k\"}"
 

@@ -5,7 +5,7 @@
  */
 #include "tests/unit/api_client.h"
 
-TestSuite(api_lives, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(api_lives, .init = api_begin, .fini = api_end, .timeout = 240);
 
 #define KERNEL "\"payload\":{\"kernel\":\"/k\"}"
 

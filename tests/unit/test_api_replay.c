@@ -24,7 +24,7 @@ static void begin(void)
 	api_begin();
 }
 
-TestSuite(api_replay, .init = begin, .timeout = 60);
+TestSuite(api_replay, .init = begin, .timeout = 240);
 
 enum { NAMES = 32 };
 

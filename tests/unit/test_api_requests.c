@@ -8,7 +8,7 @@
 #include "tests/census.h"
 #include "tests/unit/api_client.h"
 
-TestSuite(api_requests, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(api_requests, .init = api_begin, .fini = api_end, .timeout = 240);
 
 Test(api_requests, methods_and_paths)
 {

@@ -4,7 +4,7 @@
  */
 #include "tests/unit/api_client.h"
 
-TestSuite(api_states, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(api_states, .init = api_begin, .fini = api_end, .timeout = 240);
 
 #define NOT_CREATED "VM is not created"
 #define ALREADY "VM is already created"

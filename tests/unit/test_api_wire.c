@@ -8,7 +8,7 @@
 #include "tests/census.h"
 #include "tests/unit/api_client.h"
 
-TestSuite(api_wire, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(api_wire, .init = api_begin, .fini = api_end, .timeout = 240);
 
 Test(api_wire, answers_to_the_byte)
 {

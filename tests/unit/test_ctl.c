@@ -4,7 +4,7 @@
  */
 #include "tests/unit/api_client.h"
 
-TestSuite(ctl, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(ctl, .init = api_begin, .fini = api_end, .timeout = 240);
 
 static char said[65536];
 

@@ -3,7 +3,8 @@
  * Who may be connected. bulkhead-api.
  *
  * There are places for so many, and no user has all of them, nor have monitors. Who comes when his are
- * taken takes one from himself, and who comes when all are from whoever has most.
+ * taken takes one from himself, and who comes when all are from whoever has most. SO_PEERCRED speaks of
+ * our user namespace, in which the VM's user is the only one: all others are one user to us.
  */
 #include <sys/socket.h>
 

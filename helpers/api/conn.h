@@ -18,9 +18,9 @@
 #include "ipc/fd.h"
 
 enum {
-	CONNS_MAX = 64, CONNS_OF_ONE = 48, /* of one uid, and of monitors */
+	CONNS_MAX = 96, CONNS_OF_ONE = 64, /* of one user, and of his monitors */
 	IN_MAX = 4096, SMALL_BODY_MAX = 16 << 10,
-	REQUEST_FDS = 32, FDS_AT_ONCE = 253, /* SCM_MAX_FD */
+	REQUEST_FDS = 4, FDS_AT_ONCE = 253, /* SCM_MAX_FD */
 	SLOW_MS = 10000, /* until who does not go on may be cut off for another */
 };
 

@@ -21,7 +21,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{"audit", "audit", "[--json] PID", "is a running VM confined as promised?"},
 	{"seccomp", "policy", "show|export|run", "the system call policies; what a program does under one"},
-	{"ctl", "ctl", "[--json] SOCKET CALL", "the calls of --api-socket, for people"},
+	{"ctl", "ctl", "SOCKET CALL [JSON]", "the calls of --api-socket, for people"},
 	{"devices", "devices", "[--json]", "this host's devices: ready, or what is in the way?"},
 	{"bind", "devices", "[--force] BDF...", "take PCI functions from the host, for guests"},
 	{"unbind", "devices", "BDF...", "give them back to the drivers they had"},

@@ -5,11 +5,9 @@
  * links: tests/census.c
  */
 #include "tests/census.h"
-#include "tests/unit/api_process.h"
+#include "tests/unit/api_client.h"
 
-TestSuite(api_conns, .init = api_begin, .fini = api_end, .timeout = 120);
-
-#define GET_PING "GET /api/v1/vmm.ping HTTP/1.1\r\n\r\n"
+TestSuite(api_conns, .init = api_begin, .fini = api_end, .timeout = 240);
 
 /* A client that leaks a connection a call, as one of the Nomad drivers does: the oldest go. */
 Test(api_conns, who_leaks_loses_his_oldest)
@@ -20,10 +18,10 @@ Test(api_conns, who_leaks_loses_his_oldest)
 		socks[i] = client();
 		EXPECT_CALL(socks[i], "vmm.ping", NULL, 200);
 	}
-	cr_assert_leq(census_fds(api.pid), 6 + 48);
-	for (unsigned i = 0; i < 150; i++)
+	cr_assert_leq(census_fds(api.pid), 6 + 64);
+	for (unsigned i = 0; i < 136; i++)
 		cr_assert(hung_up(socks[i]), "%u", i);
-	for (unsigned i = 153; i < 200; i++)
+	for (unsigned i = 136; i < 200; i++)
 		EXPECT_CALL(socks[i], "vmm.ping", NULL, 200);
 }
 
@@ -45,13 +43,15 @@ Test(api_conns, who_asks_stays)
 /* All busy: the next is told so. A request that is not whole is none that is idle, for a while. */
 Test(api_conns, too_many_that_are_busy)
 {
-	int socks[48], other = monitor(), sock;
+	int socks[64], other = monitor(), sock;
 
-	for (unsigned i = 0; i < 48; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		socks[i] = client();
 		say(socks[i], "GET ");
 	}
-	EXPECT_CALL(other, "vmm.ping", NULL, 200); /* all that has been said has been heard */
+	while (census_fds(api.pid) < 6 + 64 + 1) /* all of them are there */
+		EXPECT_CALL(other, "vmm.ping", NULL, 200);
+	EXPECT_CALL(other, "vmm.ping", NULL, 200); /* and have been heard */
 	sock = client();
 	cr_assert_str_eq(hear(sock), "HTTP/1.1 503 \r\nServer: Cloud Hypervisor API\r\n"
 		"Connection: close\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n"
@@ -62,7 +62,7 @@ Test(api_conns, too_many_that_are_busy)
 	sock = client();
 	EXPECT_CALL(sock, "vmm.ping", NULL, 200);
 	play_until(-1, 10100);
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 80; i++) {
 		sock = client();
 		EXPECT_CALL(sock, "vmm.ping", NULL, 200);
 	}

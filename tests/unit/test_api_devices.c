@@ -2,7 +2,7 @@
  *
  * Devices that come and go by the API, and what monitors are told, against build/bulkhead-api.
  */
-#include "tests/unit/api_process.h"
+#include "tests/unit/api_client.h"
 
 static void begin(void)
 {
@@ -10,9 +10,27 @@ static void begin(void)
 	api.ejects = true;
 }
 
-TestSuite(api_devices, .init = begin, .fini = api_end, .timeout = 60);
+TestSuite(api_devices, .init = begin, .fini = api_end, .timeout = 240);
 
 #define KERNEL "\"payload\":{\"kernel\":\"/k\"}"
+
+static bool has_ended(void)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)api.pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
+/* Until the api has heard all that was said to it: who asks now is answered afterwards. */
+static void be_heard(void)
+{
+	int sock = client();
+
+	request(sock, "GET", "vmm.ping", NULL);
+	while (!play_until(sock, 20) && !has_ended())
+		;
+	close(sock);
+}
 
 /* What was told since the last look: names, blanks between them. */
 static const char *told(void)
@@ -21,7 +39,7 @@ static const char *told(void)
 	size_t len = 0;
 	ssize_t n;
 
-	play_until(-1, 50);
+	be_heard();
 	n = read(api.event_reader.n, bytes, sizeof(bytes) - 1);
 	bytes[n > 0 ? n : 0] = '\0';
 	names[0] = '\0';

@@ -16,7 +16,7 @@
  *   poweroff         the guest switches itself off, and all ends with it
  *   ends             the process ends, with exit status 0
  */
-#include "tests/unit/api_process.h"
+#include "tests/unit/api_client.h"
 
 static void begin(void)
 {
@@ -24,7 +24,7 @@ static void begin(void)
 	api_begin();
 }
 
-TestSuite(api_replay, .init = begin, .timeout = 60);
+TestSuite(api_replay, .init = begin, .timeout = 240);
 
 enum { NAMES = 32 };
 

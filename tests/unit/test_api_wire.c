@@ -1,41 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The control API byte by byte, against build/bulkhead-api: what answers look like, what requests may
- * look like, and in which pieces they may come.
+ * The control API byte by byte, against build/bulkhead-api: what answers look like, how long a
+ * connection stays, and in which pieces requests may come.
  *
  * links: tests/census.c
  */
 #include "tests/census.h"
-#include "tests/unit/api_process.h"
+#include "tests/unit/api_client.h"
 
-TestSuite(api_wire, .init = api_begin, .fini = api_end, .timeout = 60);
-
-#define HEAD(status)                                                                               \
-	"HTTP/1.1 " status " \r\nServer: Cloud Hypervisor API\r\nConnection: keep-alive\r\n"
-#define JSON(status, length, body)                                                                 \
-	HEAD(status) "Content-Type: application/json\r\nContent-Length: " length "\r\n\r\n" body
-#define PING                                                                                       \
-	JSON("200", "87", "{\"build_version\":\"v53.0-bulkhead-0.1.0\",\"version\":\"53.0\","      \
-		"\"pid\":4242,\"features\":[\"kvm\"]}")
-#define DONE HEAD("204") "\r\n"
-#define ENDS JSON("200", "0", "")
-#define BAD_REQUEST JSON("400", "15", "[\"Bad Request\"]")
-#define BAD_EMPTY JSON("400", "0", "")
-#define BAD_METHOD JSON("400", "49", "[\"Invalid HTTP Method: Unsupported HTTP method.\"]")
-#define NOT_FOUND JSON("404", "13", "[\"Not Found\"]")
-#define GET_PING "GET /api/v1/vmm.ping HTTP/1.1\r\n\r\n"
-
-static void expect(int sock, const char *answer)
-{
-	cr_assert_str_eq(hear(sock), answer);
-}
-
-/* What a request in one piece is answered with; the connection lives on. */
-static void says(int sock, const char *text, const char *answer)
-{
-	say(sock, text);
-	expect(sock, answer);
-}
+TestSuite(api_wire, .init = api_begin, .fini = api_end, .timeout = 240);
 
 Test(api_wire, answers_to_the_byte)
 {
@@ -43,14 +16,14 @@ Test(api_wire, answers_to_the_byte)
 
 	says(sock, GET_PING, PING);
 	request(sock, "PUT", "vm.create", CONFIG);
-	expect(sock, DONE);
+	expect_answer(sock, DONE);
 	request(sock, "PUT", "vm.create", CONFIG);
-	expect(sock, JSON("500", "72", "[\"Error from API\",\"The VM could not be created\","
+	expect_answer(sock, JSON("500", "72", "[\"Error from API\",\"The VM could not be created\","
 		"\"VM is already created\"]"));
 	request(sock, "PUT", "vm.create", NULL);
-	expect(sock, BAD_EMPTY);
+	expect_answer(sock, BAD_EMPTY);
 	request(sock, "PUT", "vmm.shutdown", NULL);
-	expect(sock, ENDS);
+	expect_answer(sock, ENDS);
 	cr_assert(hung_up(sock), "and then everything ends");
 }
 
@@ -104,18 +77,18 @@ Test(api_wire, a_half_closed_connection_is_answered_first)
 
 	say(sock, GET_PING GET_PING "GET /api/v1/vmm.ping HT");
 	shutdown(sock, SHUT_WR);
-	expect(sock, PING);
-	expect(sock, PING);
+	expect_answer(sock, PING);
+	expect_answer(sock, PING);
 	cr_assert(hung_up(sock));
 	sock = client();
 	api.never_starts = true;
 	request(sock, "PUT", "vm.create", CONFIG);
 	request(sock, "PUT", "vm.boot", NULL);
 	shutdown(sock, SHUT_WR);
-	expect(sock, DONE);
+	expect_answer(sock, DONE);
 	play_until(-1, 100);
 	core_starts();
-	expect(sock, DONE);
+	expect_answer(sock, DONE);
 	cr_assert(hung_up(sock));
 }
 
@@ -135,9 +108,9 @@ Test(api_wire, any_segmentation)
 			if (piece > 3)
 				play_until(-1, 1);
 		}
-		expect(sock, DONE);
-		expect(sock, PING);
-		expect(sock, DONE);
+		expect_answer(sock, DONE);
+		expect_answer(sock, PING);
+		expect_answer(sock, DONE);
 	}
 }
 
@@ -148,7 +121,7 @@ Test(api_wire, pipelined_requests_are_answered_in_order)
 	for (unsigned i = 0; i < 100; i++)
 		say(sock, i % 2 ? "PUT /api/v1/none HTTP/1.1\r\n\r\n" : GET_PING);
 	for (unsigned i = 0; i < 100; i++)
-		expect(sock, i % 2 ? NOT_FOUND : PING);
+		expect_answer(sock, i % 2 ? NOT_FOUND : PING);
 }
 
 /* api_client: line and first headers, Content-Length, empty line, body; each a write. */
@@ -163,11 +136,11 @@ Test(api_wire, as_ch_remote_writes)
 	say(sock, "\r\n");
 	play_until(-1, 20);
 	say(sock, "{\"payload\":{\"kernel\":\"/k\"}}  ");
-	expect(sock, DONE);
+	expect_answer(sock, DONE);
 	say(sock, "PUT /api/v1/vm.boot HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n");
 	play_until(-1, 20);
 	say(sock, "\r\n");
-	expect(sock, DONE);
+	expect_answer(sock, DONE);
 }
 
 Test(api_wire, expect_100_continue)
@@ -184,322 +157,4 @@ Test(api_wire, expect_100_continue)
 		"Content-Length: 27\r\n\r\n");
 	cr_assert_eq(status_of(hear(sock)), 400);
 	cr_assert(hung_up(sock), "who may not send his body cannot be skipped");
-}
-
-Test(api_wire, methods_and_paths)
-{
-	static const char *const rest[] = {"", "?x", "/", "%20", "x"};
-	int sock = client();
-	char text[200];
-
-	for (unsigned i = 1; i < 5; i++) {
-		snprintf(text, sizeof(text), "GET /api/v1/vmm.ping%s HTTP/1.1\r\n\r\n", rest[i]);
-		says(sock, text, NOT_FOUND);
-	}
-	says(sock, "GET /api/v1/vmm%2eping HTTP/1.1\r\n\r\n", NOT_FOUND);
-	says(sock, "GET /API/v1/vmm.ping HTTP/1.1\r\n\r\n", NOT_FOUND);
-	says(sock, "GET http://localhost/api/v1/vmm.ping HTTP/1.1\r\n\r\n", PING);
-	says(sock, "GET http://localhost HTTP/1.1\r\n\r\n", NOT_FOUND);
-	says(sock, "GET * HTTP/1.1\r\n\r\n", NOT_FOUND);
-	says(sock, "PATCH /api/v1/none HTTP/1.1\r\n\r\n", NOT_FOUND);
-	says(sock, "GET /api/v1/vm.boot HTTP/1.1\r\n\r\n", BAD_REQUEST);
-	says(sock, "PUT /api/v1/vm.counters HTTP/1.1\r\n\r\n", BAD_REQUEST);
-	says(sock, "PATCH /api/v1/vm.boot HTTP/1.1\r\n\r\n", BAD_EMPTY);
-	says(sock, "DELETE /api/v1/vm.delete HTTP/1.1\r\n\r\n", BAD_EMPTY);
-	says(sock, "DELETE /api/v1/vm.create HTTP/1.1\r\n\r\n", BAD_REQUEST);
-	for (unsigned i = 0; i < 3; i++) {
-		static const char *const methods[] = {"POST", "HEAD", "OPTIONS"};
-
-		snprintf(text, sizeof(text), "%s /api/v1/vmm.ping HTTP/1.1\r\n\r\n", methods[i]);
-		says(sock, text, BAD_METHOD);
-	}
-}
-
-Test(api_wire, bodies_where_they_belong)
-{
-	static const char *const bare[] = {"vm.boot", "vm.delete", "vm.shutdown", "vm.reboot",
-		"vm.pause", "vm.resume", "vm.power-button", "vm.nmi"};
-	int sock = client();
-
-	for (unsigned i = 0; i < 8; i++) {
-		request(sock, "PUT", bare[i], "{}");
-		expect(sock, BAD_REQUEST);
-	}
-	request(sock, "PUT", "vm.resize", NULL);
-	expect(sock, BAD_REQUEST);
-	request(sock, "PUT", "vm.add-device", "");
-	expect(sock, BAD_REQUEST);
-	request(sock, "PUT", "vm.create", "");
-	expect(sock, BAD_EMPTY);
-	request(sock, "GET", "vmm.ping", "ignored");
-	expect(sock, PING);
-	request(sock, "PUT", "vm.delete", "");
-	expect(sock, DONE);
-	says(sock, "PUT /api/v1/vm.create HTTP/1.1\r\nContent-Type: text/plain\r\n"
-		"Content-Length: 2\r\n\r\n{}", DONE);
-	request(sock, "PUT", "vmm.shutdown", "ignored, too");
-	expect(sock, ENDS);
-}
-
-Test(api_wire, encodings_an_answer_may_have)
-{
-	int sock = client();
-
-	says(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\nAccept-Encoding: gzip, identity;q=0.5\r\n\r\n",
-		PING);
-	say(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\nAccept-Encoding: identity;q=0\r\n\r\n");
-	cr_assert_eq(status_of(hear(sock)), 400);
-	say(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\nAccept-Encoding:\r\n\r\n");
-	cr_assert_eq(status_of(hear(sock)), 400);
-	says(sock, GET_PING, PING);
-}
-
-/* Where two readers could see two messages, there is none: 400 as an array, and no more is read. */
-Test(api_wire, what_could_smuggle_a_request)
-{
-	static const char *const bad[] = {
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: 3\r\ncontent-length: 4\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: +5\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: 1,1\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: 0x1\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length:\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\nContent-Length: 0\n\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nX: a\nContent-Length: 5\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nX: a\rContent-Length: 5\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nContent-Length : 5\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\nfoo\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1\r\n: 5\r\n\r\n",
-		"PUT  /api/v1/vm.boot HTTP/1.1\r\n\r\n",
-		"PUT /api/v1/vm.boot\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/2.0\r\n\r\n",
-		"PUT /api/v1/vm.boot HTTP/1.1 x\r\n\r\n",
-		"P\x01T /api/v1/vm.boot HTTP/1.1\r\n\r\n",
-		"PUT /api/v1/vm.\xc3\xa9 HTTP/1.1\r\n\r\n",
-	};
-
-	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		int sock = client();
-
-		say(sock, bad[i]);
-		cr_assert_eq(status_of(hear(sock)), 400, "%s", bad[i]);
-		cr_assert(strstr(heard, "\r\nConnection: close\r\n"), "%s", heard);
-		cr_assert_eq(body_of_answer()[0], '[', "%s", heard);
-		cr_assert(hung_up(sock), "%s", bad[i]);
-		close(sock);
-	}
-}
-
-Test(api_wire, words_of_http_errors)
-{
-	static const struct {
-		const char *text, *words;
-	} errors[] = {
-		{"x\r\n", "Invalid request."},
-		{"GET / HTTP/3\r\n", "Invalid HTTP Version: Unsupported HTTP version."},
-		{"GET / HTTP/1.1\r\nContent-Length: -1\r\n",
-			"Invalid header. Reason: Invalid value. Key:Content-Length; Value: -1"},
-		{"GET / HTTP/1.1\r\nfoo\r\n",
-			"Invalid header. Reason: Header is incorrectly formatted. Key: foo"},
-		{"GET / HTTP/1.1\r\nf\"o\\\r\n",
-			"Invalid header. Reason: Header is incorrectly formatted. Key: f\\\"o\\\\"},
-	};
-	char body[200];
-
-	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		int sock = client();
-
-		say(sock, errors[i].text);
-		hear(sock);
-		snprintf(body, sizeof(body), "[\"%s\"]", errors[i].words);
-		cr_assert_str_eq(body_of_answer(), body);
-		close(sock);
-	}
-}
-
-static void say_line(int sock, size_t len)
-{
-	static char line[4096];
-
-	memset(line, 'x', len);
-	memcpy(line, "X: ", 3);
-	memcpy(line + len - 2, "\r\n", 2);
-	say_with(sock, line, len, NULL, 0);
-}
-
-Test(api_wire, lines_and_heads_have_an_end)
-{
-	int sock = client();
-
-	say(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\n");
-	for (unsigned i = 0; i < 7; i++)
-		say_line(sock, 1024);
-	says(sock, "\r\n", PING);
-	say(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\n");
-	for (unsigned i = 0; i < 8; i++)
-		say_line(sock, 1024);
-	cr_assert_eq(status_of(hear(sock)), 400, "more than 8 KiB");
-	cr_assert(hung_up(sock));
-	sock = client();
-	say(sock, "GET /api/v1/vmm.ping HTTP/1.1\r\n");
-	say_line(sock, 1025);
-	cr_assert_eq(status_of(hear(sock)), 400);
-	cr_assert(hung_up(sock));
-}
-
-/* Four MiB are taken; of one byte more nobody reads a thing, and the next request is found. */
-Test(api_wire, bodies_of_four_mebibytes)
-{
-	enum { MOST = 4 << 20 };
-	char *body = malloc(MOST + 1);
-	int sock = client();
-
-	memset(body, ' ', MOST + 1);
-	memcpy(body, "{\"payload\":{\"kernel\":\"/k\"}}", 27);
-	say(sock, "PUT /api/v1/vm.create HTTP/1.1\r\nContent-Length: 4194304\r\n\r\n");
-	for (size_t at = 0; at < MOST; at += 65536)
-		say_with(sock, body + at, 65536, NULL, 0);
-	expect(sock, DONE);
-	say(sock, "PUT /api/v1/vm.create HTTP/1.1\r\nContent-Length: 4194305\r\n\r\n");
-	hear(sock);
-	cr_assert_str_eq(body_of_answer(), "[\"Request payload with size 4194305 is larger than the "
-		"limit of 4194304 allowed by server.\"]");
-	for (size_t at = 0; at < MOST; at += 65536)
-		say_with(sock, body + at, 65536, NULL, 0);
-	says(sock, " " GET_PING, PING);
-	free(body);
-}
-
-/* Of the largest body all that is parsed is a fixed piece of memory. */
-Test(api_wire, a_body_that_takes_too_much_memory)
-{
-	enum { LEN = 4 << 20 };
-	char *body = malloc(LEN);
-	int sock = client();
-
-	for (size_t i = 0; i < LEN; i += 2)
-		memcpy(body + i, i ? ",1" : "[1", 2);
-	body[LEN - 1] = ']';
-	say(sock, "PUT /api/v1/vm.create HTTP/1.1\r\nContent-Length: 4194304\r\n\r\n");
-	for (size_t at = 0; at < LEN; at += 65536)
-		say_with(sock, body + at, 65536, NULL, 0);
-	hear(sock);
-	cr_assert_eq(status_of(heard), 400);
-	cr_assert(strstr(heard, "it takes more memory than one request may"), "%s", heard);
-	says(sock, GET_PING, PING);
-	free(body);
-}
-
-/* Kata looks for the words of a 429; api_client takes a status line with words for none. */
-Test(api_wire, a_phrase_for_who_looks_for_it)
-{
-	int sock = client();
-
-	bring(sock, IN_CREATED);
-	api.refusal = (struct err){.code = -EAGAIN, .msg = "too early"};
-	say(sock, "PUT /api/v1/vm.boot HTTP/1.1\r\nUser-Agent: OpenAPI-Generator/1.0.0/go\r\n\r\n");
-	cr_assert(strncmp(hear(sock), "HTTP/1.1 429 Too Many Requests\r\n", 32) == 0, "%s", heard);
-	api.refusal = (struct err){.code = -EAGAIN, .msg = "too early"};
-	request(sock, "PUT", "vm.boot", NULL);
-	cr_assert(strncmp(hear(sock), "HTTP/1.1 429 \r\n", 15) == 0, "%s", heard);
-}
-
-Test(api_wire, json_is_ascii)
-{
-	int sock = client();
-
-	EXPECT_CALL(sock, "vm.create", "{\"payload\":{\"kernel\":\"/k\xc3\xa9\"},"
-		"\"platform\":{\"uuid\":\"\xe2\x82\xac\"}}", 204);
-	EXPECT_CALL(sock, "vm.info", NULL, 200);
-	cr_assert(strstr(heard, "\"kernel\":\"/k\\u00E9\""), "%s", heard);
-	cr_assert(strstr(heard, "\"system_uuid\":\"\\u20AC\""), "%s", heard);
-	EXPECT_CALL(sock, "vm.remove-device", "{\"id\":\"\xc3\xa9\\n\\\"\"}", 404);
-	for (const char *at = heard; *at; at++)
-		cr_assert(*at > 0 && *at < 0x7f, "%s", heard);
-}
-
-/* ---- descriptors ---- */
-
-static const char add_net[] =
-	"PUT /api/v1/vm.add-net HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
-static const char add[] = "PUT /api/v1/vm.add-device HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
-
-/* They come with any of the pieces. */
-Test(api_wire, a_descriptor_on_any_segment)
-{
-	static const size_t cuts[] = {0, 1, 20, 36, 55, 57, sizeof(add) - 2};
-	fd_owned null = {open("/dev/null", O_RDWR | O_CLOEXEC)};
-	int sock = client();
-
-	bring(sock, IN_CREATED);
-	for (unsigned i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-		if (cuts[i])
-			say_with(sock, add, cuts[i], NULL, 0);
-		play_until(-1, 5);
-		say_with(sock, add + cuts[i], 1, &null.n, 1);
-		play_until(-1, 5);
-		if (cuts[i] + 1 < sizeof(add) - 1)
-			say(sock, add + cuts[i] + 1);
-		expect(sock, DONE);
-		cr_assert_eq(api.fds_seen, i + 1);
-	}
-}
-
-Test(api_wire, descriptors_nobody_wants_are_closed)
-{
-	fd_owned null = {open("/dev/null", O_RDWR | O_CLOEXEC)};
-	int fds[253], sock = client(), before;
-
-	for (unsigned i = 0; i < 253; i++)
-		fds[i] = null.n;
-	bring(sock, IN_CREATED);
-	before = census_fds(api.pid);
-	for (unsigned n = 1; n <= 253; n += n < 4 ? 1 : 83) {
-		say_with(sock, GET_PING, strlen(GET_PING), fds, n);
-		expect(sock, PING);
-		say_with(sock, add, strlen(add), fds, n);
-		if (n == 1)
-			expect(sock, DONE);
-		else
-			expect(sock, BAD_REQUEST);
-		say_with(sock, add_net, strlen(add_net), fds, n);
-		cr_assert_eq(status_of(hear(sock)), 500);
-	}
-	cr_assert_eq(census_fds(api.pid), before);
-	say_with(sock, "GET ", 4, fds, 253);
-	close(sock);
-	play_until(-1, 100);
-	cr_assert_eq(census_fds(api.pid), before - 1);
-}
-
-/* Numbers in JSON never name one. */
-Test(api_wire, a_number_is_no_descriptor)
-{
-	int sock = client();
-
-	EXPECT_CALL(sock, "vm.create", "{\"payload\":{\"kernel\":\"/k\"},\"devices\":[{\"fd\":3,"
-		"\"path\":\"/p\"}],\"net\":[{\"fds\":[3,4]}]}", 204);
-	EXPECT_CALL(sock, "vm.info", NULL, 200);
-	cr_assert(!strstr(heard, "\"fd"), "%s", heard);
-	EXPECT_CALL(sock, "vm.delete", NULL, 204);
-	bring(sock, IN_CREATED);
-	EXPECT_CALL(sock, "vm.add-device", "{\"fd\":3}", 400);
-	cr_assert(strstr(heard, "VFIO device config must specify `path=` or `fd=`"), "%s", heard);
-}
-
-/* Another kind would have the opener cut us off, and with us every other client. */
-Test(api_wire, a_descriptor_that_is_no_device)
-{
-	int pair[2], sock = client();
-
-	cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
-	bring(sock, IN_CREATED);
-	say_with(sock, add, strlen(add), pair, 1);
-	cr_assert_eq(status_of(hear(sock)), 400);
-	cr_assert(strstr(heard, "the descriptor sent is no device"), "%s", heard);
-	says(sock, GET_PING, PING);
 }

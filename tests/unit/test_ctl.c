@@ -2,9 +2,9 @@
  *
  * `bulkhead ctl` as people use it: build/bulkhead-ctl against build/bulkhead-api.
  */
-#include "tests/unit/api_process.h"
+#include "tests/unit/api_client.h"
 
-TestSuite(ctl, .init = api_begin, .fini = api_end, .timeout = 60);
+TestSuite(ctl, .init = api_begin, .fini = api_end, .timeout = 240);
 
 static char said[65536];
 

@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme limit=300
+# rig: mem=2G devices=nvme limit=300 long=yes
 # pids.max too small by one, by two, and so on: each time one clear end, soon, with the next step named and
 # nobody left; with enough the guest runs.
 . /rig/lib.sh

@@ -16,10 +16,12 @@
 #include "helpers/broker/broker.h"
 
 /* Without it the device works, and `vdpa dev del` waits until the VM ends. */
-static void cannot(const char *what, const char *limit)
+static void cannot(const char *what, const char *next)
 {
-	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; look at "
-		"fs.inotify.%s", what, strerror(errno), limit);
+	if (errno == ENOSYS)
+		next = "it takes a kernel with CONFIG_INOTIFY_USER";
+	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; %s", what,
+		strerror(errno), next);
 }
 
 void nodes_open(struct broker *broker)
@@ -32,7 +34,7 @@ void nodes_open(struct broker *broker)
 		return;
 	broker->nodes.n = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (broker->nodes.n < 0)
-		cannot("vDPA devices", "max_user_instances");
+		cannot("vDPA devices", "look at fs.inotify.max_user_instances");
 	if (broker->nodes.n != BROKER_FD_NODES) /* which alone the sealed policy lets be read */
 		fd_close(&broker->nodes);
 }
@@ -43,7 +45,7 @@ void nodes_watch(const struct broker *broker, struct device *device)
 		return;
 	device->watch = inotify_add_watch(broker->nodes.n, device->path, IN_ATTRIB);
 	if (device->watch < 0)
-		cannot(device->path, "max_user_watches");
+		cannot(device->path, "look at fs.inotify.max_user_watches");
 }
 
 static bool is_gone(const struct device *device)

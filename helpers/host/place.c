@@ -68,18 +68,26 @@ static bool subsystem_of(int root, const struct place *place, const char *target
 static bool stacked(int root, const struct place *place, const char *number, unsigned depth,
 	char ret[static WORD]);
 
+bool block_number(int root, const char *path, char ret[static 24])
+{
+	struct stat st;
+
+	path += strspn(path, "/");
+	if (strncmp(path, "dev/", 4) != 0 || node_stat(root, &st, "%s", path) < 0 ||
+		!S_ISBLK(st.st_mode))
+		return false;
+	snprintf(ret, 24, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return true;
+}
+
 /* A file that a loop device is made of may be a block device. */
 static bool loop_of(int root, const struct place *place, const char *number, unsigned depth,
 	char ret[static WORD])
 {
 	char file[PATH_MAX], below[24];
-	struct stat st;
 
-	if (attr_read(root, file, sizeof(file), "sys/dev/block/%s/loop/backing_file", number) < 0 ||
-		node_stat(root, &st, "%s", file + strspn(file, "/")) < 0 || !S_ISBLK(st.st_mode))
-		return false;
-	snprintf(below, sizeof(below), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	return stacked(root, place, below, depth, ret);
+	return attr_read(root, file, sizeof(file), "sys/dev/block/%s/loop/backing_file", number) > 0 &&
+		block_number(root, file, below) && stacked(root, place, below, depth, ret);
 }
 
 static bool stacked(int root, const struct place *place, const char *number, unsigned depth,

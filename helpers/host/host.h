@@ -141,6 +141,8 @@ void take_pci(struct host *host, const struct function *f, unsigned how, struct 
 void take_vdpa(struct host *host, const struct vdpa_device *device, struct verdict *ret);
 /* Less: what taking it from its driver would do to the host. */
 void take_from_host(struct host *host, const struct function *f, struct verdict *ret);
+/* And of that, added to *ret: its virtual functions, which go with its driver, whoever has them. */
+void take_functions(struct host *host, const struct function *f, struct verdict *ret);
 /* way.c: the process that has the function, or another of its group, by VFIO? */
 bool take_used(struct host *host, const struct function *f, struct obstacle *ret);
 

@@ -159,8 +159,11 @@ bool place_has_open(int root, const struct place *place, const struct opener *op
 
 	if (opener->block)
 		return place_has_block(root, place, opener->number, disk);
-	if (group)
-		return group_has(root, place, group + 14);
+	if (group) {
+		group += strlen("/virtual/vfio/");
+		group += strncmp(group, "noiommu-", 8) == 0 ? 8 : 0; /* vfio_create_group */
+		return group_has(root, place, group);
+	}
 	if (strncmp(opener->number, "195:", 4) == 0)
 		return is_nvidia(root, place, opener->number);
 	return place_has(place, opener->at) || subsystem_of(root, place, opener->at);

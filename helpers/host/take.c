@@ -43,8 +43,7 @@ static void add_virtual(struct host *host, const struct function *vf, struct ver
 		add_uses(host, vf->name, vf->name, &place, ret);
 }
 
-/* Virtual functions go with their physical one's driver, and whoever has them would lose them. */
-static void add_functions(struct host *host, const struct function *f, struct verdict *ret)
+void take_functions(struct host *host, const struct function *f, struct verdict *ret)
 {
 	struct verdict inside = {0};
 	const struct obstacle *first = &inside.obstacles[0];
@@ -141,7 +140,7 @@ void take_from_host(struct host *host, const struct function *f, struct verdict 
 	if (add_lasting(host->root, f, ret))
 		return;
 	place_read(host->root, &place, SYS_PCI "/%s", f->name);
-	add_functions(host, f, ret);
+	take_functions(host, f, ret);
 	add_uses(host, f->name, f->name, &place, ret);
 }
 

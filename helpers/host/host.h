@@ -25,6 +25,7 @@ enum {
 	BARS = 7, /* six, and the expansion ROM */
 	OBSTACLES = 16,
 	MSIX_UNSEEN = -1,
+	HEADER_NO_ANSWER = 0x7f, /* all ones, as who is not there reads (PCIe 2.3.2) */
 };
 
 /* open.c: a device node that a process has open. */
@@ -95,6 +96,7 @@ void vfio_module_for(int root, const struct function *f, char ret[static WORD]);
 
 enum obstacle_kind {
 	OBSTACLE_STAYS,       /* a bridge: no guest gets it */
+	OBSTACLE_NO_ANSWER,   /* its config space reads as ones */
 	OBSTACLE_NO_IOMMU,
 	OBSTACLE_NO_REMAPPING,
 	OBSTACLE_RESERVED,    /* firmware wants its memory mapped for the device */

@@ -122,7 +122,10 @@ static void add_reserved(int root, const struct function *f, struct verdict *ret
 /* What keeps it from any guest, whoever has it. */
 static bool add_lasting(int root, const struct function *f, struct verdict *ret)
 {
-	if (pci_stays(f))
+	if (f->header == HEADER_NO_ANSWER)
+		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_NO_ANSWER, "", ""), ADVICE_NONE,
+			"what is left is to turn the host off and on again, or to look at its slot");
+	else if (pci_stays(f))
 		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_STAYS, "", ""), ADVICE_NONE,
 			"it serves those behind it, which can be taken");
 	else if (f->group < 0)

@@ -41,6 +41,9 @@ struct host {
 	/* Does the kernel refuse the block device at this path to who wants it for himself? Only
 	 * opening it tells, which is the caller's to do; NULL: nobody asks. */
 	bool (*claimed)(const struct host *host, const char *node);
+	/* Processes that stand in nobody's way, as they work for the caller. */
+	const pid_t *ours;
+	unsigned n_ours;
 	bool looked; /* at who has what open: once for all questions */
 	unsigned n_openers;
 	struct opener *openers;

@@ -153,7 +153,8 @@ void take_from_host(struct host *host, const struct function *f, struct verdict 
  * (Documentation/driver-api/vfio.rst, "Groups"; driver_managed_dma in the kernel's drivers). */
 static bool in_the_way(const struct function *member)
 {
-	return member->driver[0] && !member->vfio && !member->header &&
+	return member->driver[0] && !member->vfio &&
+		(!member->header || member->header == HEADER_NO_ANSWER) &&
 		strcmp(member->driver, "pci-stub") != 0;
 }
 

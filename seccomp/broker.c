@@ -63,6 +63,7 @@ static const struct policy_row setup[] = {
 	ALLOW(readlink, "find_binary, realpath"),
 	ALLOW(readlinkat, "link_read, link_name: sysfs from the host's root directory"),
 	ALLOW(faccessat2, "node_may_open; realpath of a name with a slash at its end"),
+	ALLOW_IF(statx, 2, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, "node_stat: who has a device open"),
 	ALLOW(getdents64, "folder_of: members of a group, who has a device open"),
 	ALLOW(inotify_add_watch, "nodes_watch"),
 	ALLOW(socketpair, "frame_pair"),

@@ -50,15 +50,30 @@ static int from_kernel(const struct device *device, int code, const char *what, 
 			: "`dmesg | tail` may say why");
 }
 
+/* The VM's processes that have devices open: those attached before this one, of its group maybe. */
+static unsigned our_pids(const struct broker *broker, pid_t ret[static DEVICES_MAX + 1])
+{
+	unsigned n = 0;
+
+	ret[n++] = broker->parent;
+	for (unsigned i = 0; i < broker->n_devices; i++)
+		if (broker->devices[i].pid)
+			ret[n++] = broker->devices[i].pid;
+	return n;
+}
+
 /* All that stands in the way. */
 static struct verdict look(const struct broker *broker, const struct device *device, unsigned how)
 {
+	pid_t ours[DEVICES_MAX + 1];
 	struct host host = host_at(broker->root.n);
 	struct verdict verdict = {0};
 	struct vdpa_device vdpa;
 	struct function f;
 	struct stat st;
 
+	host.ours = ours;
+	host.n_ours = our_pids(broker, ours);
 	if (strcmp(device->kind, "vdpa") != 0) {
 		if (pci_read(broker->root.n, device->name, &f, NULL) == 0)
 			take_pci(&host, &f, how | TAKE_NODES, &verdict);

@@ -274,6 +274,7 @@ int remote_create(struct remote *fn, struct peer *peer, int vfio_file, struct vm
 	*fn = (struct remote){.vm = vm, .pci = pci, .peer = *peer, .vfio_file = vfio_file,
 		.pin = FD_NONE_INIT, .pin_resample = FD_NONE_INIT, .p2p = opt->p2p};
 	pthread_mutex_init(&fn->lock, NULL);
+	pthread_mutex_init(&fn->turn, NULL);
 	fn->peer.ask.name = fn->peer.name;
 	fn->peer.event.name = fn->peer.name;
 	r = ask_describe(&fn->peer, &fn->desc, &device, err);

@@ -7,8 +7,8 @@
  * policy has one. Ctrl-A is the escape key, as in QEMU: x ends the VM, Ctrl-A sends itself.
  *
  * A terminal is the foreground process group's. In the background we neither read it nor set it, which
- * would stop us (SIGTTIN and SIGTTOU, which signals.c blocks all the same), and look every second whether it is ours again: a shell's fg does
- * not tell a job that was running.
+ * would stop us (SIGTTIN and SIGTTOU, which signals.c blocks all the same), and look every second
+ * whether it is ours again: a shell's fg does not tell a job that was running.
  */
 #include "vmm/platform/console.h"
 
@@ -56,8 +56,8 @@ void console_restore(void)
 	is_raw = 0;
 }
 
-/* A fault of our own, but for SIGBUS, which kvm/mce.c has. Installed with SA_RESETHAND: the signal sent here is the end of the process
- * as soon as this returns. */
+/* A fault of our own, but for SIGBUS, which kvm/mce.c has. Installed with SA_RESETHAND: the signal sent
+ * here is the end of the process as soon as this returns. */
 static void on_fatal(int signal)
 {
 	console_restore();

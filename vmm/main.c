@@ -335,7 +335,8 @@ static int release_failed(struct core *core, struct err *err)
 	while ((name = devices_unreleased(&core->devices)) != NULL) {
 		const int64_t left = until - now_ms();
 
-		if (core->vm.request == VM_CUT_OFF)
+		/* The guest that heard its power button is not there any more. */
+		if (core->vm.request == VM_CUT_OFF || core->shutdown.asked)
 			return err_set(err, -EINTR, BLAME_HOST, "the VM is to end");
 		if (left <= 0)
 			return err_set(err, -EBUSY, BLAME_HOST, "%s: the device does not close, so its "
@@ -378,6 +379,7 @@ static bool run_until_asked(struct core *core)
 static bool restart(struct core *core)
 {
 	struct err err = {0};
+	int r;
 
 	if (core->shutdown.asked) {
 		log_info("reset: the VM was to end, and is not started anew");
@@ -386,13 +388,12 @@ static bool restart(struct core *core)
 	core->n_resets++;
 	if (log_allowed(&core->resets)) /* a guest may do nothing else */
 		log_info("reset %lu: the guest boots again", core->n_resets);
-	if (reset(core, &err) == 0)
-		return true;
-	if (core->vm.request != VM_CUT_OFF) {
+	r = reset(core, &err);
+	if (r < 0 && r != -EINTR) {
 		log_error("reset: %s", err.msg);
 		core->vm.request = VM_FATAL;
 	}
-	return false;
+	return r == 0;
 }
 
 /* Returns the exit status. */

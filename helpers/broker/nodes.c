@@ -15,11 +15,12 @@
 
 static bool is_gone(const struct device *device)
 {
+	/* Before its turn to be attached comes, the pinning of a large guest's RAM may take minutes. */
+	const int fd = device->store.n >= 0 ? device->store.n : device->node.n;
 	struct stat st;
 
 	/* Not fstat(3): that is newfstatat(2) in glibc 2.33-2.38, which takes paths. */
-	return device->store.n >= 0 && syscall(SYS_fstat, device->store.n, &st) == 0 &&
-		st.st_nlink == 0;
+	return fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && st.st_nlink == 0;
 }
 
 void node_changed(struct broker *broker, struct device *device)

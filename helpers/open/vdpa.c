@@ -65,9 +65,10 @@ static void watch(struct wanted *device)
 	if (device->watch.n >= 0 &&
 		inotify_add_watch(device->watch.n, device->opt->path, IN_ATTRIB) >= 0)
 		return;
-	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; look at "
-		"fs.inotify.%s", device->opt->path, strerror(errno),
-		device->watch.n < 0 ? "max_user_instances" : "max_user_watches");
+	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; %s",
+		device->opt->path, strerror(errno), errno == ENOSYS
+		? "it takes a kernel with CONFIG_INOTIFY_USER" : device->watch.n < 0
+		? "look at fs.inotify.max_user_instances" : "look at fs.inotify.max_user_watches");
 	fd_close(&device->watch);
 }
 

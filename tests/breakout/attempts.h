@@ -34,6 +34,7 @@ struct attempt {
 	int end;         /* when every wall is gone: THROUGH or ANY; not looked at behind one that
 	                  * stays */
 	bool built_in;   /* not in every kernel: the harness tries it first, unconfined */
+	bool of_vfio;    /* on what the core keeps of a VFIO device: only where there is one */
 	const char *why; /* why there is no wall, or only the kernel's; NULL: there are */
 };
 
@@ -99,6 +100,12 @@ long try_map_huge(void);
 long try_log_flood(void);
 /* device.c */
 long try_vfio_irqs(void);
+long try_vfio_reset(void);
+long try_group_device(void);
+long try_kept_read(void);
+long try_kept_pread(void);
+long try_kept_write(void);
+long try_kept_lowered(void);
 long try_map_dma(void);
 long try_ioas_map(void);
 long try_vhost_owner(void);

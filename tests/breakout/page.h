@@ -45,7 +45,8 @@ enum {
 	UNTRIED = -30000, TRYING = -30001,
 };
 
-enum { PAGE_BYTES = 16384, TODO_MAX = 256, PATH_BYTES = 128, HANDLE_BYTES = 128 };
+enum { PAGE_BYTES = 16384, TODO_MAX = 256, PATH_BYTES = 128, HANDLE_BYTES = 128,
+	NAME_BYTES = 32 };
 
 struct todo {
 	int attempt; /* index in attempts[] */
@@ -61,6 +62,7 @@ struct page {
 	char program[PATH_BYTES]; /* an executable that no loader takes: ENOEXEC is as good as run */
 	char socket[PATH_BYTES];  /* a Unix socket somebody listens at; abstract: the same name */
 	uint16_t port;            /* TCP on 127.0.0.1 */
+	char device[NAME_BYTES];  /* the VFIO device: "0000:01:00.0", or nothing */
 	struct {
 		uint32_t bytes;
 		int32_t type;

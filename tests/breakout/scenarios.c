@@ -55,9 +55,24 @@ const struct attempt attempts[] = {
 		STOPS(SIGSYS_SECCOMP, {WALL_USERNS, -EPERM}, {WALL_CAPS, -EPERM},
 			{WALL_ROOT, -ESTALE}, {WALL_LANDLOCK, -EACCES})},
 	/* 2. Requests of the helpers and the broker, on whatever descriptor there is. */
-	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, NO_SUCH_FD},
+	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, ONLY_SECCOMP,
+		.end = ANY},
 	{2, WHO_VMM, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
 	{2, WHO_VMM, "VHOST_SET_OWNER on every descriptor", try_vhost_owner, NO_SUCH_FD},
+	/* And on what it keeps for KVM's list (vmm/kvm/kvm_vfio.h): the device itself by iommufd, its
+	 * group by type1. What each takes is in the last column. */
+	{2, WHO_VMM, "VFIO_DEVICE_RESET of the kept device", try_vfio_reset, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "VFIO_GROUP_GET_DEVICE_FD of the kept group", try_group_device, ONLY_SECCOMP,
+		.end = ANY, .of_vfio = true},
+	{2, WHO_VMM, "read of what is kept", try_kept_read, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "pread64 of what is kept", try_kept_pread, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "write to what is kept", try_kept_write, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "dup2 of what is kept to where it may be read", try_kept_lowered, ONLY_SECCOMP,
+		.of_vfio = true},
 	/* 3. Code. */
 	{3, WHO_ALL, "mmap writable and executable", try_mmap_exec, WALLS_OF_CODE},
 	{3, WHO_ALL, "mprotect of data to executable", try_mprotect_exec, WALLS_OF_CODE},

@@ -47,20 +47,29 @@ bool who_is_there(enum who who)
 	return (who != WHO_VFIO || devices.vfio) && (who != WHO_VDPA || devices.vdpa);
 }
 
-/* The actor's device is the first, a null device the second. */
+/* The first device: of a helper that acts its own; of the core, which keeps a file of each VFIO
+ * device, one of those where there is one. */
+static const char *first_device(enum who actor, const char **ret_path)
+{
+	*ret_path = NULL;
+	if (actor == WHO_VFIO || actor & WHO_VMM)
+		*ret_path = devices.vfio;
+	else if (actor == WHO_VDPA)
+		*ret_path = devices.vdpa;
+	return !*ret_path ? "--null" : actor == WHO_VDPA ? "--vdpa" : "--device";
+}
+
+/* A null device is the second. */
 static void start(enum who actor, unsigned removed)
 {
 	static char device[300];
-	const char *options[OPTIONS_MAX + 1];
+	const char *options[OPTIONS_MAX + 1], *path;
 	unsigned n = 0;
 
-	if (actor == WHO_VFIO || actor == WHO_VDPA) {
-		snprintf(device, sizeof(device), "path=%s",
-			actor == WHO_VFIO ? devices.vfio : devices.vdpa);
-		options[n++] = actor == WHO_VFIO ? "--device" : "--vdpa";
+	options[n++] = first_device(actor, &path);
+	if (path) {
+		snprintf(device, sizeof(device), "path=%s", path);
 		options[n++] = device;
-	} else {
-		options[n++] = "--null";
 	}
 	options[n++] = "--null";
 	if (removed)

@@ -105,7 +105,7 @@ bool remote_to_be_released(struct remote *fn)
 	return due;
 }
 
-enum peer_state remote_state(struct remote *fn)
+enum peer_state remote_state(const struct remote *fn)
 {
 	return fn->peer.state;
 }

@@ -184,7 +184,7 @@ start() {
 }
 
 # run_guest WORDS [DEVICE…] [-- OPTIONS…]: boot the stock kernel with bh.do=WORDS
-# (and more command line after blanks).  KERNEL, CPUS, MEMORY may be set before.
+# (and more command line after blanks).  KERNEL, CPUS, TOPOLOGY, MEMORY may be set before.
 # The tick is periodic for the reason that the host's is (tests/rig/run), and by the
 # APIC's own timer: one that goes by TSC deadlines is set anew for each tick.
 run_guest() {
@@ -202,7 +202,7 @@ run_guest() {
 
 bulkhead_arguments() {
     args=("$BULKHEAD" -v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$1"
-        --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
+        --cpus "boot=${CPUS:-2}${TOPOLOGY:+,topology=$TOPOLOGY}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
     local more
     read -r -a more </rig/arguments
     args+=("${more[@]}")
@@ -216,7 +216,7 @@ qemu_arguments() {
     args=($tree/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path "$libs"
         $tree/usr/bin/qemu-system-x86_64
         -L $tree/usr/share/seabios -L $tree/usr/share/qemu -M q35 -accel kvm -cpu host
-        -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
+        -smp "${CPUS:-2}${TOPOLOGY:+,threads=${TOPOLOGY%%:*}}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
         -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
 }
 

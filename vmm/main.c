@@ -425,7 +425,8 @@ int main(int argc, char **argv)
 	log_init("bulkhead-core", LOG_WARN, BIRTH_FD_LOG);
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
 	if (!start(&core, argc, argv, &err)) {
-		log_error("%s", err.msg);
+		if (err.msg[0])
+			log_error("%s", err.msg);
 		return status;
 	}
 	log_info("start: the guest runs at %.2f ms", (double)(core.step_us - core.began_us) / 1000);

@@ -72,7 +72,8 @@ static int take_order(struct core *core, struct msg *msg, struct err *err)
 	}
 }
 
-/* An opener that hangs up has said everything; before that it has ended, and said why. */
+/* An opener that hangs up has said everything; before that it has ended, and said why: then we say
+ * nothing. */
 void orders_opener(struct core *core)
 {
 	struct msg msg;
@@ -90,6 +91,8 @@ void orders_opener(struct core *core)
 		} else if (r == -EPIPE && core->devices.told_all) {
 			chan_close(&core->opener);
 			return;
+		} else if (r == -EPIPE) {
+			err.msg[0] = '\0';
 		}
 		if (r < 0)
 			fail(core, &err);

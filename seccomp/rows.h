@@ -43,7 +43,5 @@
 	ALLOW(fstatfs, "fd_kind_check: eventfd, VFIO device")
 #define ROW_KIND_CHARDEV                                                                           \
 	ALLOW(fstat, "fd_kind_check: VFIO group")
-#define ROW_KIND_CHANNEL                                                                           \
-	ALLOW(getsockopt, "fd_kind_check: socket")
 #define ROW_KIND_RAM                                                                               \
 	ALLOW_IF(fcntl, 1, F_GET_SEALS, "fd_kind_check: guest RAM")

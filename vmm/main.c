@@ -263,6 +263,7 @@ static int seal(struct core *core, struct err *err)
 		events_add(events, &core->console.fd, console_ready, &core->console);
 		events_add(events, &core->serial.room_fd, console_has_room, &core->console);
 	}
+	core->opener.phase = PHASE_RUN;
 	return policy_enter(&policy_core_run, core->birth.mode, false, err);
 }
 

@@ -43,6 +43,7 @@ struct devices {
 	bool told_all;             /* the opener has told of all there are at start */
 	unsigned expected;         /* so many */
 	bool started, starting;    /* the broker has guest RAM; was asked to take it */
+	bool sealed;               /* what becomes of the broker from here on ends no start */
 	bool broker_over;          /* its process has ended */
 	struct err failed;         /* code 0: nothing has */
 	struct slot slots[VM_SLOTS];

@@ -263,6 +263,7 @@ static int seal(struct core *core, struct err *err)
 		events_add(events, &core->console.fd, console_ready, &core->console);
 		events_add(events, &core->serial.room_fd, console_has_room, &core->console);
 	}
+	core->opener.phase = PHASE_RUN;
 	return policy_enter(&policy_core_run, core->birth.mode, false, err);
 }
 
@@ -426,7 +427,8 @@ int main(int argc, char **argv)
 	log_init("bulkhead-core", LOG_WARN, BIRTH_FD_LOG);
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
 	if (!start(&core, argc, argv, &err)) {
-		log_error("%s", err.msg);
+		if (err.msg[0])
+			log_error("%s", err.msg);
 		return status;
 	}
 	log_info("start: the guest runs at %.2f ms", (double)(core.step_us - core.began_us) / 1000);

@@ -63,7 +63,7 @@ static unsigned open_fds(const struct broker *broker, struct device *device,
 }
 
 /* The helper opens the device; we keep a duplicate, so that what runs between guest and device
- * outlives the helper. Of a node that is the descriptor we opened ourselves. */
+ * outlives the helper. Of a node that is the descriptor the opener gave us. */
 static int ask_open(struct broker *broker, struct device *device, struct err *err)
 {
 	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
@@ -148,7 +148,7 @@ static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 		r = policy_enter(&policy_broker_run, broker->mode, false, err);
 	if (r < 0)
 		return chan_refuse(&broker->core, msg, err);
-	broker->sealed = true;
+	broker->orders.phase = PHASE_RUN;
 	return chan_done(&broker->core, msg);
 }
 

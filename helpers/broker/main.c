@@ -95,7 +95,6 @@ static void see_helpers_end(struct broker *broker)
 	struct err err = {0};
 	int r = 0;
 
-	broker->core_gone = true;
 	chan_close(&broker->core);
 	while (r == 0 && any_lives(broker) && now_ms() < until) {
 		r = wait_for(broker, polls, (int)(until - now_ms()), &err);

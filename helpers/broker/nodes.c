@@ -3,8 +3,8 @@
  * Has the host removed the node of a vDPA device? `vdpa dev del` takes the node away and then waits for
  * whoever has it open (vhost_vdpa_remove), and tells nobody else.
  *
- * Broker process. The opener watches the node by inotify(7), which the kernel tells of as a change of its
- * number of links.
+ * Broker process. The opener has had the node watched by inotify(7), which tells of a change of its number
+ * of links.
  */
 #include <errno.h>
 #include <sys/stat.h>

@@ -2,9 +2,7 @@
  *
  * Attributes, links, files and folders of a host, by a path from the root descriptor.
  *
- * Links in sysfs are relative, so they stay inside the tree that root names. The broker's set-up
- * policy has to allow what is called here: no stdio stream (fdopen asks for the file's flags), no
- * qsort(3) (glibc asks for the machine's memory), no fdopendir(3).
+ * Links in sysfs are relative, so they stay inside the tree that root names.
  */
 #include "helpers/host/files.h"
 

@@ -2,7 +2,7 @@
  *
  * «May this device be taken?»: what a device of the host is, and what stands between it and a
  * guest, each with what to do about it. For whoever starts a VM with it, lists it, or takes it from
- * its driver (the broker; bulkhead-devices).
+ * its driver (the opener; bulkhead-devices).
  *
  * It looks at sysfs, procfs and nodes below a root that the caller gives. It opens no device and
  * changes nothing, so the answer is of the moment it was given in.

@@ -3,8 +3,8 @@
  * Why a device is not to be had: what stands in the way by the host's own account, or else what the
  * kernel said.
  *
- * Opener process, once something has failed: who has what open is looked for
- * now, which takes its time on a large host.
+ * Opener process, once something has failed: who has what open is looked for now, which takes its time
+ * on a large host.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -21,9 +21,12 @@ static int give(struct chan *chan, Bulkhead__Packet *packet, const int *fds, uns
 
 	if (r == -EMSGSIZE)
 		return err_set(err, r, BLAME_HOST, "--cmdline is too long");
-	/* One that has ended has said why, or the launcher does. */
-	return r < 0 ? err_set(err, r, BLAME_PEER, "bulkhead-%s takes no configuration: %s", chan->name,
-		strerror(-r)) : 0;
+	if (r == -EPIPE) { /* it has ended, and said why, or the launcher does */
+		*err = (struct err){.code = r, .blame = BLAME_PEER};
+		return r;
+	}
+	return r < 0 ? err_set(err, r, BLAME_PEER, "bulkhead-%s takes no configuration: %s; is it stopped?",
+		chan->name, strerror(-r)) : 0;
 }
 
 static void fill_machine(const struct opts *opts, Bulkhead__CoreConfig *ret)

@@ -2,9 +2,8 @@
  *
  * What stands in the way of a vDPA device: the node, /sys/dev/char, and who else has it open.
  *
- * Opener process. A node can be open once only, and opening resets the device; so what is
- * opened here to find out is what the helper gets, and a device somebody uses is never touched.
- * Each refusal names the device, the cause and the next step.
+ * Opener process. A node can be open once only, and opening resets the device; so what is opened here to
+ * find out is what the helper gets, and a device somebody uses is never touched.
  */
 #include <errno.h>
 #include <fcntl.h>

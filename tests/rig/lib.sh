@@ -43,8 +43,9 @@ expect() {
 
 # vcpu_signs: of each vCPU thread how often it slept so far, and where it is now (0: in no call).
 vcpu_signs() {
-    local task
-    for task in "/proc/$VM/task"/*; do
+    local task core
+    core=$(process bulkhead-core)
+    for task in "/proc/${core:-$VM}/task"/*; do
         case $(cat "$task/comm") in
         vcpu*) echo "$(cat "$task/comm") slept=$(sed -n 's/^voluntary_ctxt_switches:.//p' "$task/status") in=$(cat "$task/wchan")" ;;
         esac
@@ -177,7 +178,7 @@ new_vm() {
 # become COMMAND…: one that takes SIGINT and SIGQUIT, which a shell has its background ignore.
 become() { exec env --default-signal=INT,QUIT "$@"; }
 
-# start COMMAND…: the VMM in the background; VM is its process.
+# start COMMAND…: the VMM in the background; VM is its process, of bulkhead the launcher.
 start() {
     become "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
@@ -315,13 +316,14 @@ tree_of() {
 
 program_of() { basename "$(readlink "/proc/$1/exe")"; }
 
-# process NAME: the pid of the VM's process that runs that program.
-process() {
+# processes NAME: the pids of the VM's processes that run that program.
+processes() {
     local pid
     for pid in $(tree_of "$VM"); do
-        if [ "$(program_of "$pid")" = "$1" ]; then echo "$pid"; return; fi
+        if [ "$(program_of "$pid")" = "$1" ]; then echo "$pid"; fi
     done
 }
+process() { processes "$1" | head -n 1; }
 
 left_behind() {
     local pid comm

@@ -111,10 +111,10 @@ void remote_take(struct remote *fn);
  * the helper was cut off meanwhile. */
 void remote_lock(struct remote *fn);
 void remote_unlock(struct remote *fn);
-/* Main thread. True: the broker has to be asked to end its helper, to close its device. */
+/* Main thread. True: the launcher has to be told to end its helper, the broker to close its device. */
 bool remote_to_be_ended(struct remote *fn);
 bool remote_to_be_released(struct remote *fn);
-/* The broker says how the helper ended; that the device is closed. */
+/* The launcher says how the helper ended; the broker, that the device is closed. */
 void remote_gone(struct remote *fn, const char *cause);
 void remote_released(struct remote *fn);
 enum peer_state remote_state(const struct remote *fn);

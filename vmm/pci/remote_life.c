@@ -4,8 +4,8 @@
  * wants the device back.
  *
  * Core process. The lock is taken by vCPU threads and the main thread; what happens to the helper is
- * a step of its peer's state (vmm/peer_state.h), taken with the lock held. Asking the broker is the
- * main thread's, which learns from remote_unlock that there is something to ask.
+ * a step of its peer's state (vmm/peer_state.h), taken with the lock held. Telling launcher and broker is
+ * the main thread's, which learns from remote_unlock that there is something to tell.
  */
 #include <stdio.h>
 
@@ -42,7 +42,7 @@ void remote_unlock(struct remote *fn)
 		vm_ask(fn->vm, VM_RUN);
 }
 
-/* A step that the main thread takes for the broker; true when it led on. */
+/* A step that the main thread takes for launcher or broker; true when it led on. */
 static bool step(struct remote *fn, enum peer_event event, const char *why)
 {
 	enum peer_state before;

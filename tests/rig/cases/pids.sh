@@ -13,7 +13,7 @@ start() {
 }
 bind_vfio "$NVME0"
 enough=
-for ((max = 2; max <= 16; max++)); do
+for ((max = 2; max <= 20; max++)); do
     echo $max >/run/cg/vm/pids.max
     run_guest info,read "$NVME0"
     for ((n = 0; n < 600; n++)); do

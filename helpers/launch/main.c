@@ -30,6 +30,8 @@
 
 enum { STATUS_OK = 0, STATUS_REFUSED = 1 };
 
+enum { WORDS_A_TURN = VM_SLOTS + 4 /* what an opener has to say at once; signals' turn comes too */ };
+
 /* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
  * number; and what we inherited and nobody named is closed. */
 static int tidy_descriptors(void)
@@ -148,13 +150,16 @@ static void take_words(struct launch *launch, struct child *child)
 		[KIND_API] = WORDS_API, [KIND_CORE] = WORDS_CORE, [KIND_BROKER] = WORDS_BROKER,
 		[KIND_VFIO] = WORDS_HELPER, [KIND_VDPA] = WORDS_HELPER, [KIND_NULL] = WORDS_HELPER};
 	struct word_msg msg;
-	int r;
+	int r = 0;
 
-	while ((r = word_recv(child->words.n, actors[child->kind], WORDS_LAUNCHER, &msg)) == 0) {
-		life_word(launch, child, &msg.word);
-		word_done(&msg);
+	for (unsigned i = 0; i < WORDS_A_TURN && r == 0; i++) {
+		r = word_recv(child->words.n, actors[child->kind], WORDS_LAUNCHER, &msg);
+		if (r == 0) {
+			life_word(launch, child, &msg.word);
+			word_done(&msg);
+		}
 	}
-	if (r == -EAGAIN)
+	if (r == 0 || r == -EAGAIN)
 		return;
 	/* Hung up: its end comes by a signal. Or it said what nobody may. */
 	fd_close(&child->words);

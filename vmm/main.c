@@ -107,11 +107,12 @@ static unsigned max_tasks(const struct core *core)
 	return 1 + (vcpus > POPULATE_THREADS ? vcpus : POPULATE_THREADS);
 }
 
-/* As many descriptors as the devices could ever come to need, an eventfd a vector and a doorbell,
+/* As many descriptors as the VM's devices could ever come to need, an eventfd a vector and a doorbell,
  * two channels and a pin's pair, within what the operator's limit allows. */
 static unsigned max_fds(const struct core *core)
 {
-	uint64_t wanted = 64 + core->config.cpus.boot + VM_SLOTS * (4ull + MSIX_MAX + DOORBELLS_MAX);
+	uint64_t wanted = 64 + core->config.cpus.boot +
+		core->devices.expected * (4ull + MSIX_MAX + DOORBELLS_MAX);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
@@ -163,16 +164,11 @@ static int check_input(struct core *core, struct err *err)
 	return r < 0 ? r : boot_check(&core->source, &layout, err);
 }
 
-/* No file of ours grows after that, but the operator's. */
 static int make_ram(struct core *core, struct err *err)
 {
-	const struct confine limits = {.max_fds = max_fds(core), .max_procs = max_tasks(core),
-		.file_size = config_grows(&core->config) ? RLIM_INFINITY : 0};
 	int r = ram_create(&core->vm.ram, &core->config.ram, &core->config.node_cpus, core->phys, err);
 
-	if (r == 0)
-		r = ram_seal(&core->vm.ram, err);
-	return r < 0 ? r : confine_limits(&limits, err);
+	return r < 0 ? r : ram_seal(&core->vm.ram, err);
 }
 
 /* ---- 5 to 8: the machine --------------------------------------------------------------------- */
@@ -201,12 +197,24 @@ static int make_machine(struct core *core, struct err *err)
 	return 0;
 }
 
+/* Once it is known how many devices there are, and before one of them is heard. No file of ours grows
+ * after that, but the operator's. */
+static int limit(const struct core *core, struct err *err)
+{
+	const struct confine limits = {.max_fds = max_fds(core), .max_procs = max_tasks(core),
+		.file_size = config_grows(&core->config) ? RLIM_INFINITY : 0};
+
+	return confine_limits(&limits, err);
+}
+
 /* How far the broker is with guest RAM, it says itself. */
 static int attach_devices(struct core *core, struct err *err)
 {
 	struct devices *devices = &core->devices;
 	int r = hear(core, &devices->told_all, err);
 
+	if (r == 0)
+		r = limit(core, err);
 	if (r == 0)
 		r = devices_populate(devices, err);
 	while (r == 0 && !devices_attach(devices, err)) {

@@ -185,6 +185,7 @@ int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint3
 	r = frame_pair(&child->words, &theirs);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "socketpair: %s", strerror(-r));
+	(void)frame_refuse_fds(child->words.n); /* words.c closes what an older kernel lets through */
 	plan.fds[BIRTH_FD_WORDS] = theirs.n;
 	plan_log(&plan);
 	if (is_helper(kind))

@@ -51,27 +51,28 @@ void life_end(struct launch *launch, int status)
 	}
 }
 
-/* The core's own status is the VM's; what it did not say itself is said here. */
-static void core_ended(struct launch *launch, int wait_status)
+/* Who was killed could not say why; of helpers the core does. */
+static void say_end(const struct launch *launch, const struct child *child, int wait_status)
 {
 	char how[64];
 
+	if (WIFEXITED(wait_status) || is_helper(child->kind) || launch->stage == STAGE_ENDING)
+		return;
 	wait_status_text(wait_status, how, sizeof(how));
-	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
-		log_error("bulkhead-core was %s; the VM has ended", how);
+	log_error("bulkhead-%s was %s%s", word_kind_name(child->kind), how,
+		child->kind == KIND_CORE ? "; the VM has ended" : "");
+}
+
+/* The core's own status is the VM's. */
+static void core_ended(struct launch *launch, int wait_status)
+{
 	life_end(launch, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : STATUS_FAULT);
 }
 
 static void opener_ended(struct launch *launch, int wait_status)
 {
-	char how[64];
-
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0)
-		return;
-	wait_status_text(wait_status, how, sizeof(how));
-	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
-		log_error("bulkhead-open was %s", how);
-	life_end(launch, STATUS_REFUSED);
+	if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
+		life_end(launch, STATUS_REFUSED);
 }
 
 void life_ended(struct launch *launch, struct child *child, int wait_status)
@@ -80,6 +81,7 @@ void life_ended(struct launch *launch, struct child *child, int wait_status)
 	const struct word word = {.op = WORD_ENDED, .kind = (uint8_t)child->kind,
 		.slot = (uint8_t)child->slot, .generation = child->generation, .value = wait_status};
 
+	say_end(launch, child, wait_status);
 	child->pid = 0;
 	child->kill_at = 0;
 	fd_close(&child->words);

@@ -68,8 +68,11 @@ long try_trace_core(void);
 long try_trace_other(void);
 long try_pidfd(void);
 long try_kcmp(void);
+long try_memory_by_proc(void);
+long try_set_user(void);
 long try_kill(void);
 long try_kill_other(void);
+long try_kill_host(void);
 long try_tgkill(void);
 long try_sigqueue(void);
 long try_setown(void);
@@ -122,6 +125,7 @@ long try_vhost_mem_table(void);
 long try_vhost_device_id(void);
 /* lies.c */
 long lie_not_ours(void);
+long lie_open(void);
 long lie_other_answer(void);
 long lie_descriptor(void);
 long lie_descriptors_253(void);
@@ -135,7 +139,17 @@ long lie_too_long(void);
 long lie_number(void);
 long lie_twice(void);
 long lie_silence(void);
-long lie_gone_index(void);
+long lie_released_index(void);
+/* words.c */
+long word_start(void);
+long word_quit(void);
+long word_launchers(void);
+long word_unknown(void);
+long word_half(void);
+long word_slot(void);
+long word_descriptor(void);
+long word_cut_broker(void);
+long word_cut_other(void);
 /* describe.c */
 long lie_range_outside(void);
 long lie_range_wraps(void);

@@ -4,7 +4,7 @@
  * what the kernel says later is explained by what is seen then.
  *
  * links: helpers/retry.c helpers/broker/nodes.c tests/unit/nodes.c seccomp/broker.c
- * links: helpers/broker/check.c helpers/broker/explain.c helpers/broker/vdpa.c helpers/broker/ram.c
+ * links: helpers/open/devices.c helpers/open/explain.c helpers/open/vdpa.c helpers/broker/ram.c
  * links: helpers/broker/dma.c helpers/broker/iommufd.c helpers/broker/type1.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
  * links: helpers/host/files.c helpers/host/network.c helpers/host/obstacle.c helpers/host/open.c

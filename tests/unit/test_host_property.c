@@ -15,7 +15,7 @@
  * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
  * links: helpers/host/way.c
  * links: helpers/devices/bind.c helpers/devices/driver.c helpers/devices/claim.c helpers/devices/record.c
- * links: helpers/broker/check.c helpers/broker/explain.c helpers/broker/vdpa.c helpers/broker/dma.c
+ * links: helpers/open/devices.c helpers/open/explain.c helpers/open/vdpa.c helpers/broker/dma.c
  * links: helpers/broker/ram.c helpers/broker/iommufd.c helpers/broker/type1.c
  */
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
+ * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c helpers/launch/binary.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -81,7 +81,7 @@ struct broker {
 	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
 	uint32_t ioas;
 	bool by_address;           /* iommufd: this kernel maps no memory by file */
-	bool started, mapped, sealed, core_gone;
+	bool started, mapped, sealed;
 };
 
 /* tell.c: what opener and launcher say. */

@@ -5,7 +5,7 @@
  *
  * fuzzes: vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/boot.c vmm/boot/bzimage.c vmm/boot/pvh.c vmm/boot/image.c vmm/boot/initramfs.c vmm/boot/memmap.c
- * links: vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c
+ * links: vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c helpers/host/memory.c vmm/pci/layout.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"

@@ -3,7 +3,7 @@
  * The command line, its words separated by newlines.
  *
  * fuzzes: vmm/opts.c vmm/opts_device.c vmm/opts_value.c
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
+ * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c helpers/launch/binary.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"

@@ -160,15 +160,15 @@ Test(chan, descriptors_nobody_asked_for_are_closed)
 /* A packet that says what a terminal would act on, or what looks like another line. */
 Test(chan, words_are_made_printable_whoever_says_them)
 {
-	char cause[] = "killed\n\x1b[2Jbulkhead: all is \xc3\xa9 well\x7f";
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	char name[] = "0000\n\x1b[2Jbulkhead: all is \xc3\xa9 well\x7f";
+	Bulkhead__CoreDevice device = BULKHEAD__CORE_DEVICE__INIT;
 
-	core.peer = helper.self = ACTOR_BROKER;
-	helper.peer = ACTOR_CORE;
-	gone.cause = cause;
-	inject(&PACKET(HELPER_GONE, helper_gone, &gone), 0, NULL, 0);
+	core.peer = helper.self = ACTOR_OPENER;
+	core.phase = helper.phase = PHASE_SETUP;
+	device.name = name;
+	inject(&PACKET(CORE_DEVICE, core_device, &device), 0, NULL, 0);
 	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_str_eq(msg.packet->helper_gone->cause, "killed??[2Jbulkhead: all is ?? well?");
+	cr_assert_str_eq(msg.packet->core_device->name, "0000??[2Jbulkhead: all is ?? well?");
 	msg_done(&msg);
 }
 
@@ -267,11 +267,14 @@ Test(chan, a_peer_that_hangs_up)
 Test(chan, what_is_not_ours_to_say)
 {
 	Bulkhead__DeviceError error = BULKHEAD__DEVICE_ERROR__INIT;
-	Bulkhead__Describe describe = BULKHEAD__DESCRIBE__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
 
 	cr_assert_eq(chan_tell(&core, &PACKET(DEVICE_ERROR, device_error, &error)), -EINVAL);
-	cr_assert_eq(chan_ask(&core, &PACKET(DESCRIBE, describe, &describe), NULL, 0, &msg, &err),
-		-EINVAL, "set-up is over");
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, &msg, &err), -EINVAL,
+		"not a helper's");
+	core.peer = ACTOR_BROKER;
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, &msg, &err), -EINVAL,
+		"set-up is over");
 	cr_assert_eq(err.blame, BLAME_BUG);
 	cr_assert(chan_is_open(&core));
 }
@@ -290,19 +293,63 @@ Test(chan, events_never_wait)
 	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_DEVICE_ERROR);
 }
 
-Test(chan, run_moves_both_sides_on)
+Test(chan, seal_moves_both_sides_on)
 {
-	Bulkhead__Run run = BULKHEAD__RUN__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
 	Bulkhead__Done done = BULKHEAD__DONE__INIT;
 
 	core.phase = helper.phase = PHASE_SETUP;
+	core.peer = helper.self = ACTOR_BROKER;
 	inject(&PACKET(DONE, done, &done), 1, NULL, 0);
-	cr_assert_eq(chan_ask(&core, &PACKET(RUN, run, &run), NULL, 0, NULL, &err), 0, "%s",
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, NULL, &err), 0, "%s",
 		err.msg);
 	cr_assert_eq(core.phase, PHASE_RUN);
 	cr_assert_eq(chan_recv(&helper, &msg, 0, &err), 0);
 	cr_assert_eq(chan_done(&helper, &msg), 0);
 	cr_assert_eq(helper.phase, PHASE_RUN);
+}
+
+/* One that is refused does not. */
+Test(chan, a_refused_seal_moves_neither_on)
+{
+	Bulkhead__Refused no = BULKHEAD__REFUSED__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
+
+	core.phase = helper.phase = PHASE_SETUP;
+	core.peer = helper.self = ACTOR_BROKER;
+	no.code = -EPERM;
+	inject(&PACKET(REFUSED, refused, &no), 1, NULL, 0);
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, NULL, &err), -EPERM);
+	cr_assert_eq(core.phase, PHASE_SETUP);
+}
+
+/* What the opener hands over: descriptors arrive with it, and a receiver that is busy is waited for. */
+Test(chan, an_event_that_gives)
+{
+	Bulkhead__CoreConsole console = BULKHEAD__CORE_CONSOLE__INIT;
+	Bulkhead__Packet packet = PACKET(CORE_CONSOLE, core_console, &console);
+	const int out[] = {STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO};
+	int before, r = 0;
+
+	core.peer = helper.self = ACTOR_OPENER;
+	core.phase = helper.phase = PHASE_SETUP;
+	before = census_fds(0);
+	cr_assert_eq(chan_give(&helper, &packet, out, 2, 0), 0);
+	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(census_fds(0), before + 2);
+	msg_done(&msg);
+	while (r == 0)
+		r = chan_give(&helper, &packet, out, 1, 0);
+	cr_assert_eq(r, -EAGAIN, "%d", r);
+	cr_assert(chan_is_open(&helper));
+	cr_assert_eq(chan_recv(&core, &msg, 0, &err), 0, "%s", err.msg);
+	msg_done(&msg);
+	cr_assert_eq(chan_give(&helper, &packet, out, 1, 1000), 0, "there is room");
+	while (chan_recv(&core, &msg, 0, &err) == 0)
+		msg_done(&msg);
+	cr_assert_eq(chan_give(&helper, &packet, out, 3, 0), 0);
+	cr_assert_eq(chan_recv(&core, &msg, 0, &err), -EBADMSG, "more than its row has");
+	cr_assert_eq(census_fds(0), before - 1);
 }
 
 /* Whatever bytes come: an error or a message, no crash, no descriptor kept, no heap. */
@@ -414,6 +461,7 @@ Test(chan_later, an_answer_that_is_late_closes_it)
 	cr_assert(chan_is_open(&api));
 	cr_assert_eq(chan_take(&api, &msg, 61000, &err), -ETIMEDOUT);
 	cr_assert_not(chan_is_open(&api));
+	cr_assert(strstr(err.msg, "core: "), "«%s» names nobody", err.msg);
 	cr_assert_eq(send_pause(61000), -EPIPE);
 }
 

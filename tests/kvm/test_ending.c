@@ -2,8 +2,6 @@
  *
  * How a VM ends: the guest's way, the operator's, by signals and keys; what the terminal is like after
  * it; and that being stopped for a while is no end.
- *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <pty.h>
 #include <sys/syscall.h>

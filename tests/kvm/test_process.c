@@ -3,8 +3,6 @@
  * The whole program: build/bulkhead with everything on, and PVH kernels of a few bytes made here.
  *
  * Whatever it is, the test ends with no process of ours left behind.
- *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>

@@ -353,6 +353,6 @@ Test(ending, stopped_at_any_moment_of_its_start, .init = needs_a_vm, .timeout = 
 			to_session(SIGCONT, false);
 		}
 		finish(0);
-		cr_assert(strcmp(run.out_text, "hi") == 0);
+		cr_assert(strcmp(run.out_text, "hi") == 0, "%u: «%s»: %s", i, run.out_text, run.err_text);
 	}
 }

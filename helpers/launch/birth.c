@@ -279,8 +279,10 @@ int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
 		return err_set(err, -errno, BLAME_HOST, "socketpair: %s", strerror(errno));
 	b.sync = sync[1];
 	pid = clone_inside(&b, launch, err);
-	if (pid == 0)
+	if (pid == 0) {
+		close(sync[0]); /* so that it hangs up when we are gone */
 		become(&b);
+	}
 	close(sync[1]);
 	r = pid < 0 ? (int)pid : see_through(launch, &b, (pid_t)pid, sync[0], err);
 	close(sync[0]);

@@ -181,8 +181,11 @@ static void serve(struct launch *launch)
 		for (unsigned i = 0; i < CHILDREN; i++)
 			polls[1 + i] = (struct pollfd){.fd = launch->children[i].words.n,
 				.events = POLLIN};
-		if (poll(polls, 1 + CHILDREN, life_due_ms(launch)) < 0 && errno != EINTR)
-			break;
+		if (poll(polls, 1 + CHILDREN, life_due_ms(launch)) < 0 && errno != EINTR) {
+			log_error("poll: %s; the VM ends", strerror(errno)); /* a small ulimit -n */
+			launch->status = STATUS_REFUSED;
+			return; /* and the children with us */
+		}
 		/* Words before ends: whoever ended may have said something first. */
 		for (unsigned i = 0; i < CHILDREN; i++) {
 			if (polls[1 + i].revents)

@@ -96,5 +96,8 @@ int devices_seal(struct devices *devices, struct err *err)
 	if (!chan_is_open(&devices->ask))
 		return devices->failed.code ? (*err = devices->failed, devices->failed.code) : 0;
 	r = refuse_fds(devices, err);
-	return r < 0 ? r : chan_ask(&devices->ask, &packet, NULL, 0, NULL, err);
+	if (r == 0)
+		r = chan_ask(&devices->ask, &packet, NULL, 0, NULL, err);
+	devices->sealed = r == 0;
+	return r;
 }

@@ -70,7 +70,8 @@ static int take_order(struct core *core, struct msg *msg, struct err *err)
 	}
 }
 
-/* An opener that hangs up has said everything; before that it has ended, and said why. */
+/* An opener that hangs up has said everything; before that it has ended, and so do we, by the launcher's
+ * hand: it knows why. */
 void orders_opener(struct core *core)
 {
 	struct msg msg;
@@ -85,11 +86,8 @@ void orders_opener(struct core *core)
 			msg_done(&msg);
 		} else if (r == -ETIMEDOUT) {
 			return;
-		} else if (r == -EPIPE && core->devices.told_all) {
-			chan_close(&core->opener);
-			return;
 		}
-		if (r < 0)
+		if (r < 0 && r != -EPIPE)
 			fail(core, &err);
 	}
 	if (r < 0)

@@ -45,6 +45,7 @@ struct devices {
 	bool started, starting;    /* the broker has guest RAM; was asked to take it */
 	bool sealed;               /* what becomes of the broker from here on ends no start */
 	bool broker_over;          /* its process has ended */
+	bool sealed;               /* set-up is over: what fails does so by itself */
 	struct err failed;         /* code 0: nothing has */
 	struct slot slots[VM_SLOTS];
 };

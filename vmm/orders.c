@@ -63,7 +63,8 @@ static int take_order(struct core *core, struct msg *msg, struct err *err)
 {
 	switch (msg->packet->body_case) {
 	case BULKHEAD__PACKET__BODY_CORE_CONFIG: return config_take(&core->config, msg, err);
-	case BULKHEAD__PACKET__BODY_CORE_CONSOLE: config_take_console(&core->config, msg); return 0;
+	case BULKHEAD__PACKET__BODY_CORE_CONSOLE:
+		return config_take_console(&core->config, msg, err);
 	case BULKHEAD__PACKET__BODY_CORE_DEVICE: return devices_told(&core->devices, msg, err);
 	default:
 		core->devices.told_all = true;

@@ -5,7 +5,7 @@
  *   1. argv                 needs: the words of birth.h, and behind them the operator's own
  *   2. processes            started by the launcher's hand while we look at the host
  *   3. files, devices       opened with the operator's rights; what is refused ends us, and all
- *   4. the end              core and broker have everything
+ *   4. the end              core and broker have everything; who of them has ended ends us, too
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "ipc/log.h"
 #include "seccomp/birth.h"
 
-enum { DEAL_MS = 10000 };
+enum { DEAL_MS = 10000, ENDED_MS = 10000 };
 
 static int ask_start(enum word_kind kind, unsigned slot, uint32_t generation, uint64_t ram,
 	struct err *err)

@@ -55,6 +55,7 @@ static void fill_console(const struct opening *opening, Bulkhead__CoreConfig *re
 		ioctl(opening->files.serial_in.n, TCGETS, &mode) == 0;
 }
 
+/* Before the configuration, at which the core begins: what it makes the serial port of is there then. */
 static int tell_console(struct opening *opening, struct err *err)
 {
 	Bulkhead__CoreConsole body = BULKHEAD__CORE_CONSOLE__INIT;
@@ -70,7 +71,7 @@ static int tell_console(struct opening *opening, struct err *err)
 	return r;
 }
 
-int tell_config(struct opening *opening, struct err *err)
+static int tell_machine(struct opening *opening, struct err *err)
 {
 	Bulkhead__CoreConfig body = BULKHEAD__CORE_CONFIG__INIT;
 	const struct opts *opts = &opening->opts;
@@ -93,7 +94,14 @@ int tell_config(struct opening *opening, struct err *err)
 	fd_close(&files->kvm);
 	fd_close(&files->kernel);
 	fd_close(&files->initramfs);
-	return r < 0 ? r : tell_console(opening, err);
+	return r;
+}
+
+int tell_config(struct opening *opening, struct err *err)
+{
+	int r = tell_console(opening, err);
+
+	return r < 0 ? r : tell_machine(opening, err);
 }
 
 static int tell_way(struct opening *opening, struct err *err)

@@ -2,8 +2,6 @@
  *
  * How a VM ends: the guest's way, the operator's, by signals and keys; what the terminal is like after
  * it; and that being stopped for a while is no end.
- *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <pty.h>
 #include <sys/syscall.h>
@@ -411,6 +409,6 @@ Test(ending, stopped_at_any_moment_of_its_start, .init = needs_a_vm, .timeout = 
 			to_session(SIGCONT, false);
 		}
 		finish(0);
-		cr_assert(strcmp(run.out_text, "hi") == 0);
+		cr_assert(strcmp(run.out_text, "hi") == 0, "%u: «%s»: %s", i, run.out_text, run.err_text);
 	}
 }

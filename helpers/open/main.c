@@ -20,7 +20,7 @@
 #include "ipc/log.h"
 #include "seccomp/birth.h"
 
-enum { DEAL_MS = 10000, ENDED_MS = 10000 };
+enum { DEAL_MS = 10000 };
 
 static int ask_start(enum word_kind kind, unsigned slot, uint32_t generation, uint64_t ram,
 	struct err *err)

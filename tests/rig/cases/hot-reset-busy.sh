@@ -1,12 +1,14 @@
 # rig: mem=2G devices=nvme,old limit=480 long=yes
 # Sixteen reboots of a guest whose card can be reset by its bus only, while the host holds the lock of
 # that bus for half of the time, as whoever reads of a device in sysfs may: the hot reset then says
-# EAGAIN. Each boot finds the card, and nothing of the boot before in it.
+# EAGAIN. Each boot finds the card, and nothing of the boot before in it. One processor: of seventeen
+# boots with two, one would lose a signal between them to the emulator (stood_still in lib.sh).
 . /rig/lib.sh
 bulkhead_only
 OLD0=$(basename "$(echo /sys/bus/pci/devices/0000:00:1c.0/0000:*:01.0)")
 OLD1=${OLD0%01.0}02.0
 BOOTS=17
+CPUS=1
 
 # hold_lock: resets of the other card, which cannot be as it is not alone on its bus; the kernel holds
 # its lock and the bridge's until it knows (pci_reset_function). Half a second of them, then as much of
@@ -36,7 +38,7 @@ wait_for 'BH reboot by' 120
 hold_lock &
 HOLDER=$!
 trap 'kill $HOLDER 2>/dev/null' EXIT
-wait_for "BH boot $((BOOTS - 1))" 600
+wait_for "BH boot $((BOOTS - 1))" 400
 kill $HOLDER
 echo 0 | tee $event/enable >$TRACE/tracing_on
 power_off_clean

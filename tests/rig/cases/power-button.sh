@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme iommufd=too limit=240
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=240 long=yes
 # SIGTERM presses the guest's power button: what it was writing to is clean then. A guest that does not
 # come to its end is cut off by a second one, at once, or after its time; that is another status.
 . /rig/lib.sh

@@ -143,8 +143,8 @@ int main(int argc, char **argv)
 	}
 	if (r == 0)
 		r = open_vm(&opening, &err);
-	if (r == -EPIPE) /* who has ended has said why; that ends us, by the launcher's hand */
-		poll(NULL, 0, ENDED_MS);
+	if (r == -EPIPE) /* who has ended has said why; that ends us, by the launcher's hand, or its end */
+		poll(&(struct pollfd){.fd = BIRTH_FD_WORDS}, 1, ENDED_MS);
 	if (r < 0)
 		log_error("%s", err.msg);
 	return r < 0;

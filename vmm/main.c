@@ -27,6 +27,9 @@ enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2, STATUS_CUT_OFF = 3 }
 /* For devices to be closed when the guest boots anew: what the kernel takes to give one up. */
 enum { RELEASE_MS = 70000 };
 
+/* For the launcher to set a terminal's modes; it may be stopped. */
+enum { TERMINAL_MS = 1000 };
+
 /* For the opener to open what may be on the far side of a network. */
 enum { TOLD_MS = 600000 };
 
@@ -395,6 +398,15 @@ static bool restart(struct core *core)
 	return false;
 }
 
+/* The launcher sets its modes: before the guest prints, or somebody answers. */
+static void await_terminal(struct core *core)
+{
+	const int64_t until = now_ms() + TERMINAL_MS;
+
+	while (core->config.serial == CONSOLE_TTY && !core->console.told && now_ms() < until)
+		events_wait(&core->events, (int)(until - now_ms()));
+}
+
 /* Returns the exit status. */
 static int run_guest(struct core *core)
 {
@@ -404,6 +416,7 @@ static int run_guest(struct core *core)
 
 	core->runs = true;
 	(void)word_send(core->words, &word, NULL, 0);
+	await_terminal(core);
 	do
 		parked = run_until_asked(core);
 	while (parked && vm->request == VM_RESET && restart(core));

@@ -122,12 +122,17 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
-/* Listens until `told` is. */
+static const struct err *failure(const struct core *core)
+{
+	return core->failed.code ? &core->failed : &core->devices.failed;
+}
+
+/* Listens until `told` is, or a process we need has ended. */
 static int hear(struct core *core, const bool *told, struct err *err)
 {
 	const int64_t until = now_ms() + TOLD_MS;
 
-	while (!*told && !core->failed.code) {
+	while (!*told && !failure(core)->code) {
 		const int64_t left = until - now_ms();
 
 		if (left <= 0)
@@ -135,7 +140,7 @@ static int hear(struct core *core, const bool *told, struct err *err)
 				"been opened within %d s", TOLD_MS / 1000);
 		events_wait(&core->events, (int)left);
 	}
-	*err = core->failed;
+	*err = *failure(core);
 	return err->code;
 }
 

@@ -27,6 +27,9 @@ enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2, STATUS_CUT_OFF = 3 }
 /* For devices to be closed when the guest boots anew: what the kernel takes to give one up. */
 enum { RELEASE_MS = 70000 };
 
+/* For the launcher to set a terminal's modes; it may be stopped. */
+enum { TERMINAL_MS = 1000 };
+
 /* For the opener to open what may be on the far side of a network. */
 enum { TOLD_MS = 600000 };
 
@@ -120,12 +123,17 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
-/* Listens until `told` is. */
+static const struct err *failure(const struct core *core)
+{
+	return core->failed.code ? &core->failed : &core->devices.failed;
+}
+
+/* Listens until `told` is, or a process we need has ended. */
 static int hear(struct core *core, const bool *told, struct err *err)
 {
 	const int64_t until = now_ms() + TOLD_MS;
 
-	while (!*told && !core->failed.code) {
+	while (!*told && !failure(core)->code) {
 		const int64_t left = until - now_ms();
 
 		if (left <= 0)
@@ -133,7 +141,7 @@ static int hear(struct core *core, const bool *told, struct err *err)
 				"been opened within %d s", TOLD_MS / 1000);
 		events_wait(&core->events, (int)left);
 	}
-	*err = core->failed;
+	*err = *failure(core);
 	return err->code;
 }
 
@@ -405,6 +413,15 @@ static bool restart(struct core *core)
 	return r == 0;
 }
 
+/* The launcher sets its modes: before the guest prints, or somebody answers. */
+static void await_terminal(struct core *core)
+{
+	const int64_t until = now_ms() + TERMINAL_MS;
+
+	while (core->config.serial == CONSOLE_TTY && !core->console.told && now_ms() < until)
+		events_wait(&core->events, (int)(until - now_ms()));
+}
+
 /* Returns the exit status. */
 static int run_guest(struct core *core)
 {
@@ -414,6 +431,7 @@ static int run_guest(struct core *core)
 
 	core->runs = true;
 	(void)word_send(core->words, &word, NULL, 0);
+	await_terminal(core);
 	do
 		parked = run_until_asked(core);
 	while (parked && vm->request == VM_RESET && restart(core));

@@ -245,6 +245,17 @@ static const struct process *shares_end(const struct holding *holding, const cha
 	return NULL;
 }
 
+/* A socket that is the user's standard input or output is the core's to read and write, and no channel. */
+static bool is_stdio(const struct audit *audit, const char *link)
+{
+	char standard[64];
+
+	return (proc_link(audit->processes[0].dir, "fd/0", standard, sizeof(standard)) == 0 &&
+			strcmp(standard, link) == 0) ||
+		(proc_link(audit->processes[0].dir, "fd/1", standard, sizeof(standard)) == 0 &&
+			strcmp(standard, link) == 0);
+}
+
 static void check_end(struct holding *holding, unsigned number, const char *link)
 {
 	const struct process *other = is_users(holding->process, number) ? NULL
@@ -255,7 +266,7 @@ static void check_end(struct holding *holding, unsigned number, const char *link
 			number, link, other->binary, other->pid);
 		holding->weak++;
 	}
-	if (number > 2 && takes_fds(holding->pidfd, number))
+	if (number > 2 && !is_stdio(holding->audit, link) && takes_fds(holding->pidfd, number))
 		holding->taking++;
 }
 

@@ -17,7 +17,8 @@
 /* Bounds of vmm/main.c max_fds and max_tasks, and helpers/broker/ask.c lower_limits, at the most vCPUs and
  * devices there can be. */
 enum {
-	CORE_VCPUS = 1024, CORE_FILES = 64 + CORE_VCPUS + 30 * 2053, BROKER_FILES = 16 + 6 * 30, HELPER_FILES = 16,
+	CORE_VCPUS = 1024, CORE_FILES = 64 + CORE_VCPUS + 30 * 2564, BROKER_FILES = 16 + 6 * 30,
+	HELPER_FILES = 16,
 	VDPA_FILES = 24 + 2 * VIRTIO_QUEUES_MAX,
 };
 

@@ -20,7 +20,7 @@
 #include "ipc/log.h"
 #include "seccomp/birth.h"
 
-enum { DEAL_MS = 10000 };
+enum { DEAL_MS = 10000, ENDED_MS = 10000 };
 
 static int ask_start(enum word_kind kind, unsigned slot, uint32_t generation, uint64_t ram,
 	struct err *err)
@@ -144,6 +144,8 @@ int main(int argc, char **argv)
 	}
 	if (r == 0)
 		r = open_vm(&opening, &err);
+	if (r == -EPIPE) /* who has ended has said why; that ends us, by the launcher's hand, or its end */
+		poll(&(struct pollfd){.fd = BIRTH_FD_WORDS}, 1, ENDED_MS);
 	if (r < 0 && err.msg[0])
 		log_error("%s", err.msg);
 	return r < 0;

@@ -61,14 +61,9 @@ static int tell_console(struct opening *opening, struct err *err)
 	Bulkhead__CoreConsole body = BULKHEAD__CORE_CONSOLE__INIT;
 	struct files *files = &opening->files;
 	const int fds[] = {files->serial_out.n, files->serial_in.n};
-	int r = 0;
 
-	if (files->serial_out.n >= 0)
-		r = give(&opening->core, &PACKET(CORE_CONSOLE, core_console, &body), fds,
-			files->serial_in.n >= 0 ? 2 : 1, err);
-	fd_close(&files->serial_out);
-	fd_close(&files->serial_in);
-	return r;
+	return files->serial_out.n < 0 ? 0 : give(&opening->core,
+		&PACKET(CORE_CONSOLE, core_console, &body), fds, files->serial_in.n >= 0 ? 2 : 1, err);
 }
 
 static int tell_machine(struct opening *opening, struct err *err)
@@ -101,7 +96,11 @@ int tell_config(struct opening *opening, struct err *err)
 {
 	int r = tell_console(opening, err);
 
-	return r < 0 ? r : tell_machine(opening, err);
+	if (r == 0)
+		r = tell_machine(opening, err);
+	fd_close(&opening->files.serial_out);
+	fd_close(&opening->files.serial_in);
+	return r;
 }
 
 static int tell_way(struct opening *opening, struct err *err)

@@ -161,6 +161,18 @@ static inline void start(const char *options, int tty, uid_t uid)
 	close(err[1]);
 }
 
+/* What there is by now, without waiting. */
+static inline void read_there_is(void)
+{
+	while (poll(&(struct pollfd){.fd = run.err, .events = POLLIN}, 1, 0) > 0) {
+		ssize_t n = read(run.err, run.err_text + run.err_len, sizeof(run.err_text) - 1 - run.err_len);
+
+		if (n <= 0)
+			break;
+		run.err_len += (size_t)n;
+	}
+}
+
 /* Reads both until `want` is on `text`, or both are closed when want is NULL. */
 static inline void read_until(const char *text, const char *want)
 {
@@ -263,6 +275,21 @@ static inline unsigned left_behind(void)
 	return n;
 }
 
+/* To the processes of the session, or to those of them that lead a group. */
+static inline void to_session(int signal, bool leaders)
+{
+	DIR *proc = opendir("/proc");
+
+	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
+		pid_t pid = (pid_t)atoi(d->d_name);
+
+		if (pid > 0 && getsid(pid) == run.pid &&
+			(!leaders || (pid != run.pid && getpgid(pid) == pid)))
+			kill(pid, signal);
+	}
+	closedir(proc);
+}
+
 /* Lines that say so. */
 static inline unsigned errors(void)
 {
@@ -271,6 +298,53 @@ static inline unsigned errors(void)
 	for (const char *at = run.err_text; (at = strstr(at, "error: ")) != NULL; at++)
 		n++;
 	return n;
+}
+
+static inline void drop(void)
+{
+	kill(run.pid, SIGKILL);
+	waitpid(run.pid, &run.status, 0);
+	close(run.in);
+	close(run.out);
+	close(run.err);
+}
+
+/* Started so far that there is one of that kind, and not so far that all is there: looked at in steps,
+ * between which everything stands still, and does so after it. */
+static inline pid_t start_until(const char *options, const char *kind)
+{
+	for (unsigned tries = 0; tries < 50; tries++) {
+		start(options, -1, 0);
+		for (unsigned i = 0; i < 1000 && !strstr(run.err_text, "devices attached"); i++) {
+			pid_t pid;
+
+			kill(run.pid, SIGSTOP); /* which starts the others */
+			to_session(SIGSTOP, false);
+			read_there_is();
+			pid = child_of(kind, 0);
+			if (pid && !strstr(run.err_text, "devices attached"))
+				return pid;
+			to_session(SIGCONT, false);
+			kill(run.pid, SIGCONT); /* which may have no session yet */
+			usleep(2000);
+		}
+		drop();
+	}
+	cr_assert_fail("no %s", kind);
+	return 0;
+}
+
+static inline char state_of(pid_t pid)
+{
+	char path[64], stat[512] = "", *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	end = f && fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
+	if (f)
+		fclose(f);
+	return end ? end[2] : '?';
 }
 
 /* For `make check-rows`: what the tracer said, to the end of that file. */

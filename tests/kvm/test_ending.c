@@ -246,21 +246,6 @@ static void start_in_the_background(int *ret_master, int *ret_slave)
 	read_until(run.err_text, "the guest runs at");
 }
 
-/* To the processes of the session, or to those of them that lead a group. */
-static void to_session(int signal, bool leaders)
-{
-	DIR *proc = opendir("/proc");
-
-	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
-		pid_t pid = (pid_t)atoi(d->d_name);
-
-		if (pid > 0 && getsid(pid) == run.pid &&
-			(!leaders || (pid != run.pid && getpgid(pid) == pid)))
-			kill(pid, signal);
-	}
-	closedir(proc);
-}
-
 Test(ending, in_the_background_the_terminal_is_left_alone, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;

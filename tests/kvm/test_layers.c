@@ -227,6 +227,45 @@ Test(audit, a_user_of_its_own, .init = needs_an_audit, .timeout = 60)
 	finish(3);
 }
 
+/* A VM whose opener stands still, and all others have come as far as that lets them. */
+static pid_t start_with_opener(void)
+{
+	for (unsigned tries = 0; tries < 20; tries++) {
+		pid_t opener;
+
+		start_until("--null", "core");
+		opener = child_of("open", 0);
+		to_session(SIGCONT, false);
+		if (opener)
+			kill(opener, SIGSTOP);
+		usleep(500000);
+		if (opener && state_of(opener) == 'T')
+			return opener;
+		drop();
+	}
+	cr_skip_test("it is too quick to be seen here");
+}
+
+/* While it opens, it is known as who it is; that the others are not sealed yet is said of them. */
+Test(audit, the_opener_is_known_while_it_lives, .init = needs_an_audit, .timeout = 60)
+{
+	pid_t opener = start_with_opener();
+
+	audit_as(0);
+	cr_expect_eq(report.status, 1, "%s", report.text);
+	cr_expect(strstr(report.text, "bulkhead-open: opener\n"), "%s", report.text);
+	cr_expect(!strstr(report.text, "stranger"), "%s", report.text);
+	cr_expect(strstr(report.text, "none: it opens what the operator may, and ends"), "%s", report.text);
+	kill(opener, SIGCONT);
+	read_until(run.out_text, "!");
+	while (child_of("open", 0))
+		usleep(10000);
+	audit_as(0);
+	cr_expect_eq(report.status, 0, "%s", report.text);
+	kill(run.pid, SIGTERM);
+	finish(3);
+}
+
 Test(audit, only_a_launcher_can_be_audited, .init = needs_an_audit, .timeout = 60)
 {
 	run.pid = getpid();

@@ -181,39 +181,6 @@ Test(star, a_core_that_is_killed_ends_all, .init = needs_a_vm, .timeout = 60)
 		run.err_text);
 }
 
-static void drop(void)
-{
-	kill(run.pid, SIGKILL);
-	waitpid(run.pid, &run.status, 0);
-	close(run.in);
-	close(run.out);
-	close(run.err);
-}
-
-/* Started so far that there is one of that kind, and not so far that the guest runs: without the launcher,
- * which is looked behind in steps, and stands still then, it does not come to that. */
-static pid_t start_until(const char *options, const char *kind)
-{
-	for (unsigned tries = 0; tries < 50; tries++) {
-		start(options, -1, 0);
-		for (unsigned i = 0; i < 1000; i++) {
-			pid_t pid;
-
-			kill(run.pid, SIGSTOP);
-			pid = child_of(kind, 0);
-			if (pid && poll(&(struct pollfd){.fd = run.out, .events = POLLIN}, 1, 0) == 0)
-				return pid;
-			if (pid)
-				break;
-			kill(run.pid, SIGCONT);
-			usleep(2000);
-		}
-		drop();
-	}
-	cr_assert_fail("no %s", kind);
-	return 0;
-}
-
 /* Before the guest runs all of them are needed. */
 Test(star, whoever_is_killed_at_the_start_ends_all, .init = needs_a_vm, .timeout = 120)
 {
@@ -231,7 +198,7 @@ Test(star, whoever_is_killed_at_the_start_ends_all, .init = needs_a_vm, .timeout
 		strcpy(strrchr(kernel, '-'), "-XXXXXX");
 		make_kernel(says_hi, sizeof(says_hi));
 		kill(start_until("--null", rows[i].kind), SIGKILL);
-		kill(run.pid, SIGCONT);
+		to_session(SIGCONT, false);
 		finish(rows[i].status);
 		cr_expect(strstr(run.err_text, rows[i].says), "no «%s»: %s", rows[i].says, run.err_text);
 		cr_expect_eq(errors(), 1, "%s", run.err_text);
@@ -258,13 +225,15 @@ Test(star, a_launcher_that_is_killed_leaves_nobody, .init = needs_a_vm, .timeout
 Test(star, a_signal_at_the_start_simply_ends_it, .init = needs_a_vm, .timeout = 120)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT};
+	pid_t core;
 
 	for (unsigned i = 0; i < 3; i++) {
 		strcpy(strrchr(kernel, '-'), "-XXXXXX");
 		make_kernel(sleeps, sizeof(sleeps));
-		kill(start_until("--null", "core"), SIGSTOP);
-		kill(run.pid, SIGCONT);
+		core = start_until("--null", "core");
 		kill(run.pid, signals[i]);
+		to_session(SIGCONT, false);
+		kill(core, SIGSTOP); /* which does not keep it from ending */
 		read_until(NULL, NULL);
 		waitpid(run.pid, &run.status, 0);
 		cr_expect(WIFSIGNALED(run.status) && WTERMSIG(run.status) == signals[i], "0x%x: %s", run.status,
@@ -311,27 +280,14 @@ Test(star, each_may_stand_still_at_the_start, .init = needs_a_vm, .timeout = 120
 		strcpy(strrchr(kernel, '-'), "-XXXXXX");
 		make_kernel(says_hi, sizeof(says_hi));
 		pid = start_until("--null", at_start[i]);
+		to_session(SIGCONT, false);
 		kill(pid, SIGSTOP);
-		kill(run.pid, SIGCONT);
 		usleep(700000);
 		kill(pid, SIGCONT);
 		finish(0);
 		cr_expect(strcmp(run.out_text, "hi") == 0, "%s: «%s»: %s", at_start[i], run.out_text,
 			run.err_text);
 	}
-}
-
-static char state_of(pid_t pid)
-{
-	char path[64], stat[512] = "", *end;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	end = f && fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
-	if (f)
-		fclose(f);
-	return end ? end[2] : '?';
 }
 
 static void await_state(pid_t pid, bool stopped)

@@ -100,12 +100,12 @@ int devices_dealt(struct devices *devices, struct word_msg *msg, struct err *err
 }
 
 /* Before it is here; what becomes of it later is its peer's state. */
-static void lost(struct devices *devices, const struct slot *slot, const char *how)
+static void lost(struct devices *devices, const struct slot *slot, const char *why, const char *how)
 {
 	struct err err;
 
-	err_set(&err, -EPIPE, BLAME_PEER, "%s: its helper %s before the device was attached",
-		slot->told ? slot->config.name : "a device", how);
+	err_set(&err, -EPIPE, BLAME_PEER, "%s: its helper %s%s",
+		slot->told ? slot->config.name : "a device", why, how);
 	fail(devices, &err);
 }
 
@@ -125,7 +125,7 @@ void devices_ended(struct devices *devices, const struct word *word)
 	if (slot && slot->step == SLOT_HERE)
 		remote_gone(&slot->remote, how);
 	else if (slot && slot->step != SLOT_FREE)
-		lost(devices, slot, how);
+		lost(devices, slot, "ended before the device was attached: ", how);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */
@@ -213,7 +213,7 @@ static void check_late(struct devices *devices)
 {
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		if (devices->slots[i].step == SLOT_OPENS && now_ms() >= devices->slots[i].due)
-			lost(devices, &devices->slots[i], "does not describe it");
+			lost(devices, &devices->slots[i], "does not say what it is", "");
 	}
 	/* The broker's own answer. */
 	if (devices->ask.asked && now_ms() >= devices->ask.due_ms)

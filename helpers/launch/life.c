@@ -28,8 +28,10 @@ enum {
 
 static void end_by(struct child *child, int64_t ms)
 {
-	if (child->pid && !child->kill_at)
-		child->kill_at = now_ms() + ms;
+	const int64_t at = now_ms() + ms;
+
+	if (child->pid && (!child->kill_at || child->kill_at > at))
+		child->kill_at = at;
 }
 
 void life_end(struct launch *launch, int status)
@@ -111,8 +113,9 @@ int life_due_ms(const struct launch *launch)
 	return (int)first;
 }
 
-/* What no signal ends is inside the kernel, with the device; nobody can wait for that here. */
-static void overdue(struct child *child)
+/* What no signal ends is inside the kernel, with the device; nobody can wait for that here. Without its
+ * core a VM is none. */
+static void overdue(struct launch *launch, struct child *child)
 {
 	if (!child->killed) {
 		child->killed = true;
@@ -123,6 +126,8 @@ static void overdue(struct child *child)
 	log_error("bulkhead-%s (pid %d) does not end; its devices are busy until it does",
 		word_kind_name(child->kind), (int)child->pid);
 	child->pid = 0;
+	if (child->kind == KIND_CORE)
+		life_end(launch, STATUS_FAULT);
 }
 
 void life_tick(struct launch *launch)
@@ -131,7 +136,7 @@ void life_tick(struct launch *launch)
 		struct child *child = &launch->children[i];
 
 		if (child->pid && child->kill_at && now_ms() >= child->kill_at)
-			overdue(child);
+			overdue(launch, child);
 	}
 	if (terminal_look_in_ms() >= 0 && launch->stage == STAGE_RUNNING)
 		terminal_look();

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ipc/describe.h"
 #include "seccomp/birth.h"
 #include "vmm/pci/pci.h"
 

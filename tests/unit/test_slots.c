@@ -32,7 +32,7 @@ static int no_create;
 
 /* ---- doubles ----------------------------------------------------------------------------------- */
 
-int populate(struct ram *ram, struct err *e)
+int populate(const struct ram *ram, struct err *e)
 {
 	(void)ram, (void)e;
 	traced("populate ");

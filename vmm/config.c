@@ -108,12 +108,13 @@ int config_take(struct config *config, struct msg *msg, struct err *err)
 	return 0;
 }
 
-void config_take_console(struct config *config, struct msg *msg)
+int config_take_console(struct config *config, struct msg *msg, struct err *err)
 {
-	if (config->serial_out.n >= 0)
-		return;
+	if (config->told || config->serial_out.n >= 0)
+		return err_set(err, -EBADMSG, BLAME_BUG, "opener: a console out of turn");
 	config->serial_out = msg_fd(msg, 0);
 	config->serial_in = msg_fd(msg, 1);
+	return 0;
 }
 
 int config_take_device(const Bulkhead__CoreDevice *told, struct device_config *ret, struct err *err)

@@ -63,18 +63,25 @@ struct child *child_of_pid(struct launch *launch, pid_t pid)
 	return NULL;
 }
 
-void child_kill(const struct child *child)
+void child_kill(struct child *child)
 {
 	if (child->pid)
 		kill(child->pid, SIGKILL);
+	child->killed = true;
 }
 
 void child_tell(struct child *child, const struct word *word, const int *fds, unsigned n_fds)
 {
+	const bool needed = word->op == WORD_DEAL || word->op == WORD_ENDED;
 	int r = child->words.n >= 0 ? word_send(child->words.n, word, fds, n_fds) : 0;
 
 	if (r == 0 || r == -EPIPE) /* it is ending: its end is told when it is reaped */
 		return;
+	if (r == -EAGAIN && !needed) {
+		log_warn("bulkhead-%s has no room for another word; try again",
+			word_kind_name(child->kind));
+		return;
+	}
 	log_error("bulkhead-%s takes no word (%s): it is ended", word_kind_name(child->kind),
 		strerror(-r));
 	child_kill(child);
@@ -150,11 +157,10 @@ static int start(struct launch *launch, struct child *child, struct birth_plan *
 }
 
 /* The opener's are the user's own, to be made the core's. */
-static void plan_log(const struct launch *launch, struct birth_plan *plan)
+static void plan_log(struct birth_plan *plan)
 {
 	static const int users[] = {STDIN_FILENO, STDOUT_FILENO};
 
-	(void)launch;
 	plan->fds[BIRTH_FD_ORDERS] = STDERR_FILENO;
 	plan->fds[BIRTH_FD_LOG] = STDERR_FILENO;
 	for (unsigned i = 0; plan->kind == KIND_OPENER && i < 2; i++)
@@ -179,8 +185,9 @@ int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint3
 	r = frame_pair(&child->words, &theirs);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "socketpair: %s", strerror(-r));
+	(void)frame_refuse_fds(child->words.n); /* words.c closes what an older kernel lets through */
 	plan.fds[BIRTH_FD_WORDS] = theirs.n;
-	plan_log(launch, &plan);
+	plan_log(&plan);
 	if (is_helper(kind))
 		plan.memlock = kind == KIND_VDPA ? ram : 0;
 	plan.cgroup = cgroup_leaf(&launch->tenant, kind, slot, ram);

@@ -5,8 +5,8 @@
  * How the terminal was is kept in a static: a signal handler has no other place to find it.
  *
  * A terminal is the foreground process group's. In the background we do not set it, which would stop us
- * (SIGTTOU, which main.c blocks all the same), and look every second whether it is ours again: a shell's
- * fg does not tell a job that was running.
+ * (SIGTTOU, which main.c blocks all the same), and look every second whether it is ours again: a
+ * shell's fg does not tell a job that was running.
  */
 #include "helpers/launch/terminal.h"
 

@@ -5,7 +5,7 @@
  *   1. argv                 needs: the words of birth.h, and behind them the operator's own
  *   2. processes            started by the launcher's hand while we look at the host
  *   3. files, devices       opened with the operator's rights; what is refused ends us, and all
- *   4. the end              core and broker have everything
+ *   4. the end              core and broker have everything; who of them has ended ends us, too
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -98,10 +98,11 @@ static int open_vm(struct opening *opening, struct err *err)
 		r = wait_for_channels(opening, err);
 	if (r == 0)
 		r = tell_config(opening, err);
+	if (r < 0)
+		return r;
 	memory_say(opening->root.n, &opening->opts.ram);
 	posted_say(opening->root.n, cpus_max_apic_id(&opening->opts.cpus));
-	if (r == 0)
-		r = check_devices(opening, err);
+	r = check_devices(opening, err);
 	if (r == 0)
 		r = ways_open(opening, err);
 	if (r == 0)
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
 	}
 	if (r == 0)
 		r = open_vm(&opening, &err);
-	if (r < 0)
+	if (r < 0 && err.msg[0])
 		log_error("%s", err.msg);
 	return r < 0;
 }

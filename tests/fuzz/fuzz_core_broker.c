@@ -34,7 +34,7 @@ static struct slot *slot_of(const struct remote *fn)
 
 /* ---- doubles ----------------------------------------------------------------------------------- */
 
-int populate(struct ram *ram, struct err *err)
+int populate(const struct ram *ram, struct err *err)
 {
 	(void)ram, (void)err;
 	return 0;
@@ -130,7 +130,7 @@ bool remote_to_be_released(struct remote *fn)
 	return due;
 }
 
-enum peer_state remote_state(struct remote *fn)
+enum peer_state remote_state(const struct remote *fn)
 {
 	return fn->peer.state;
 }

@@ -192,7 +192,52 @@ static inline void read_until(const char *text, const char *want)
 		want ? want : "", run.out_text, run.err_text);
 }
 
-/* Every process of the session it made: the broker and the helpers are in it. */
+/* A child's argv, which everybody may read: is it of that kind, and in that slot? */
+static inline bool is_of(const char *pid, const char *kind, unsigned slot)
+{
+	char path[300], name[32], number[8], argv[128] = "", *word = argv;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+	snprintf(name, sizeof(name), "bulkhead-%s", kind);
+	snprintf(number, sizeof(number), "%u", slot);
+	f = fopen(path, "r");
+	if (!f || fread(argv, 1, sizeof(argv) - 2, f) == 0)
+		argv[0] = '\0';
+	if (f)
+		fclose(f);
+	for (unsigned i = 0; i < 4; i++) /* log level, mode, layers, slot */
+		word += strlen(word) + 1;
+	return strcmp(argv, name) == 0 && strcmp(word, number) == 0;
+}
+
+/* The launcher's child of that kind, "core" or "null", 0: there is none. */
+static inline pid_t child_of(const char *kind, unsigned slot)
+{
+	char path[300], *end;
+	DIR *proc = opendir("/proc");
+	pid_t found = 0;
+
+	for (struct dirent *d; !found && (d = readdir(proc)) != NULL;) {
+		char stat[512] = "";
+		int parent = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
+		f = isdigit(d->d_name[0]) ? fopen(path, "r") : NULL;
+		if (!f)
+			continue;
+		end = fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
+		fclose(f);
+		if (end && sscanf(end + 1, " %*c %d", &parent) == 1 && parent == run.pid &&
+			is_of(d->d_name, kind, slot))
+			found = (pid_t)atoi(d->d_name);
+	}
+	closedir(proc);
+	return found;
+}
+
+/* Every process of the session it made: its children are in it. */
 static inline unsigned left_behind(void)
 {
 	DIR *proc = opendir("/proc");
@@ -215,6 +260,16 @@ static inline unsigned left_behind(void)
 		fclose(stat);
 	}
 	closedir(proc);
+	return n;
+}
+
+/* Lines that say so. */
+static inline unsigned errors(void)
+{
+	unsigned n = 0;
+
+	for (const char *at = run.err_text; (at = strstr(at, "error: ")) != NULL; at++)
+		n++;
 	return n;
 }
 

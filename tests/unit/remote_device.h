@@ -19,7 +19,7 @@
 static uint8_t device_config[4096];
 static struct function_desc desc;
 static int device_fd = -1;
-static bool refuse, refuse_reset;
+static bool refuse, refuse_reset, memory_off;
 static struct { uint64_t gpa, size; bool used; } slots[32];
 
 int ask_kick_arm(struct peer *p, unsigned queue, int eventfd, struct err *e)
@@ -81,7 +81,7 @@ int ask_region_read(struct peer *p, unsigned index, uint64_t offset, unsigned si
 {
 	(void)p;
 	traced("r%u+%llx/%u ", index, (unsigned long long)offset, size);
-	*ret = refuse ? ~0ull : 0x1122334455667788ull;
+	*ret = refuse || memory_off ? ~0ull >> (64 - 8 * size) : 0x1122334455667788ull;
 	return refuse ? -EIO : 0;
 }
 

@@ -187,6 +187,20 @@ Test(check, another_vm_has_it)
 	cr_assert_eq(start(), 0, "%s", err.msg);
 }
 
+/* The first of two of one group is open: what keeps the second back is not that. */
+Test(check, we_have_the_group)
+{
+	struct wanted *device = add(KIND_VFIO, "/sys/bus/pci/devices/" NVME);
+
+	cr_assert_eq(start(), 0, "%s", err.msg);
+	tree_opener(getpid(), "bulkhead-open", "dev/vfio/devices/vfio0");
+	cr_assert_eq(explain(&opening, device, TAKE_ALL, -EIO, "/dev/vfio/5", &err), -EIO);
+	cr_assert(strstr(err.msg, "/dev/vfio/5: Input/output error"), "%s", err.msg);
+	tree_opener(getpid() + 1, "qemu", "dev/vfio/devices/vfio0");
+	cr_assert_eq(explain(&opening, device, TAKE_ALL, -EIO, "/dev/vfio/5", &err), -EIO);
+	cr_assert(strstr(err.msg, "(qemu)"), "%s", err.msg);
+}
+
 Test(check, no_right)
 {
 	add(KIND_VFIO, "/sys/bus/pci/devices/" NVME);

@@ -237,15 +237,17 @@ Test(core_config, each_field_of_a_device_that_cannot_be_is_named)
 
 /* ---- what it writes to ------------------------------------------------------------------------- */
 
-static void give_console(unsigned n, int out)
+static int give_console(unsigned n, int out)
 {
 	Bulkhead__CoreConsole body = BULKHEAD__CORE_CONSOLE__INIT;
 	const int fds[] = {out, out};
+	int r;
 
 	cr_assert_eq(chan_give(&opener, &PACKET(CORE_CONSOLE, core_console, &body), fds, n, 0), 0);
 	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
-	config_take_console(&config, &msg);
+	r = config_take_console(&config, &msg, &err);
 	msg_done(&msg);
+	return r;
 }
 
 Test(core_config, a_console_and_no_second)
@@ -253,12 +255,23 @@ Test(core_config, a_console_and_no_second)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), before, out;
 
 	before = census_fds(0);
-	give_console(1, null);
+	cr_expect_eq(give_console(1, null), 0, "%s", err.msg);
 	out = config.serial_out.n;
 	cr_expect(out >= 0 && config.serial_in.n < 0);
-	give_console(2, null);
+	cr_expect_eq(give_console(2, null), -EBADMSG);
+	cr_expect(strstr(err.msg, "a console out of turn"), "%s", err.msg);
 	cr_expect(config.serial_out.n == out && config.serial_in.n < 0);
 	cr_expect_eq(census_fds(0), before + 1);
+}
+
+/* The core begins at the configuration: what comes after it would be too late. */
+Test(core_config, a_console_comes_first)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	cr_assert_eq(take_with(2), 0, "%s", err.msg);
+	cr_expect_eq(give_console(1, null), -EBADMSG);
+	cr_expect_lt(config.serial_out.n, 0);
 }
 
 /* RLIMIT_FSIZE ends who writes to a file past it. */

@@ -30,7 +30,7 @@ static void begin(void)
 
 		strcpy(paths[i], "/tmp/bulkhead-node-XXXXXX");
 		*device = (struct device){.kind = KIND_VDPA, .generation = 7 + i,
-			.store = {mkstemp(paths[i])}, .watch = {inotify_init1(IN_CLOEXEC | IN_NONBLOCK)}};
+			.node = FD_NONE_INIT, .store = {mkstemp(paths[i])}, .watch = {inotify_init1(IN_CLOEXEC | IN_NONBLOCK)}};
 		cr_assert_geq(device->store.n, 0);
 		cr_assert_geq(inotify_add_watch(device->watch.n, paths[i], IN_ATTRIB), 0);
 	}
@@ -77,6 +77,15 @@ Test(nodes, one_that_is_removed_is_told_once)
 Test(nodes, what_else_happens_to_it_is_nobodys_business)
 {
 	chmod(paths[0], 0600);
+	cr_expect_eq(told(), -1);
+}
+
+/* While those before it are being attached: it is open, and no helper has it yet. */
+Test(nodes, one_whose_turn_has_not_come)
+{
+	broker.devices[1].node = fd_take(&broker.devices[1].store);
+	unlink(paths[1]);
+	cr_expect_eq(told(), 1);
 	cr_expect_eq(told(), -1);
 }
 

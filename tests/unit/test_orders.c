@@ -53,11 +53,12 @@ int config_take(struct config *config, struct msg *msg, struct err *err)
 	return answer(err);
 }
 
-void config_take_console(struct config *config, struct msg *msg)
+int config_take_console(struct config *config, struct msg *msg, struct err *err)
 {
 	(void)msg;
 	cr_assert_eq(config, &core.config);
 	traced("console ");
+	return answer(err);
 }
 
 void vcpus_log_counts(const struct vm *vm, enum log_level level)
@@ -74,14 +75,14 @@ void console_is_ours(struct console *console, bool ours)
 
 void shutdown_ask(struct shutdown *shutdown, const char *who)
 {
-	(void)shutdown, (void)who;
-	traced("ask ");
+	(void)shutdown;
+	traced("ask(%s) ", who);
 }
 
 void shutdown_now(const struct shutdown *shutdown, const char *why)
 {
-	(void)shutdown, (void)why;
-	traced("now ");
+	(void)shutdown;
+	traced("now(%.8s) ", why);
 }
 
 /* ------------------------------------------------------------------------------------------------ */
@@ -123,7 +124,7 @@ Test(orders, what_is_for_the_guest_comes_once_there_is_one)
 	core.runs = true;
 	say_all();
 	orders_launcher(&core);
-	expect("dealt7 ask now counts ours1 ended7 ");
+	expect("dealt7 ask(signal 1) now(signal 1) counts ours1 ended7 ");
 	cr_expect_eq(core.failed.code, 0);
 	orders_launcher(&core);
 	expect("");
@@ -142,7 +143,7 @@ Test(orders, a_launcher_that_is_gone)
 	core.runs = true;
 	fd_close(&launcher);
 	orders_launcher(&core);
-	expect("now ");
+	expect("now(launcher) ");
 }
 
 Test(orders, a_word_that_is_none)
@@ -151,7 +152,7 @@ Test(orders, a_word_that_is_none)
 	cr_assert_eq(frame_send(launcher.n, "not a word", 10, NULL, 0, &(int){100}), 0);
 	say(WORD_POWER, 0, 0);
 	orders_launcher(&core);
-	expect("now ");
+	expect("now(launcher) ");
 	cr_expect_eq(core.failed.code, -EBADMSG);
 }
 

@@ -226,6 +226,25 @@ Test(remote, bar_fault_traps_until_the_helper_serves_again)
 	expect("r0+0/4 +8000000000 ");
 }
 
+/* The helper answers for memory that is switched off as a bus does (helpers/vfio/access.c). Slots that
+ * come back for it are gone at the next access, and those of others with them for a moment. */
+Test(remote, bar_fault_traps_until_there_is_an_answer)
+{
+	uint8_t data[4] = {0};
+
+	cfg(0x04, 2, 2);
+	cr_assert(remote_bar_fault(&fn, false));
+	trace[0] = '\0';
+	memory_off = true;
+	bus_read(&vm.mmio, 0x8000000000ull, data, 4);
+	cr_assert_eq(data[0], 0xff);
+	bus_write(&vm.mmio, 0x8000000000ull, data, 4);
+	expect("r0+0/4 w0+0/4 ");
+	memory_off = false;
+	bus_read(&vm.mmio, 0x8000000000ull, data, 4);
+	expect("r0+0/4 +8000000000 ");
+}
+
 Test(remote, a_failed_helper_reads_all_ones_and_drops_writes)
 {
 	uint8_t data[4];

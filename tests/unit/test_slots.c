@@ -358,6 +358,20 @@ Test(slots, the_broker_refuses)
 	cr_expect_eq(err.code, -EBUSY);
 }
 
+/* As the helper has ended: how, the launcher says, or has said. */
+Test(slots, the_broker_refuses_for_want_of_a_helper)
+{
+	struct err why = {.code = -EPIPE, .blame = BLAME_PEER, .msg = "dev0: its helper has ended"};
+
+	attach_first();
+	cr_assert_eq(asked(), BULKHEAD__PACKET__BODY_ATTACH);
+	cr_assert_eq(chan_refuse(&broker, &msg, &why), 0);
+	devices_on_answer(&devices);
+	cr_expect(!all_here() && err.code == 0, "%s", err.msg);
+	end_of(KIND_VFIO, 0, GENERATION, SIGSYS);
+	expect_failure("killed by seccomp (SIGSYS)");
+}
+
 Test(slots, the_broker_hangs_up)
 {
 	attach_first();
@@ -394,7 +408,7 @@ Test(slots, a_helper_that_does_not_describe)
 	answer_attach(0, false);
 	cr_expect(!all_here() && err.code == 0);
 	devices.slots[0].due = now_ms();
-	expect_failure("dev0: its helper does not say what it is");
+	expect_failure("dev0: its helper has not described it in time; the device is not attached");
 }
 
 Test(slots, a_helper_that_describes_nonsense)
@@ -424,7 +438,7 @@ Test(slots, a_helper_that_ends)
 	end_of(KIND_VFIO, 0, GENERATION + 1, SIGKILL);
 	cr_expect(!all_here() && err.code == 0, "another's");
 	end_of(KIND_VFIO, 0, GENERATION, SIGSYS);
-	expect_failure("dev0: its helper ended before the device was attached: killed by seccomp (SIGSYS)");
+	expect_failure("dev0: its helper has ended, killed by seccomp (SIGSYS); the device is not attached");
 	begin();
 	attach_first();
 	answer_attach(0, false);

@@ -30,14 +30,14 @@ const struct policy policy_broker_setup, policy_broker_run;
 
 int dma_attach(struct broker *b, const struct device *device, struct err *err)
 {
-	require(!b->sealed && b->started && device->told && device->lives && device->group >= 0 &&
+	require(b->core.phase == PHASE_SETUP && b->started && device->told && device->lives && device->group >= 0 &&
 		device->group < (int)b->n_groups);
 	return no(err) ? -EIO : 0;
 }
 
 int bar_dma_map(struct broker *b, struct device *device, const Bulkhead__MapBar *ask, struct err *err)
 {
-	require(!b->sealed && device->group >= 0 && device->store.n >= 0);
+	require(b->core.phase == PHASE_SETUP && device->group >= 0 && device->store.n >= 0);
 	require(ask->slot < VM_SLOTS && device == &b->devices[ask->slot] &&
 		device->generation == ask->generation);
 	if (no(err))
@@ -116,7 +116,7 @@ static void with_devices(void)
 static void check(void)
 {
 	require(broker.n_groups <= VM_SLOTS && broker.n_ram <= RAM_REGIONS_MAX);
-	require(!broker.sealed || broker.memfd.n < 0);
+	require(broker.core.phase == PHASE_SETUP || broker.memfd.n < 0);
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		const struct device *device = &broker.devices[i];
 

@@ -93,10 +93,36 @@ static void expect_refused(int r, int code, const char *says)
 {
 	cr_expect_eq(r, code, "%d: %s", r, err.msg);
 	cr_expect(strstr(err.msg, says), "«%s» lacks «%s»", err.msg, says);
+	cr_expect(waitpid(-1, NULL, 0) > 0, "it is reaped like any other");
 	cr_expect(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "somebody stayed behind");
 }
 
 TestSuite(newborn, .init = needs_namespaces, .timeout = 30);
+
+/* Exec is told by the end of the pair; who ends right after it has been born all the same. */
+Test(newborn, one_that_ends_at_once)
+{
+	int status, pid = start(open("/bin/true", O_PATH | O_CLOEXEC), -1, STDERR_FILENO);
+
+	cr_assert_gt(pid, 0, "%s", err.msg);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
+}
+
+/* Its descriptors are those of its plan, from 0 on. */
+Test(newborn, has_what_was_planned)
+{
+	int out[2], status, pid;
+	char text[64] = "";
+
+	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+	pid = start(open("/bin/pwd", O_PATH | O_CLOEXEC), -1, out[1]);
+	cr_assert_gt(pid, 0, "%s", err.msg);
+	close(out[1]);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_gt(read(out[0], text, sizeof(text) - 1), 0, "its standard output is the plan's");
+	cr_expect_eq(read(out[0], text, 1), 0, "and nobody else has it");
+}
 
 Test(newborn, what_is_no_program)
 {

@@ -115,7 +115,7 @@ static void lost(struct devices *devices, const struct slot *slot, const char *h
 void devices_ended(struct devices *devices, const struct word *word)
 {
 	struct slot *slot;
-	char how[64];
+	char how[64], ended[80];
 
 	wait_status_text(word->value, how, sizeof(how));
 	if (word->kind == KIND_BROKER && word->generation == devices->broker_generation) {
@@ -127,8 +127,10 @@ void devices_ended(struct devices *devices, const struct word *word)
 	slot = word->kind < KIND_VFIO ? NULL : slot_of(devices, word->slot, word->generation);
 	if (slot && slot->step == SLOT_HERE)
 		remote_gone(&slot->remote, how);
-	else if (slot && slot->step != SLOT_FREE)
-		lost(devices, slot, how);
+	else if (slot && slot->step != SLOT_FREE) {
+		snprintf(ended, sizeof(ended), "has ended, %s", how);
+		lost(devices, slot, ended);
+	}
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */

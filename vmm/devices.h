@@ -43,7 +43,6 @@ struct devices {
 	bool told_all;             /* the opener has told of all there are at start */
 	unsigned expected;         /* so many */
 	bool started, starting;    /* the broker has guest RAM; was asked to take it */
-	bool sealed;               /* what becomes of the broker from here on ends no start */
 	bool broker_over;          /* its process has ended */
 	bool sealed;               /* set-up is over: what fails does so by itself */
 	struct err failed;         /* code 0: nothing has */

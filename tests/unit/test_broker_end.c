@@ -55,7 +55,7 @@ static void cut(enum word_kind kind, unsigned slot, uint32_t generation)
 	const struct word word = {.op = WORD_CUT, .kind = (uint8_t)kind, .slot = (uint8_t)slot,
 		.generation = generation};
 
-	life_word(&vm.launch, child_at(&vm.launch, KIND_CORE, 0), &word);
+	life_word(&vm.launch, &word);
 }
 
 Test(broker_end, a_helper_is_ended_when_the_core_says_so)

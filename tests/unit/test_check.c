@@ -187,21 +187,18 @@ Test(check, another_vm_has_it)
 	cr_assert_eq(start(), 0, "%s", err.msg);
 }
 
-/* The first of two of one group is attached: what keeps the second back is not our helper. */
+/* The first of two of one group is open: what keeps the second back is not that. */
 Test(check, we_have_the_group)
 {
-	add("vfio", "/sys/bus/pci/devices/" NVME);
+	struct wanted *device = add(KIND_VFIO, "/sys/bus/pci/devices/" NVME);
+
 	cr_assert_eq(start(), 0, "%s", err.msg);
-	broker.parent = 70;
-	broker.devices[0].pid = 71;
-	tree_opener(70, "bulkhead", "dev/vfio/devices/vfio0");
-	tree_opener(71, "bulkhead-vfio", "dev/vfio/devices/vfio0");
-	refusal = EIO;
-	cr_assert_eq(dma_attach(&broker, &broker.devices[0], &err), -EIO);
-	cr_assert(strstr(err.msg, "VFIO_DEVICE_BIND_IOMMUFD: Input/output error"), "%s", err.msg);
-	tree_opener(72, "qemu", "dev/vfio/devices/vfio0");
-	cr_assert_eq(dma_attach(&broker, &broker.devices[0], &err), -EIO);
-	cr_assert(strstr(err.msg, "in use by process 72 (qemu)"), "%s", err.msg);
+	tree_opener(getpid(), "bulkhead-open", "dev/vfio/devices/vfio0");
+	cr_assert_eq(explain(&opening, device, TAKE_ALL, -EIO, "/dev/vfio/5", &err), -EIO);
+	cr_assert(strstr(err.msg, "/dev/vfio/5: Input/output error"), "%s", err.msg);
+	tree_opener(getpid() + 1, "qemu", "dev/vfio/devices/vfio0");
+	cr_assert_eq(explain(&opening, device, TAKE_ALL, -EIO, "/dev/vfio/5", &err), -EIO);
+	cr_assert(strstr(err.msg, "(qemu)"), "%s", err.msg);
 }
 
 Test(check, no_right)

@@ -82,7 +82,7 @@ void remote_released(struct remote *fn)
 	step(fn, PEER_RELEASED);
 }
 
-enum peer_state remote_state(struct remote *fn)
+enum peer_state remote_state(const struct remote *fn)
 {
 	return fn->peer.state;
 }

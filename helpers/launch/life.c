@@ -51,14 +51,15 @@ void life_end(struct launch *launch, int status)
 	}
 }
 
-/* Who was killed could not say why; of broker and helpers the core does. */
+/* Who was killed could not say why. Of helpers the core does, and of a broker without which there is no
+ * start; later it may only have seen that one hang up. */
 static void say_end(const struct launch *launch, const struct child *child, int wait_status)
 {
 	char how[64];
 
-	if (WIFEXITED(wait_status) || launch->stage == STAGE_ENDING)
+	if (WIFEXITED(wait_status) || is_helper(child->kind) || launch->stage == STAGE_ENDING)
 		return;
-	if (child->kind != KIND_CORE && child->kind != KIND_OPENER)
+	if (child->kind == KIND_BROKER && launch->stage == STAGE_STARTING)
 		return;
 	wait_status_text(wait_status, how, sizeof(how));
 	log_error("bulkhead-%s was %s%s", word_kind_name(child->kind), how,

@@ -14,8 +14,8 @@
 #include "ipc/token.h"
 #include "seccomp/policy.h"
 
-/* Descriptors from the launcher, besides birth.h's: the orders are the broker's, and the log is a socket
- * to it, one line a packet. */
+/* Descriptors from the launcher, besides birth.h's: the orders are the broker's, and the log is a
+ * socket to it, one line a packet. */
 enum helper_fd {
 	HELPER_FD_ASK = 3,   /* asks from the core */
 	HELPER_FD_EVENT = 4, /* events to the core */

@@ -58,6 +58,6 @@ const struct rule *rule_of(Bulkhead__Packet__BodyCase body);
 int rule_check(const struct rule *rule, enum actor from, enum actor to, enum phase phase,
 	const struct rule *answering, const int *fds, unsigned n_fds, struct err *err);
 
-/* 0 or -EBADMSG: is the descriptor of this kind? Asks the kernel (fstat, fstatfs, F_GET_SEALS,
- * SO_TYPE); needs no /proc. */
+/* 0 or -EBADMSG: is the descriptor of this kind? Asks the kernel (fstat, fstatfs, F_GET_SEALS); needs
+ * no /proc. */
 int fd_kind_check(int fd, enum fd_kind kind);

@@ -32,8 +32,8 @@ enum word_op {
 	 * that slot and generation; `generation` of a core, broker, api or opener counts its lives. */
 	WORD_DEAL = 1,
 	WORD_ENDED,    /* launcher to core, broker, opener, api: that process ended; value: wait status */
-	WORD_POWER,    /* launcher to core: press the power button */
-	WORD_CUT_OFF,  /* launcher to core: end now */
+	WORD_POWER,    /* launcher to core: press the power button; value: by what signal */
+	WORD_CUT_OFF,  /* launcher to core: end now; value: by what signal */
 	WORD_COUNTS,   /* launcher to core: log what was counted */
 	WORD_CONSOLE,  /* launcher to core: value 1: the terminal is ours; 0: it is not */
 	WORD_CUT,      /* core to launcher: end that helper */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "seccomp/layers.h"
 
@@ -38,6 +39,8 @@ int birth_read(int argc, char **argv, struct birth *ret, struct err *err)
 		return err_set(err, -EINVAL, BLAME_HOST, "started by hand? usage: %s LOG-LEVEL "
 			"true|log|false strict|degraded NUMBER [bare], by bulkhead",
 			argc ? argv[0] : "");
+	/* Who execs by descriptor is called by its number before Linux 6.14 (fs/exec.c, begin_new_exec). */
+	prctl(PR_SET_NAME, argv[0], 0, 0, 0);
 	ret->level = (enum log_level)atoi(argv[1 + LEVEL]);
 	ret->degraded = layers_degraded();
 	ret->number = (unsigned)atoi(argv[1 + NUMBER]);

@@ -11,7 +11,7 @@
 #include "seccomp/confine.h"
 #include "seccomp/policy.h"
 
-/* Descriptors from 3 on are named by who has them (helpers/launch/kinds.c deals them). */
+/* Descriptors from 3 on are named by who has them (helpers/launch/children.c deals them). */
 enum birth_fd {
 	BIRTH_FD_WORDS = 0,  /* the launcher's words (ipc/words.h) */
 	BIRTH_FD_ORDERS = 1, /* the channel to who says what to do: the opener; for a helper the broker */

@@ -26,7 +26,7 @@ static const struct policy_row setup[] = {
 	ROW_KIND_RAM,
 	ROW_KIND_ANON,
 	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC, "watch_of: to where it may be read"),
-	ALLOW_IF(prlimit64, 0, 0, "ram_allow_lock: RLIMIT_MEMLOCK, of our own"),
+	ALLOW_IF(prlimit64, 0, 0, "ram_allow_lock, confine_limits: of our own"),
 	ALLOW_IOCTL(VFIO_GET_API_VERSION, "check_container"),
 	ALLOW_IOCTL(VFIO_CHECK_EXTENSION, "check_container"),
 	ALLOW_IOCTL(VFIO_GROUP_GET_STATUS, "type1_attach"),

@@ -11,7 +11,7 @@
 #define NEVER(call) DENY(call, 1 /* EPERM */, "nobody of a VM's")
 
 static const struct policy_row run[] = {
-	NEVER(ptrace), NEVER(process_vm_readv), NEVER(process_vm_writev), NEVER(kcmp),
+	NEVER(ptrace), NEVER(process_vm_readv), NEVER(process_vm_writev), NEVER(kcmp), NEVER(pidfd_getfd),
 	NEVER(process_madvise),
 	NEVER(bpf), NEVER(perf_event_open), NEVER(userfaultfd),
 	NEVER(io_uring_setup), NEVER(io_uring_enter), NEVER(io_uring_register),

@@ -20,7 +20,7 @@ const struct layer_row layers[LAYERS] = {
 	[LAYER_USER] = {"user", false, "a uid and gid per VM, no supplementary groups",
 		"start as root with --user NAME"},
 	[LAYER_NAMESPACES] = {"namespaces", true,
-		"own user, mount, pid (helpers), net, ipc, uts and cgroup namespaces",
+		"own user, mount, pid, net, ipc, uts and cgroup namespaces",
 		"user namespaces must be allowed: see sysctl user.max_user_namespaces, "
 		"kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns"},
 	[LAYER_ROOT] = {"root", true, "an empty read-only root, by pivot_root",
@@ -80,11 +80,6 @@ int layers_parse(const char *text)
 {
 	degraded = strcmp(text, "degraded") == 0;
 	return degraded || strcmp(text, "strict") == 0 ? 0 : -EINVAL;
-}
-
-const char *layers_word(void)
-{
-	return degraded ? "degraded" : "strict";
 }
 
 void layer_holds(enum layer layer, const char *fmt, ...)

@@ -35,7 +35,6 @@ bool layers_degraded(void);
 
 /* "strict" or "degraded", as a child is told; anything else: -EINVAL. */
 int layers_parse(const char *text);
-const char *layers_word(void);
 
 void layer_holds(enum layer layer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

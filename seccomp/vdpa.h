@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The vhost requests of the vDPA helper, and of the broker's set-up, whose policy a helper is born
- * under.
+ * The vhost requests of the vDPA helper, at set-up and at run time.
  */
 #pragma once
 

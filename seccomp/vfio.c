@@ -4,8 +4,8 @@
  *
  * At run time there are four VFIO requests. None of them maps memory, none opens a device, none
  * touches DMA: those are the broker's, which holds the iommufd or container. (A hot reset has the
- * number of VFIO_IOMMU_MAP_DMA, and what it reaches that of VFIO_IOMMU_GET_INFO: both need a container to be
- * asked of.)
+ * number of VFIO_IOMMU_MAP_DMA, and what it reaches that of VFIO_IOMMU_GET_INFO: both need a container
+ * to be asked of.)
  */
 #include <fcntl.h>
 #include <linux/vfio.h>

@@ -43,7 +43,8 @@ struct device_config {
 void config_init(struct config *config);
 /* Take the message's descriptors. 0, or -EBADMSG. */
 int config_take(struct config *config, struct msg *msg, struct err *err);
-void config_take_console(struct config *config, struct msg *msg);
+/* What the serial port writes to and reads from: before the rest. */
+int config_take_console(struct config *config, struct msg *msg, struct err *err);
 /* But for the ROM's image. */
 int config_take_device(const Bulkhead__CoreDevice *told, struct device_config *ret, struct err *err);
 

@@ -8,6 +8,7 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ipc/log.h"
@@ -103,16 +104,18 @@ int devices_dealt(struct devices *devices, struct word_msg *msg, struct err *err
 static void lost(struct devices *devices, const struct slot *slot, const char *how)
 {
 	struct err err;
+	char name[64];
 
-	err_set(&err, -EPIPE, BLAME_PEER, "%s: its helper %s before the device was attached",
-		slot->told ? slot->config.name : "a device", how);
+	snprintf(name, sizeof(name), "device %u", (unsigned)(slot - devices->slots));
+	err_set(&err, -EPIPE, BLAME_PEER, "%s: its helper %s; the device is not attached",
+		slot->told ? slot->config.name : name, how);
 	fail(devices, &err);
 }
 
 void devices_ended(struct devices *devices, const struct word *word)
 {
 	struct slot *slot;
-	char how[64];
+	char how[64], ended[80];
 
 	wait_status_text(word->value, how, sizeof(how));
 	if (word->kind == KIND_BROKER && word->generation == devices->broker_generation) {
@@ -124,8 +127,10 @@ void devices_ended(struct devices *devices, const struct word *word)
 	slot = word->kind < KIND_VFIO ? NULL : slot_of(devices, word->slot, word->generation);
 	if (slot && slot->step == SLOT_HERE)
 		remote_gone(&slot->remote, how);
-	else if (slot && slot->step != SLOT_FREE)
-		lost(devices, slot, how);
+	else if (slot && slot->step != SLOT_FREE) {
+		snprintf(ended, sizeof(ended), "has ended, %s", how);
+		lost(devices, slot, ended);
+	}
 }
 
 /* ---- the steps ------------------------------------------------------------------------------- */
@@ -213,7 +218,7 @@ static void check_late(struct devices *devices)
 {
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		if (devices->slots[i].step == SLOT_OPENS && now_ms() >= devices->slots[i].due)
-			lost(devices, &devices->slots[i], "does not describe it");
+			lost(devices, &devices->slots[i], "has not described it in time");
 	}
 	/* The broker's own answer. */
 	if (devices->ask.asked && now_ms() >= devices->ask.due_ms)
@@ -275,6 +280,25 @@ static void attached(struct devices *devices, struct msg *msg)
 	}
 }
 
+/* How a helper has ended the launcher will say, or has said. */
+static void refused(struct devices *devices, const struct msg *msg)
+{
+	struct err err = {0};
+
+	if (chan_refused(&devices->ask, msg, &err) != -EPIPE) {
+		fail(devices, &err);
+		return;
+	}
+	for (unsigned i = 0; i < VM_SLOTS; i++) {
+		struct slot *slot = &devices->slots[i];
+
+		if (slot->step != SLOT_ATTACHES)
+			continue;
+		slot->step = SLOT_OPENS;
+		slot->due = now_ms() + DESCRIBE_MS;
+	}
+}
+
 void devices_on_answer(struct devices *devices)
 {
 	struct err err = {0};
@@ -291,8 +315,7 @@ void devices_on_answer(struct devices *devices)
 		return;
 	}
 	if (msg.packet->body_case == BULKHEAD__PACKET__BODY_REFUSED) {
-		chan_refused(&devices->ask, &msg, &err);
-		fail(devices, &err);
+		refused(devices, &msg);
 	} else if (msg.packet->body_case == BULKHEAD__PACKET__BODY_ATTACHED) {
 		attached(devices, &msg);
 	} else {
@@ -310,7 +333,7 @@ static void described(struct devices *devices, struct slot *slot)
 	struct err err = {0};
 	int r = peer_describes(&slot->remote.peer, &desc, &file, &err);
 
-	if (r == -ETIMEDOUT)
+	if (r == -ETIMEDOUT || r == -EPIPE) /* or it is over: the launcher says how */
 		return;
 	if (r == 0)
 		r = remote_create(&slot->remote, &desc, file.n, devices->vm, devices->pci, &slot->config,

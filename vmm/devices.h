@@ -44,6 +44,7 @@ struct devices {
 	unsigned expected;         /* so many */
 	bool started, starting;    /* the broker has guest RAM; was asked to take it */
 	bool broker_over;          /* its process has ended */
+	bool sealed;               /* set-up is over: what fails does so by itself */
 	struct err failed;         /* code 0: nothing has */
 	struct slot slots[VM_SLOTS];
 };

@@ -17,7 +17,7 @@ void devices_broker_gone(struct devices *devices, const char *why)
 	chan_close(&devices->ask);
 	chan_close(&devices->event);
 	err_set(&devices->failed, -EPIPE, BLAME_PEER, "broker: %s", why);
-	if (devices->told_all && devices->expected)
+	if (devices->sealed && devices->expected)
 		log_error("broker: %s; every passed-through device is failed, the guest goes on", why);
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		if (devices->slots[i].step == SLOT_HERE)

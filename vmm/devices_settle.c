@@ -91,10 +91,16 @@ int devices_seal(struct devices *devices, struct err *err)
 {
 	Bulkhead__Seal body = BULKHEAD__SEAL__INIT;
 	Bulkhead__Packet packet = PACKET(SEAL, seal, &body);
-	int r;
+	int r = 0;
 
-	if (!chan_is_open(&devices->ask))
-		return devices->failed.code ? (*err = devices->failed, devices->failed.code) : 0;
-	r = refuse_fds(devices, err);
-	return r < 0 ? r : chan_ask(&devices->ask, &packet, NULL, 0, NULL, err);
+	*err = devices->failed;
+	if (err->code)
+		return err->code;
+	if (chan_is_open(&devices->ask)) {
+		r = refuse_fds(devices, err);
+		if (r == 0)
+			r = chan_ask(&devices->ask, &packet, NULL, 0, NULL, err);
+	}
+	devices->sealed = r == 0;
+	return r;
 }

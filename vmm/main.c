@@ -27,6 +27,9 @@ enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2, STATUS_CUT_OFF = 3 }
 /* For devices to be closed when the guest boots anew: what the kernel takes to give one up. */
 enum { RELEASE_MS = 70000 };
 
+/* For the launcher to set a terminal's modes; it may be stopped. */
+enum { TERMINAL_MS = 1000 };
+
 /* For the opener to open what may be on the far side of a network. */
 enum { TOLD_MS = 600000 };
 
@@ -114,11 +117,12 @@ static unsigned max_tasks(const struct core *core)
 	return 1 + (vcpus > POPULATE_THREADS ? vcpus : POPULATE_THREADS);
 }
 
-/* As many descriptors as the devices could ever come to need, an eventfd a vector and a doorbell,
+/* As many descriptors as the VM's devices could ever come to need, an eventfd a vector and a doorbell,
  * two channels and a pin's pair, within what the operator's limit allows. */
 static unsigned max_fds(const struct core *core)
 {
-	uint64_t wanted = 64 + core->config.cpus.boot + VM_SLOTS * (4ull + MSIX_MAX + DOORBELLS_MAX);
+	uint64_t wanted = 64 + core->config.cpus.boot +
+		core->devices.expected * (4ull + MSIX_MAX + DOORBELLS_MAX);
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
@@ -126,12 +130,17 @@ static unsigned max_fds(const struct core *core)
 	return (unsigned)wanted;
 }
 
-/* Listens until `told` is. */
+static const struct err *failure(const struct core *core)
+{
+	return core->failed.code ? &core->failed : &core->devices.failed;
+}
+
+/* Listens until `told` is, or a process we need has ended. */
 static int hear(struct core *core, const bool *told, struct err *err)
 {
 	const int64_t until = now_ms() + TOLD_MS;
 
-	while (!*told && !core->failed.code) {
+	while (!*told && !failure(core)->code) {
 		const int64_t left = until - now_ms();
 
 		if (left <= 0)
@@ -139,7 +148,7 @@ static int hear(struct core *core, const bool *told, struct err *err)
 				"been opened within %d s", TOLD_MS / 1000);
 		events_wait(&core->events, (int)left);
 	}
-	*err = core->failed;
+	*err = *failure(core);
 	return err->code;
 }
 
@@ -170,16 +179,11 @@ static int check_input(struct core *core, struct err *err)
 	return r < 0 ? r : boot_check(&core->source, &layout, err);
 }
 
-/* No file of ours grows after that, but the operator's. */
 static int make_ram(struct core *core, struct err *err)
 {
-	const struct confine limits = {.max_fds = max_fds(core), .max_procs = max_tasks(core),
-		.file_size = config_grows(&core->config) ? RLIM_INFINITY : 0};
 	int r = ram_create(&core->vm.ram, &core->config.ram, &core->config.node_cpus, core->phys, err);
 
-	if (r == 0)
-		r = ram_seal(&core->vm.ram, err);
-	return r < 0 ? r : confine_limits(&limits, err);
+	return r < 0 ? r : ram_seal(&core->vm.ram, err);
 }
 
 /* ---- 5 to 8: the machine --------------------------------------------------------------------- */
@@ -208,12 +212,24 @@ static int make_machine(struct core *core, struct err *err)
 	return 0;
 }
 
+/* Once it is known how many devices there are, and before one of them is heard. No file of ours grows
+ * after that, but the operator's. */
+static int limit(const struct core *core, struct err *err)
+{
+	const struct confine limits = {.max_fds = max_fds(core), .max_procs = max_tasks(core),
+		.file_size = config_grows(&core->config) ? RLIM_INFINITY : 0};
+
+	return confine_limits(&limits, err);
+}
+
 /* How far the broker is with guest RAM, it says itself. */
 static int attach_devices(struct core *core, struct err *err)
 {
 	struct devices *devices = &core->devices;
 	int r = hear(core, &devices->told_all, err);
 
+	if (r == 0)
+		r = limit(core, err);
 	if (r == 0)
 		r = devices_populate(devices, err);
 	while (r == 0 && !devices_attach(devices, err)) {
@@ -270,6 +286,7 @@ static int seal(struct core *core, struct err *err)
 		events_add(events, &core->console.fd, console_ready, &core->console);
 		events_add(events, &core->serial.room_fd, console_has_room, &core->console);
 	}
+	core->opener.phase = PHASE_RUN;
 	return policy_enter(&policy_core_run, core->birth.mode, false, err);
 }
 
@@ -342,7 +359,8 @@ static int release_failed(struct core *core, struct err *err)
 	while ((name = devices_unreleased(&core->devices)) != NULL) {
 		const int64_t left = until - now_ms();
 
-		if (core->vm.request == VM_CUT_OFF)
+		/* The guest that heard its power button is not there any more. */
+		if (core->vm.request == VM_CUT_OFF || core->shutdown.asked)
 			return err_set(err, -EINTR, BLAME_HOST, "the VM is to end");
 		if (left <= 0)
 			return err_set(err, -EBUSY, BLAME_HOST, "%s: the device does not close, so its "
@@ -385,6 +403,7 @@ static bool run_until_asked(struct core *core)
 static bool restart(struct core *core)
 {
 	struct err err = {0};
+	int r;
 
 	if (core->shutdown.asked) {
 		log_info("reset: the VM was to end, and is not started anew");
@@ -394,15 +413,23 @@ static bool restart(struct core *core)
 	core->n_resets++;
 	if (log_allowed(&core->resets)) /* a guest may do nothing else */
 		log_info("reset %lu: the guest boots again", core->n_resets);
-	if (reset(core, &err) == 0) {
+	r = reset(core, &err);
+	if (r == 0) {
 		operate_rebooted(&core->operate);
-		return true;
-	}
-	if (core->vm.request != VM_CUT_OFF) {
+	} else if (r != -EINTR) {
 		log_error("reset: %s", err.msg);
 		core->vm.request = VM_FATAL;
 	}
-	return false;
+	return r == 0;
+}
+
+/* The launcher sets its modes: before the guest prints, or somebody answers. */
+static void await_terminal(struct core *core)
+{
+	const int64_t until = now_ms() + TERMINAL_MS;
+
+	while (core->config.serial == CONSOLE_TTY && !core->console.told && now_ms() < until)
+		events_wait(&core->events, (int)(until - now_ms()));
 }
 
 /* Returns the exit status. */
@@ -415,6 +442,7 @@ static int run_guest(struct core *core)
 	core->runs = true;
 	operate_started(&core->operate);
 	(void)word_send(core->words, &word, NULL, 0);
+	await_terminal(core);
 	do
 		parked = run_until_asked(core);
 	while (parked && vm->request == VM_RESET && restart(core));
@@ -436,7 +464,8 @@ int main(int argc, char **argv)
 	log_init("bulkhead-core", LOG_WARN, BIRTH_FD_LOG);
 	mallopt(M_ARENA_MAX, 1); /* vCPU threads need no heap of their own */
 	if (!start(&core, argc, argv, &err)) {
-		log_error("%s", err.msg);
+		if (err.msg[0])
+			log_error("%s", err.msg);
 		operate_failed(&core.operate, err.msg);
 		return status;
 	}

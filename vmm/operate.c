@@ -194,7 +194,7 @@ static int answer_info(struct operate *operate)
 	Bulkhead__LifeInfoIs body = BULKHEAD__LIFE_INFO_IS__INIT;
 
 	body.state = operate->paused ? RUN_STATE_PAUSED : RUN_STATE_RUNNING;
-	body.memory_actual = operate->vm->ram.size;
+	body.memory_actual = operate->vm->ram.layout.ram_size;
 	body.devices = list;
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		if (!is_here(&operate->devices->slots[i]))

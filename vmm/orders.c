@@ -4,6 +4,7 @@
  * are, who has ended, and what the operator wants. Core process, main thread.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vmm/core.h"
@@ -19,7 +20,9 @@ static void fail(struct core *core, const struct err *err)
 static void take_word(struct core *core, struct word_msg *msg)
 {
 	struct err err = {0};
+	char signal[16];
 
+	snprintf(signal, sizeof(signal), "signal %d", msg->word.value);
 	switch (msg->word.op) {
 	case WORD_DEAL:
 		if (msg->word.kind == KIND_API)
@@ -30,8 +33,8 @@ static void take_word(struct core *core, struct word_msg *msg)
 	case WORD_ENDED: devices_ended(&core->devices, &msg->word); break;
 	case WORD_COUNTS: vcpus_log_counts(&core->vm, LOG_SAY); break;
 	case WORD_CONSOLE: console_is_ours(&core->console, msg->word.value); break;
-	case WORD_POWER: shutdown_ask(&core->shutdown, "power button"); break;
-	case WORD_CUT_OFF: shutdown_now(&core->shutdown, "the launcher's word"); break;
+	case WORD_POWER: shutdown_ask(&core->shutdown, signal); break;
+	case WORD_CUT_OFF: shutdown_now(&core->shutdown, signal); break;
 	}
 }
 
@@ -62,7 +65,8 @@ static int take_order(struct core *core, struct msg *msg, struct err *err)
 {
 	switch (msg->packet->body_case) {
 	case BULKHEAD__PACKET__BODY_CORE_CONFIG: return config_take(&core->config, msg, err);
-	case BULKHEAD__PACKET__BODY_CORE_CONSOLE: config_take_console(&core->config, msg); return 0;
+	case BULKHEAD__PACKET__BODY_CORE_CONSOLE:
+		return config_take_console(&core->config, msg, err);
 	case BULKHEAD__PACKET__BODY_CORE_DEVICE: return devices_told(&core->devices, msg, err);
 	default:
 		core->devices.told_all = true;
@@ -71,7 +75,8 @@ static int take_order(struct core *core, struct msg *msg, struct err *err)
 	}
 }
 
-/* An opener that hangs up has said everything; before that it has ended, and said why. */
+/* An opener that hangs up has said everything; before that it has ended, and said why: then we say
+ * nothing. */
 void orders_opener(struct core *core)
 {
 	struct msg msg;
@@ -89,6 +94,8 @@ void orders_opener(struct core *core)
 		} else if (r == -EPIPE && core->devices.told_all) {
 			chan_close(&core->opener);
 			return;
+		} else if (r == -EPIPE) {
+			err.msg[0] = '\0';
 		}
 		if (r < 0)
 			fail(core, &err);

@@ -21,7 +21,7 @@
 struct peer {
 	char name[64]; /* "0000:00:03.0" */
 	struct chan ask, event;
-	enum peer_state state;
+	_Atomic(enum peer_state) state; /* changed with the lock held, looked at without, too */
 	uint64_t access_from; /* ask.waited_ms when the access being served began */
 	struct log_budget refusals; /* lines a guest can provoke: what the helper refused to do */
 };

@@ -37,7 +37,8 @@ struct finding {
 enum held {
 	HELD_EVENT, HELD_SIGNAL, HELD_PID, HELD_SOCKET, HELD_PIPE, HELD_TTY, HELD_NULL, HELD_FILE,
 	HELD_DIR, HELD_MEMFD, HELD_KVM, HELD_KVM_VM, HELD_KVM_VCPU, HELD_KVM_DEVICE,
-	HELD_VFIO_DEVICE, HELD_VFIO_GROUP, HELD_VFIO_CONTAINER, HELD_IOMMU, HELD_VDPA, HELD_OTHER,
+	HELD_VFIO_DEVICE, HELD_VFIO_GROUP, HELD_VFIO_CONTAINER, HELD_IOMMU, HELD_VDPA, HELD_WATCH,
+	HELD_OTHER,
 	HELD_KINDS,
 };
 extern const char *const held_names[HELD_KINDS];
@@ -45,7 +46,9 @@ extern const char *const held_names[HELD_KINDS];
 /* What is promised of a process: promises.c. */
 struct promise {
 	const char *name, *binary;
-	bool pid_namespace;    /* pid 1 in one of its own */
+	bool free;             /* has the operator's user, namespaces and limits */
+	bool helper;           /* there may be several */
+	uint64_t caps;         /* bit n: may have that capability */
 	bool may_map_ram;
 	uint64_t max_files, max_procs; /* RLIMIT_NOFILE, RLIMIT_NPROC */
 	bool writes_files;     /* RLIMIT_FSIZE may be unlimited */
@@ -58,7 +61,7 @@ struct promise {
 
 /* By the name of the binary; NULL: none of ours. */
 const struct promise *promise_of(const char *binary);
-extern const struct promise promise_core, promise_broker;
+extern const struct promise promise_launcher, promise_opener, promise_core, promise_broker;
 /* Filters of the core's vCPU threads. */
 extern const struct policy *const vcpu_stack[4];
 
@@ -73,10 +76,11 @@ struct process {
 };
 
 struct audit {
-	pid_t core;
+	pid_t launcher;
 	int pidfd;
 	unsigned n;
-	struct process processes[PROCESSES_MAX]; /* [0]: the core; parents before children */
+	const struct process *core;
+	struct process processes[PROCESSES_MAX]; /* [0]: the launcher; parents before children */
 };
 
 /* Files of /proc/PID. Each returns 0 or -errno. */
@@ -106,8 +110,8 @@ enum held held_of(const char *link, unsigned mode, const char *device);
 /* Everything but printable ASCII becomes '?'. */
 void printable(char *text);
 
-/* Fills in the processes: the core, what it started, and so on. Strangers are in the list. */
-int audit_find(struct audit *audit, pid_t core, struct err *err);
+/* Fills in the processes: the launcher, what it started, and so on. Strangers are in the list. */
+int audit_find(struct audit *audit, pid_t launcher, struct err *err);
 
 void finding(struct process *process, const char *what, enum verdict verdict, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

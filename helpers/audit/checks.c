@@ -7,7 +7,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -67,7 +69,11 @@ static void check_user(const struct audit *audit, struct process *process, const
 	struct ids core;
 	char status[4096];
 
-	if (proc_read(audit->processes[0].dir, "status", status, sizeof(status)) == 0 &&
+	if (process->promise && process->promise->free) {
+		finding(process, name, VERDICT_OK, "uid %u, gid %u: the operator's", uid[0], gid[0]);
+		return;
+	}
+	if (proc_read(audit->core->dir, "status", status, sizeof(status)) == 0 &&
 		status_ids(status, &core) && memcmp(uid, core.uid, sizeof(core.uid)) != 0)
 		finding(process, name, VERDICT_WEAK, "uid %u, and the core has another", uid[0]);
 	for (unsigned i = 1; i < 4; i++) {
@@ -86,27 +92,49 @@ static void check_user(const struct audit *audit, struct process *process, const
 			groups[0] ? ", groups " : "", groups);
 }
 
-static void check_capabilities(struct process *process, unsigned tid, const char *status,
-	unsigned *weak)
+/* The map of root's own id takes a capability more (helpers/launch/walls.c). */
+static uint64_t caps_promised(const struct audit *audit, const struct promise *promise)
 {
-	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+	char status[4096];
+	struct ids core;
 
-	for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-		char value[32] = "?";
-
-		if (status_field(status, sets[i], value, sizeof(value)) &&
-			strspn(value, "0") == strlen(value))
-			continue;
-		finding(process, layers[LAYER_CAPABILITIES].name, VERDICT_WEAK, "thread %u: %s %s",
-			tid, sets[i], value);
-		++*weak;
-	}
+	if (!promise || !(promise->caps >> CAP_SETFCAP & 1) || promise->caps == UINT64_MAX)
+		return promise ? promise->caps : 0;
+	return proc_read(audit->core->dir, "status", status, sizeof(status)) == 0 &&
+		status_ids(status, &core) && core.uid[0] != 0
+		? promise->caps & ~(1ull << CAP_SETFCAP) : promise->caps;
 }
 
 struct threads {
 	struct process *process;
+	uint64_t caps;      /* promised */
+	bool keeps_bounds;  /* who is not root cannot drop its bounding set */
 	unsigned n, caps_weak, nnp_weak;
 };
+
+static void check_capabilities(struct threads *threads, unsigned tid, const char *status)
+{
+	const uint64_t own = threads->caps, bounds = threads->keeps_bounds ? UINT64_MAX : 0;
+	const uint64_t rest = own == UINT64_MAX ? own : 0;
+	const struct {
+		const char *name;
+		uint64_t allowed;
+	} sets[] = {{"CapInh", rest}, {"CapPrm", own}, {"CapEff", own}, {"CapBnd", rest | bounds},
+		{"CapAmb", rest}};
+
+	for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+		char value[32] = "?", *end = value;
+		uint64_t has = 0;
+
+		if (status_field(status, sets[i].name, value, sizeof(value)))
+			has = strtoull(value, &end, 16);
+		if (end != value && !(has & ~sets[i].allowed))
+			continue;
+		finding(threads->process, layers[LAYER_CAPABILITIES].name, VERDICT_WEAK,
+			"thread %u: %s %s", tid, sets[i].name, value);
+		threads->caps_weak++;
+	}
+}
 
 static int check_thread(unsigned tid, void *opaque)
 {
@@ -117,7 +145,7 @@ static int check_thread(unsigned tid, void *opaque)
 	if (proc_read(threads->process->dir, file, status, sizeof(status)) < 0)
 		return 0;
 	threads->n++;
-	check_capabilities(threads->process, tid, status, &threads->caps_weak);
+	check_capabilities(threads, tid, status);
 	if (!status_field(status, "NoNewPrivs", value, sizeof(value)) || strcmp(value, "1") != 0) {
 		finding(threads->process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_WEAK,
 			"thread %u: not set", tid);
@@ -141,9 +169,22 @@ static void check_dumpable(struct process *process, const struct ids *ids)
 			r ? "its user can read its memory" : "no; its user cannot read its memory");
 }
 
+static void report_threads(const struct threads *threads)
+{
+	const char *caps = threads->caps == UINT64_MAX ? "the operator's" : threads->caps
+		? "none but to start and end processes" : "none in any of five sets";
+
+	if (!threads->caps_weak)
+		finding(threads->process, layers[LAYER_CAPABILITIES].name, VERDICT_OK, "%s, %u thread%s",
+			caps, threads->n, threads->n > 1 ? "s" : "");
+	if (!threads->nnp_weak)
+		finding(threads->process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_OK, "set");
+}
+
 void check_rights(struct audit *audit, struct process *process)
 {
-	struct threads threads = {.process = process};
+	const struct promise *promise = process->promise;
+	struct threads threads = {.process = process, .caps = caps_promised(audit, promise)};
 	char status[4096], groups[256];
 	struct ids ids;
 	int r = proc_read(process->dir, "status", status, sizeof(status));
@@ -154,19 +195,17 @@ void check_rights(struct audit *audit, struct process *process)
 	}
 	if (status_ids(status, &ids) && status_field(status, "Groups", groups, sizeof(groups))) {
 		check_user(audit, process, &ids, groups);
-		check_dumpable(process, &ids);
+		threads.keeps_bounds = promise && promise->free && ids.uid[0] != 0;
+		if (!promise || !promise->free)
+			check_dumpable(process, &ids);
 	} else {
 		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");
 	}
 	r = proc_each(process->dir, "task", check_thread, &threads);
 	if (r < 0 || !threads.n)
 		finding(process, "threads", VERDICT_UNKNOWN, "%s", strerror(-r));
-	if (threads.n && !threads.caps_weak)
-		finding(process, layers[LAYER_CAPABILITIES].name, VERDICT_OK,
-			"none in any of five sets, %u thread%s", threads.n,
-			threads.n > 1 ? "s" : "");
-	if (threads.n && !threads.nnp_weak)
-		finding(process, layers[LAYER_NO_NEW_PRIVS].name, VERDICT_OK, "set");
+	else
+		report_threads(&threads);
 }
 
 /* ---- namespaces ------------------------------------------------------------------------------ */
@@ -253,10 +292,14 @@ void check_namespaces(struct audit *audit, struct process *process)
 {
 	static const char *const names[] = {"user", "mnt", "net", "ipc", "uts", "cgroup", "pid"};
 	const char *name = layers[LAYER_NAMESPACES].name;
-	bool pid = process->promise && process->promise->pid_namespace;
+	bool pid = process->promise != NULL;
 	unsigned n = sizeof(names) / sizeof(names[0]) - !pid, weak = 0;
 	fd_owned self = FD_NONE_INIT;
 
+	if (process->promise && process->promise->free) {
+		finding(process, name, VERDICT_OK, "the operator's");
+		return;
+	}
 	if (proc_open(getpid(), &self.n) < 0)
 		return;
 	for (unsigned i = 0; i < n; i++) {

@@ -90,7 +90,7 @@ static enum answer try(const struct process *process, const struct ids *ids)
 
 	if (status < 0 || enter_user_namespace(process->dir, &entered) < 0)
 		return CANNOT_TELL;
-	if (entered) /* where our processes are 0: confine_map_ids */
+	if (entered) /* where our processes are 0: helpers/launch/birth.c */
 		uid = gid = 0;
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return CANNOT_TELL;

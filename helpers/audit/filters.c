@@ -233,6 +233,10 @@ void check_filters(struct audit *audit, struct process *process)
 	(void)audit;
 	if (!process->promise)
 		return;
+	if (!process->promise->stack[0]) {
+		finding(process, name, VERDICT_NOT_HERE, "none: it opens what the operator may, and ends");
+		return;
+	}
 	if (proc_read(process->dir, "status", status, sizeof(status)) == 0 &&
 		status_field(status, "NSpid", numbers, sizeof(numbers))) {
 		last = strrchr(numbers, '\t');

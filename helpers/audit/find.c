@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which processes are the VM: the core, and whoever descends from it, ours or not. bulkhead-audit.
+ * Which processes are the VM: the launcher, and whoever descends from it, ours or not. bulkhead-audit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,37 +90,45 @@ static int add_child(unsigned pid, void *opaque)
 	return add(search->audit, (pid_t)pid, search->parent);
 }
 
-/* A stranger is named as one; who is under another parent than its own is a stranger, too. */
+/* All are the launcher's children, and of none but helpers there are two. Who is not as it should be is
+ * a stranger, named as one. */
 static const struct promise *expected(const struct audit *audit, const struct process *process)
 {
 	const struct promise *promise = promise_of(process->binary);
-	const struct promise *parent = NULL;
 
-	for (unsigned i = 0; i < audit->n; i++)
-		if (audit->processes[i].pid == process->parent)
-			parent = audit->processes[i].promise;
-	if (promise == &promise_broker)
-		return parent == &promise_core ? promise : NULL;
-	return promise != &promise_core && parent == &promise_broker ? promise : NULL;
+	if (!promise || promise == &promise_launcher || process->parent != audit->launcher)
+		return NULL;
+	for (const struct process *p = audit->processes; p < process; p++)
+		if (p->promise == promise && !promise->helper)
+			return NULL;
+	return promise;
 }
 
-int audit_find(struct audit *audit, pid_t core, struct err *err)
+static const struct process *find_core(const struct audit *audit)
+{
+	for (unsigned i = 0; i < audit->n; i++)
+		if (audit->processes[i].promise == &promise_core)
+			return &audit->processes[i];
+	return NULL;
+}
+
+int audit_find(struct audit *audit, pid_t launcher, struct err *err)
 {
 	int r;
 
-	*audit = (struct audit){.core = core};
-	audit->pidfd = (int)syscall(SYS_pidfd_open, core, 0);
+	*audit = (struct audit){.launcher = launcher};
+	audit->pidfd = (int)syscall(SYS_pidfd_open, launcher, 0);
 	if (audit->pidfd < 0)
-		return err_set(err, -errno, BLAME_HOST, "%d: %s", core,
+		return err_set(err, -errno, BLAME_HOST, "%d: %s", launcher,
 			errno == ESRCH ? "there is no such process" : strerror(errno));
-	r = add(audit, core, 0);
+	r = add(audit, launcher, 0);
 	if (r < 0)
-		return err_set(err, r, BLAME_HOST, "/proc/%d: %s", core, strerror(-r));
+		return err_set(err, r, BLAME_HOST, "/proc/%d: %s", launcher, strerror(-r));
 	audit->processes[0].promise = promise_of(audit->processes[0].binary);
-	if (audit->processes[0].promise != &promise_core)
+	if (audit->processes[0].promise != &promise_launcher)
 		return err_set(err, -EINVAL, BLAME_HOST,
-			"%d runs «%s», not bulkhead; give the pid of a VM's core, see `pgrep -x "
-			"bulkhead`", core, audit->processes[0].binary);
+			"%d runs «%s», not bulkhead; give the pid of a VM, see `pgrep -x bulkhead`",
+			launcher, audit->processes[0].binary);
 	for (unsigned i = 0; i < audit->n; i++) {
 		struct search search = {audit, audit->processes[i].pid};
 
@@ -128,8 +136,10 @@ int audit_find(struct audit *audit, pid_t core, struct err *err)
 			audit->processes[i].promise = expected(audit, &audit->processes[i]);
 		r = proc_each(AT_FDCWD, "/proc", add_child, &search);
 		if (r < 0)
-			return err_set(err, r, BLAME_HOST, "%d: its descendants: %s", core,
+			return err_set(err, r, BLAME_HOST, "%d: its descendants: %s", launcher,
 				r == -E2BIG ? "more than a VM can have" : strerror(-r));
 	}
-	return 0;
+	audit->core = find_core(audit);
+	return audit->core ? 0 : err_set(err, -ESRCH, BLAME_HOST,
+		"%d has no core: its VM begins, or has ended; try again", launcher);
 }

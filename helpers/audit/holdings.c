@@ -76,7 +76,7 @@ static int leaf_of(const struct audit *audit, const struct process *process, cha
 	const char *path;
 	int r = proc_read(process->dir, "cgroup", text, sizeof(text));
 
-	snprintf(own, sizeof(own), "/bulkhead-%d/", audit->core);
+	snprintf(own, sizeof(own), "/bulkhead-%d/", audit->launcher);
 	path = strstr(text, "0::");
 	path = path ? path + 3 : "";
 	snprintf(ret, PATH_MAX, "%.*s", (int)strcspn(path, "\n"), path);
@@ -85,33 +85,52 @@ static int leaf_of(const struct audit *audit, const struct process *process, cha
 	return r;
 }
 
+/* Another process of the VM whose leaf it is, too, or NULL. */
+static const struct process *shares_leaf(const struct audit *audit, const struct process *process,
+	const char *path)
+{
+	char other[PATH_MAX];
+
+	for (unsigned i = 0; i < audit->n; i++) {
+		const struct process *p = &audit->processes[i];
+
+		if (p != process && leaf_of(audit, p, other) == 0 && strcmp(path, other) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* Whoever starts processes is not counted. */
+static bool bounded(const struct promise *promise, const char *pids, const char *memory)
+{
+	return (strcmp(pids, "max") != 0 || promise == &promise_launcher) &&
+		(strcmp(memory, "max") != 0 || !promise->helper);
+}
+
 static void check_cgroup(const struct audit *audit, struct process *process)
 {
 	const char *name = layers[LAYER_CGROUP].name;
-	char path[PATH_MAX], core[PATH_MAX], pids[32], memory[32];
-	bool helper = process->promise->pid_namespace;
+	char path[PATH_MAX], launcher[PATH_MAX], pids[32], memory[32];
+	const struct process *other;
 	int r = leaf_of(audit, process, path);
 
 	if (r == 0)
-		r = leaf_of(audit, &audit->processes[0], core);
+		r = leaf_of(audit, &audit->processes[0], launcher);
 	if (r < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
-	else if (!*path && *core)
+	else if (!*path && *launcher)
 		finding(process, name, VERDICT_WEAK, "outside the VM's");
 	else if (!*path)
 		finding(process, name, VERDICT_NOT_HERE, "none of its own; to have one: %s",
 			layers[LAYER_CGROUP].get);
-	else if (process != &audit->processes[0] && strcmp(path, core) == 0)
-		finding(process, name, VERDICT_WEAK, "the core's leaf");
+	else if ((other = shares_leaf(audit, process, path)) != NULL)
+		finding(process, name, VERDICT_WEAK, "the leaf of %.40s %d", other->binary, other->pid);
 	else if (cgroup_value(path, "pids.max", pids, sizeof(pids)) < 0 ||
 		cgroup_value(path, "memory.max", memory, sizeof(memory)) < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s: its limits cannot be read", path);
-	else if (strcmp(pids, "max") == 0 || (helper && strcmp(memory, "max") == 0))
-		finding(process, name, VERDICT_WEAK, "%s: pids.max %s, memory.max %s", path, pids,
-			memory);
 	else
-		finding(process, name, VERDICT_OK, "%s: pids.max %s, memory.max %s", path, pids,
-			memory);
+		finding(process, name, bounded(process->promise, pids, memory) ? VERDICT_OK : VERDICT_WEAK,
+			"%s: pids.max %s, memory.max %s", path, pids, memory);
 }
 
 static int cookie_of(pid_t pid, uint64_t *ret)
@@ -128,17 +147,17 @@ static int cookie_of(pid_t pid, uint64_t *ret)
 static void check_cookie(const struct audit *audit, struct process *process)
 {
 	const char *name = layers[LAYER_CORE_SCHED].name;
-	uint64_t own = 0, core = 0, ours = 0;
+	uint64_t own = 0, vms = 0, ours = 0;
 	int r = cookie_of(process->pid, &own);
 
 	if (r == -EINVAL || r == -ENODEV)
 		finding(process, name, VERDICT_NOT_HERE, "%s",
 			r == -ENODEV ? "no SMT" : "not in this kernel");
-	else if (r < 0 || cookie_of(audit->core, &core) < 0 || cookie_of(0, &ours) < 0)
+	else if (r < 0 || cookie_of(audit->launcher, &vms) < 0 || cookie_of(0, &ours) < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
-	else if (own == 0 || own != core || own == ours)
+	else if (own == 0 || own != vms || own == ours)
 		finding(process, name, VERDICT_WEAK, "%s", own == 0 ? "no cookie" :
-			own == ours ? "the operator's cookie" : "another cookie than the core's");
+			own == ours ? "the operator's cookie" : "another cookie than the launcher's");
 	else
 		finding(process, name, VERDICT_OK, "the VM's cookie");
 }
@@ -147,14 +166,17 @@ void check_resources(struct audit *audit, struct process *process)
 {
 	if (!process->promise)
 		return;
-	check_limits(process);
+	if (!process->promise->free)
+		check_limits(process);
 	check_cgroup(audit, process);
-	check_cookie(audit, process);
+	if (process->promise != &promise_opener) /* which was there before the VM had one */
+		check_cookie(audit, process);
 }
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
 
 struct holding {
+	const struct audit *audit;
 	struct process *process;
 	int pidfd;
 	unsigned n[HELD_KINDS], weak, taking, unread;
@@ -188,6 +210,66 @@ static bool takes_fds(int pidfd, unsigned number)
 		value;
 }
 
+/* Descriptors that lead outside, and that several may have: the log, and what the user gave. */
+static bool is_users(const struct process *process, unsigned number)
+{
+	return number == 2 || !process->promise || process->promise == &promise_opener ||
+		(process->promise == &promise_launcher && number < 2);
+}
+
+struct end {
+	const struct process *process;
+	const char *link;
+};
+
+static int is_end(unsigned number, void *opaque)
+{
+	const struct end *end = opaque;
+	char file[32], link[64];
+
+	snprintf(file, sizeof(file), "fd/%u", number);
+	return !is_users(end->process, number) &&
+		proc_link(end->process->dir, file, link, sizeof(link)) == 0 &&
+		strcmp(link, end->link) == 0;
+}
+
+/* Whoever else has that end of a channel, or NULL. */
+static const struct process *shares_end(const struct holding *holding, const char *link)
+{
+	for (unsigned i = 0; i < holding->audit->n; i++) {
+		struct end end = {&holding->audit->processes[i], link};
+
+		if (end.process != holding->process && proc_each(end.process->dir, "fd", is_end, &end) > 0)
+			return end.process;
+	}
+	return NULL;
+}
+
+/* A socket that is the user's standard input or output is the core's to read and write, and no channel. */
+static bool is_stdio(const struct audit *audit, const char *link)
+{
+	char standard[64];
+
+	return (proc_link(audit->processes[0].dir, "fd/0", standard, sizeof(standard)) == 0 &&
+			strcmp(standard, link) == 0) ||
+		(proc_link(audit->processes[0].dir, "fd/1", standard, sizeof(standard)) == 0 &&
+			strcmp(standard, link) == 0);
+}
+
+static void check_end(struct holding *holding, unsigned number, const char *link)
+{
+	const struct process *other = is_users(holding->process, number) ? NULL
+		: shares_end(holding, link);
+
+	if (other) {
+		finding(holding->process, "descriptors", VERDICT_WEAK, "%u is a %s that %.40s %d has, too",
+			number, link, other->binary, other->pid);
+		holding->weak++;
+	}
+	if (number > 2 && !is_stdio(holding->audit, link) && takes_fds(holding->pidfd, number))
+		holding->taking++;
+}
+
 /* A bit a kind. */
 static uint64_t fds_allowed(const struct promise *promise, unsigned number)
 {
@@ -219,13 +301,12 @@ static int check_fd(unsigned number, void *opaque)
 			held_names[kind], link);
 		holding->weak++;
 	}
-	if (kind == HELD_SOCKET && number > 2 && takes_fds(holding->pidfd, number))
-		holding->taking++;
+	if (kind == HELD_SOCKET)
+		check_end(holding, number, link);
 	return 0;
 }
 
-static void check_sockets(const struct audit *audit, struct process *process,
-	const struct holding *holding)
+static void check_sockets(struct process *process, const struct holding *holding)
 {
 	const char *name = layers[LAYER_PASSRIGHTS].name;
 	const struct holding *h = holding;
@@ -234,7 +315,7 @@ static void check_sockets(const struct audit *audit, struct process *process,
 	int value;
 
 	/* A helper gets eventfds from the core for as long as it lives. */
-	if (process != &audit->processes[0] && process->promise != &promise_broker)
+	if (process->promise != &promise_core && process->promise != &promise_broker)
 		return;
 	if (getsockopt(probe.n, SOL_SOCKET, 83, &value, &len) < 0)
 		finding(process, name, VERDICT_NOT_HERE, "%s", layers[LAYER_PASSRIGHTS].get);
@@ -249,7 +330,7 @@ static void check_sockets(const struct audit *audit, struct process *process,
 
 void check_descriptors(struct audit *audit, struct process *process)
 {
-	struct holding holding = {.process = process,
+	struct holding holding = {.audit = audit, .process = process,
 		.pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0)};
 	char list[200] = "";
 	unsigned devices;
@@ -278,5 +359,5 @@ void check_descriptors(struct audit *audit, struct process *process)
 			holding.unread);
 	else if (!holding.weak && devices <= process->promise->max_devices)
 		finding(process, "descriptors", VERDICT_OK, "%s", list);
-	check_sockets(audit, process, &holding);
+	check_sockets(process, &holding);
 }

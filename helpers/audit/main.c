@@ -16,26 +16,26 @@
 
 enum { STATUS_CANNOT = 2 };
 
-static int parse(int argc, char **argv, bool *ret_json, pid_t *ret_core)
+static int parse(int argc, char **argv, bool *ret_json, pid_t *ret_pid)
 {
 	char *end = (char[]){"?"};
 
 	*ret_json = false;
-	*ret_core = 0;
+	*ret_pid = 0;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0) {
 			*ret_json = true;
-		} else if (*ret_core == 0) {
+		} else if (*ret_pid == 0) {
 			long value = strtol(argv[i], &end, 10);
 
 			if (*end != '\0' || value <= 0 || value > INT32_MAX)
 				return -EINVAL;
-			*ret_core = (pid_t)value;
+			*ret_pid = (pid_t)value;
 		} else {
 			return -EINVAL;
 		}
 	}
-	return *ret_core ? 0 : -EINVAL;
+	return *ret_pid ? 0 : -EINVAL;
 }
 
 static bool still_there(const struct audit *audit)
@@ -47,16 +47,16 @@ int main(int argc, char **argv)
 {
 	static struct audit audit;
 	struct err err = {0};
-	pid_t core;
+	pid_t pid;
 	bool json;
 
 	log_init("bulkhead-audit", LOG_WARN, 2);
-	if (parse(argc, argv, &json, &core) < 0) {
-		log_error("usage: bulkhead audit [--json] PID, the pid of a VM's core: `pgrep -x "
-			  "bulkhead` lists them");
+	if (parse(argc, argv, &json, &pid) < 0) {
+		log_error("usage: bulkhead audit [--json] PID, the pid of a VM: `pgrep -x bulkhead` "
+			"lists them");
 		return STATUS_CANNOT;
 	}
-	if (audit_find(&audit, core, &err) < 0) {
+	if (audit_find(&audit, pid, &err) < 0) {
 		log_error("%s", err.msg);
 		return STATUS_CANNOT;
 	}
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		check_memory(&audit, process);
 	}
 	if (!still_there(&audit)) {
-		log_error("%d ended while it was looked at", core);
+		log_error("%d ended while it was looked at", pid);
 		return STATUS_CANNOT;
 	}
 	return json ? report_json(&audit) : report_text(&audit);

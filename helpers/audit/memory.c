@@ -149,7 +149,7 @@ void check_memory(struct audit *audit, struct process *process)
 	if (!memory.weak)
 		finding(process, "memory", VERDICT_OK, "nothing writable and executable, no code changed%s",
 			memory.ram ? "; guest RAM" : "; no guest RAM");
-	if (process == &audit->processes[0])
+	if (process == audit->core)
 		check_seals(process, &memory);
 	finding(process, layers[LAYER_MDWE].name, VERDICT_UNSEEN, "the kernel shows it to nobody");
 	finding(process, layers[LAYER_LANDLOCK].name, VERDICT_UNSEEN,

@@ -38,6 +38,7 @@ const char *const held_names[HELD_KINDS] = {
 	[HELD_VFIO_CONTAINER] = "vfio-container",
 	[HELD_IOMMU] = "iommufd",
 	[HELD_VDPA] = "vhost-vdpa",
+	[HELD_WATCH] = "inotify",
 	[HELD_OTHER] = "other",
 };
 
@@ -174,6 +175,7 @@ static enum held anonymous(const char *name)
 		{"kvm-vcpu:", HELD_KVM_VCPU},
 		{"kvm-vfio", HELD_KVM_DEVICE},
 		{"[vfio-device]", HELD_VFIO_DEVICE},
+		{"inotify", HELD_WATCH},
 	};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)

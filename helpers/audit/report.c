@@ -77,8 +77,8 @@ int report_json(const struct audit *audit)
 	unsigned n[VERDICTS];
 	int status = count(audit, n);
 
-	printf("{\"version\": \"%s\", \"core\": %d, \"status\": %d, \"processes\": [",
-		BULKHEAD_VERSION, audit->core, status);
+	printf("{\"version\": \"%s\", \"launcher\": %d, \"status\": %d, \"processes\": [",
+		BULKHEAD_VERSION, audit->launcher, status);
 	for (unsigned i = 0; i < audit->n; i++) {
 		const struct process *process = &audit->processes[i];
 

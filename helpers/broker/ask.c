@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "helpers/broker/broker.h"
 #include "seccomp/layers.h"
@@ -63,7 +64,7 @@ static unsigned open_fds(const struct broker *broker, struct device *device,
 }
 
 /* The helper opens the device; we keep a duplicate, so that what runs between guest and device
- * outlives the helper. Of a node that is the descriptor we opened ourselves. */
+ * outlives the helper. Of a node that is the descriptor the opener gave us. */
 static int ask_open(struct broker *broker, struct device *device, struct err *err)
 {
 	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
@@ -139,16 +140,30 @@ static int refuse_fds(struct broker *broker, struct err *err)
 	return 0;
 }
 
+/* Nothing is on its way any more, and no device can have more. */
+static int lower_limits(struct err *err)
+{
+	struct confine limits = {.max_fds = 16 + 6 * VM_SLOTS,
+		.file_size = RLIM_INFINITY /* the operator's log file */};
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_max < limits.max_fds)
+		limits.max_fds = (unsigned)now.rlim_max;
+	return confine_limits(&limits, err);
+}
+
 static int on_seal(struct broker *broker, struct msg *msg, struct err *err)
 {
 	int r = refuse_fds(broker, err);
 
 	fd_close(&broker->memfd);
 	if (r == 0)
+		r = lower_limits(err);
+	if (r == 0)
 		r = policy_enter(&policy_broker_run, broker->mode, false, err);
 	if (r < 0)
 		return chan_refuse(&broker->core, msg, err);
-	broker->sealed = true;
+	broker->orders.phase = PHASE_RUN;
 	return chan_done(&broker->core, msg);
 }
 

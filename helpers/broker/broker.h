@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The broker: one a VM that has a device. It claims devices, maps guest RAM for them, keeps the VM's DMA
- * authority and a duplicate of every device descriptor, and gives them back.
+ * The broker: one a VM that has a device. It claims devices, maps guest RAM for them, keeps the VM's
+ * DMA authority and a duplicate of every device descriptor, and gives them back.
  *
  * Broker process, one thread. It can open nothing and start nothing: what is open comes from the
  * opener, helpers' channel ends from the launcher. It never sees a byte a guest or a device wrote: the
@@ -34,8 +34,8 @@ struct bar_map {
 	uint64_t gpa, size;
 };
 
-/* A slot of the VM's. Told of by the opener, dealt the helper's channels by the launcher, attached when the
- * core asks. */
+/* A slot of the VM's. Told of by the opener, dealt the helper's channels by the launcher, attached when
+ * the core asks. */
 struct device {
 	uint32_t generation;           /* which of those that had the slot; 0: none yet */
 	bool told, attached;
@@ -81,7 +81,7 @@ struct broker {
 	struct fd iommufd;         /* devices by their cdevs, in the address space `ioas` */
 	uint32_t ioas;
 	bool by_address;           /* iommufd: this kernel maps no memory by file */
-	bool started, mapped, sealed, core_gone;
+	bool started, mapped;
 };
 
 /* tell.c: what opener and launcher say. */
@@ -96,7 +96,8 @@ struct device *device_at(struct broker *broker, uint32_t slot, uint32_t generati
 /* It is not to be had: `what` was refused with code. Always negative. */
 int device_refused(const struct device *device, int code, const char *what, struct err *err);
 
-/* dma.c: the VM's DMA authority, by iommufd or a type1 container. Takes the device into the VM's address space; maps guest RAM at the first one. */
+/* dma.c: the VM's DMA authority, by iommufd or a type1 container. Takes the device into the VM's address
+ * space; maps guest RAM at the first one. */
 int dma_attach(struct broker *broker, const struct device *device, struct err *err);
 /* Ends the DMA of a device whose stored descriptor is about to be closed and whose helper is gone. */
 void dma_let_go(const struct broker *broker, const struct device *device);

@@ -87,7 +87,8 @@ static bool any_lives(const struct broker *broker)
 	return false;
 }
 
-/* The launcher ends the helpers of a core that has ended; their devices are theirs until then. */
+/* Devices are their helpers' until these have ended: the launcher ends those of a core that has, and the
+ * others end as we hang up. */
 static void see_helpers_end(struct broker *broker)
 {
 	const int64_t until = now_ms() + HELPERS_END_MS;
@@ -95,8 +96,9 @@ static void see_helpers_end(struct broker *broker)
 	struct err err = {0};
 	int r = 0;
 
-	broker->core_gone = true;
 	chan_close(&broker->core);
+	for (unsigned i = 0; i < VM_SLOTS; i++)
+		chan_close(&broker->devices[i].chan);
 	while (r == 0 && any_lives(broker) && now_ms() < until) {
 		r = wait_for(broker, polls, (int)(until - now_ms()), &err);
 		if (r == 0)

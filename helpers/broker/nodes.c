@@ -3,8 +3,8 @@
  * Has the host removed the node of a vDPA device? `vdpa dev del` takes the node away and then waits for
  * whoever has it open (vhost_vdpa_remove), and tells nobody else.
  *
- * Broker process. The opener watches the node by inotify(7), which the kernel tells of as a change of its
- * number of links.
+ * Broker process. The opener has had the node watched by inotify(7), which tells of a change of its number
+ * of links.
  */
 #include <errno.h>
 #include <sys/stat.h>
@@ -15,11 +15,12 @@
 
 static bool is_gone(const struct device *device)
 {
+	/* Before its turn to be attached comes, the pinning of a large guest's RAM may take minutes. */
+	const int fd = device->store.n >= 0 ? device->store.n : device->node.n;
 	struct stat st;
 
 	/* Not fstat(3): that is newfstatat(2) in glibc 2.33-2.38, which takes paths. */
-	return device->store.n >= 0 && syscall(SYS_fstat, device->store.n, &st) == 0 &&
-		st.st_nlink == 0;
+	return fd >= 0 && syscall(SYS_fstat, fd, &st) == 0 && st.st_nlink == 0;
 }
 
 void node_changed(struct broker *broker, struct device *device)

@@ -24,13 +24,19 @@ struct gift {
 	char driver[WORD];
 };
 
+static int begin(int root, int n, struct fd *ret_lock, struct err *err)
+{
+	if (n > AT_ONCE_MAX)
+		return err_set(err, -E2BIG, BLAME_HOST,
+			"%d devices at once are too many; name at most %d of them, and then the rest", n,
+			AT_ONCE_MAX);
+	return record_lock(root, ret_lock, err);
+}
+
 static int read_all(int root, char *const *names, int n, struct gift *ret, struct err *err)
 {
 	int r = 0;
 
-	if (n > AT_ONCE_MAX)
-		return err_set(err, -E2BIG, BLAME_HOST,
-			"%d devices at once are too many; %d are not", n, AT_ONCE_MAX);
 	memset(ret, 0, (size_t)n * sizeof(*ret));
 	for (int i = 0; i < n && r == 0; i++)
 		r = pci_read(root, names[i], &ret[i].f, err);
@@ -151,11 +157,12 @@ int bind_functions(int root, char *const *names, int n, bool force, struct err *
 	static struct claims claims;
 	struct host host = host_at(root);
 	fd_owned lock = FD_NONE_INIT;
-	int r = record_lock(root, &lock, err);
+	int r = begin(root, n, &lock, err);
 
+	if (r < 0)
+		return r;
 	host.claimed = claim_refused;
-	if (r == 0)
-		r = read_all(root, names, n, gifts, err);
+	r = read_all(root, names, n, gifts, err);
 	if (r == 0)
 		r = prepare(&host, gifts, n, force, &claims, err);
 	for (int i = 0; i < n && r == 0; i++)
@@ -173,13 +180,17 @@ int bind_functions(int root, char *const *names, int n, bool force, struct err *
 static int may_unbind(int root, const struct function *f, struct err *err)
 {
 	struct host host = host_at(root);
+	struct verdict functions = {0};
 	struct obstacle used;
 	int r = 0;
 
+	take_functions(&host, f, &functions);
 	if (take_used(&host, f, &used))
 		r = err_set(err, -EBUSY, BLAME_HOST,
 			"%s is in use by process %.100s, and the kernel would wait for that; end "
 			"its VM first", f->name, used.how);
+	else if (functions.n)
+		r = obstacle_refuse(&functions.obstacles[0], f->name, -EBUSY, err);
 	host_close(&host);
 	return r;
 }
@@ -213,7 +224,7 @@ int unbind_functions(int root, char *const *names, int n, struct err *err)
 {
 	static struct gift gifts[AT_ONCE_MAX];
 	fd_owned lock = FD_NONE_INIT;
-	int r = record_lock(root, &lock, err);
+	int r = begin(root, n, &lock, err);
 
 	if (r == 0)
 		r = read_all(root, names, n, gifts, err);

@@ -12,18 +12,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 /* The number of the block device at a path; "" for what is none. */
 static void number_of(int root, const char *path, char ret[static 24])
 {
-	struct stat st;
-
 	ret[0] = '\0';
 	path += strspn(path, "/");
-	if (node_stat(root, &st, "%s", path) == 0 && S_ISBLK(st.st_mode))
-		snprintf(ret, 24, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	else if (strncmp(path, "dev/", 4) == 0 && !strchr(path + 4, '/'))
+	if (!block_number(root, path, ret) && strncmp(path, "dev/", 4) == 0 &&
+		!strchr(path + 4, '/'))
 		attr_read(root, ret, 24, "sys/class/block/%s/dev", path + 4);
 }
 

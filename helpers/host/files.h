@@ -44,7 +44,9 @@ static inline void text_free(char **text)
 /* Is `what` somewhere in it? Reads no further than that. -errno: it cannot be read. */
 int file_has(int root, const char *path, const char *what);
 
-/* What a path leads to, and whether this user may open it for reading and writing. */
+/* What a path leads to (its kind, owner and device number), as this host knows it: a file server or
+ * FUSE daemon that does not answer is not waited for. And whether this user may open it for reading
+ * and writing. */
 int node_stat(int root, struct stat *ret, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool node_may_open(int root, const char *path);

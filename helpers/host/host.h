@@ -2,7 +2,7 @@
  *
  * «May this device be taken?»: what a device of the host is, and what stands between it and a
  * guest, each with what to do about it. For whoever starts a VM with it, lists it, or takes it from
- * its driver (the broker; bulkhead-devices).
+ * its driver (the opener; bulkhead-devices).
  *
  * It looks at sysfs, procfs and nodes below a root that the caller gives. It opens no device and
  * changes nothing, so the answer is of the moment it was given in.
@@ -25,6 +25,7 @@ enum {
 	BARS = 7, /* six, and the expansion ROM */
 	OBSTACLES = 16,
 	MSIX_UNSEEN = -1,
+	HEADER_NO_ANSWER = 0x7f, /* all ones, as who is not there reads (PCIe 2.3.2) */
 };
 
 /* open.c: a device node that a process has open. */
@@ -40,6 +41,9 @@ struct host {
 	/* Does the kernel refuse the block device at this path to who wants it for himself? Only
 	 * opening it tells, which is the caller's to do; NULL: nobody asks. */
 	bool (*claimed)(const struct host *host, const char *node);
+	/* Processes that stand in nobody's way, as they work for the caller. */
+	const pid_t *ours;
+	unsigned n_ours;
 	bool looked; /* at who has what open: once for all questions */
 	unsigned n_openers;
 	struct opener *openers;
@@ -95,6 +99,7 @@ void vfio_module_for(int root, const struct function *f, char ret[static WORD]);
 
 enum obstacle_kind {
 	OBSTACLE_STAYS,       /* a bridge: no guest gets it */
+	OBSTACLE_NO_ANSWER,   /* its config space reads as ones */
 	OBSTACLE_NO_IOMMU,
 	OBSTACLE_NO_REMAPPING,
 	OBSTACLE_RESERVED,    /* firmware wants its memory mapped for the device */
@@ -141,6 +146,8 @@ void take_pci(struct host *host, const struct function *f, unsigned how, struct 
 void take_vdpa(struct host *host, const struct vdpa_device *device, struct verdict *ret);
 /* Less: what taking it from its driver would do to the host. */
 void take_from_host(struct host *host, const struct function *f, struct verdict *ret);
+/* And of that, added to *ret: its virtual functions, which go with its driver, whoever has them. */
+void take_functions(struct host *host, const struct function *f, struct verdict *ret);
 /* way.c: the process that has the function, or another of its group, by VFIO? */
 bool take_used(struct host *host, const struct function *f, struct obstacle *ret);
 

@@ -9,13 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ipc/log.h"
+
+enum { COMMAND_MOST = 300 }; /* so that a refusal has room for it, and for why */
+
 /* Names go to terminals: what they are made of is not only the kernel's. */
 static void put(char *ret, size_t size, const char *text)
 {
 	snprintf(ret, size, "%.*s", (int)size - 1, text);
-	for (; *ret; ret++)
-		if ((unsigned char)*ret < 0x20 || *ret == 0x7f)
-			*ret = '?';
+	text_clean(ret);
 }
 
 void obstacle_set(struct obstacle *ret, enum obstacle_kind kind, const char *thing, const char *how)
@@ -38,10 +40,17 @@ void obstacle_advise(struct obstacle *ret, enum advice advice, const char *fmt, 
 {
 	va_list args;
 
+	int n;
+
 	ret->advice = advice;
 	va_start(args, fmt);
-	vsnprintf(ret->next, sizeof(ret->next), fmt, args);
+	n = vsnprintf(ret->next, sizeof(ret->next), fmt, args);
 	va_end(args);
+	if (advice != ADVICE_COMMAND || (n > 0 && n <= COMMAND_MOST))
+		return;
+	/* Half a command is another one. */
+	ret->advice = ADVICE_NONE;
+	strcpy(ret->next, "let go of it first; its name is too long for a command here");
 }
 
 /* Of more than there is room for, the last is the one that stays. */
@@ -77,6 +86,9 @@ void obstacle_what(const struct obstacle *o, const char *name, char *ret, size_t
 	size -= (size_t)n;
 	switch (o->kind) {
 	case OBSTACLE_STAYS: snprintf(ret, size, "it is a bridge"); break;
+	case OBSTACLE_NO_ANSWER:
+		snprintf(ret, size, "it does not answer: its config space reads as ones");
+		break;
 	case OBSTACLE_NO_IOMMU:
 		snprintf(ret, size, "%s", thing[0] ? "the host has no IOMMU, or it is off"
 						    : "behind none of the host's IOMMUs");
@@ -118,13 +130,16 @@ void obstacle_what(const struct obstacle *o, const char *name, char *ret, size_t
 	}
 }
 
+/* Where there is no room for all, the cause is cut and not what to do. */
 static int refuse(const struct obstacle *o, const char *name, const char *said, const char *after,
 	int code, struct err *err)
 {
 	const char *quote = o->advice == ADVICE_COMMAND ? "`" : "";
-	char what[300];
+	const size_t rest = strlen(": ; ``") + strlen(name) + strlen(said) + strlen(o->next) +
+		strlen(after);
+	char what[sizeof(err->msg)];
 
-	obstacle_what(o, name, what, sizeof(what));
+	obstacle_what(o, name, what, rest < sizeof(what) ? sizeof(what) - rest : 1);
 	return err_set(err, code, BLAME_HOST, "%s%s: %s; %s%s%s%s", name, said, what, quote, o->next,
 		quote, after);
 }
@@ -147,6 +162,7 @@ int obstacle_keep(const struct obstacle *o, const char *name, bool force, int co
 const char *obstacle_word(enum obstacle_kind kind)
 {
 	static const char *const words[] = {[OBSTACLE_STAYS] = "bridge",
+		[OBSTACLE_NO_ANSWER] = "no-answer",
 		[OBSTACLE_NO_IOMMU] = "no-iommu", [OBSTACLE_NO_REMAPPING] = "no-interrupt-remapping",
 		[OBSTACLE_RESERVED] = "reserved-memory", [OBSTACLE_FUNCTIONS] = "virtual-functions",
 		[OBSTACLE_DISK] = "disk", [OBSTACLE_NETWORK] = "network",

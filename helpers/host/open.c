@@ -77,6 +77,15 @@ static void look_at(struct host *host, const char *pid)
 }
 
 /* We ourselves do not stand in our way. */
+static bool is_ours(const struct host *host, const char *pid)
+{
+	bool ours = atoi(pid) == getpid();
+
+	for (unsigned i = 0; i < host->n_ours; i++)
+		ours |= atoi(pid) == host->ours[i];
+	return ours;
+}
+
 void openers_look(struct host *host)
 {
 	if (host->looked)
@@ -85,10 +94,12 @@ void openers_look(struct host *host)
 
 	folder_owned pids = folder_of(host->root, "proc");
 
-	for (int i = 0; i < pids.n; i++)
-		if (isdigit((unsigned char)pids.entries[i]->d_name[0]) &&
-			(pid_t)atoi(pids.entries[i]->d_name) != getpid())
-			look_at(host, pids.entries[i]->d_name);
+	for (int i = 0; i < pids.n; i++) {
+		const char *pid = pids.entries[i]->d_name;
+
+		if (isdigit((unsigned char)pid[0]) && !is_ours(host, pid))
+			look_at(host, pid);
+	}
 }
 
 void node_name(int root, bool block, const char *number, char *ret, size_t size)

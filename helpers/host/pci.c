@@ -39,7 +39,8 @@ enum {
  * of that class with a plain header (NVSwitch, NTB) are devices like any. */
 bool pci_stays(const struct function *f)
 {
-	return f->header != 0 || (f->class >> 8 >= 0x0600 && f->class >> 8 <= 0x0603);
+	return (f->header != 0 && f->header != HEADER_NO_ANSWER) ||
+		(f->class >> 8 >= 0x0600 && f->class >> 8 <= 0x0603);
 }
 
 static int msix_vectors(const uint8_t *config, ssize_t size)

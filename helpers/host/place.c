@@ -68,18 +68,26 @@ static bool subsystem_of(int root, const struct place *place, const char *target
 static bool stacked(int root, const struct place *place, const char *number, unsigned depth,
 	char ret[static WORD]);
 
+bool block_number(int root, const char *path, char ret[static 24])
+{
+	struct stat st;
+
+	path += strspn(path, "/");
+	if (strncmp(path, "dev/", 4) != 0 || node_stat(root, &st, "%s", path) < 0 ||
+		!S_ISBLK(st.st_mode))
+		return false;
+	snprintf(ret, 24, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return true;
+}
+
 /* A file that a loop device is made of may be a block device. */
 static bool loop_of(int root, const struct place *place, const char *number, unsigned depth,
 	char ret[static WORD])
 {
 	char file[PATH_MAX], below[24];
-	struct stat st;
 
-	if (attr_read(root, file, sizeof(file), "sys/dev/block/%s/loop/backing_file", number) < 0 ||
-		node_stat(root, &st, "%s", file + strspn(file, "/")) < 0 || !S_ISBLK(st.st_mode))
-		return false;
-	snprintf(below, sizeof(below), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
-	return stacked(root, place, below, depth, ret);
+	return attr_read(root, file, sizeof(file), "sys/dev/block/%s/loop/backing_file", number) > 0 &&
+		block_number(root, file, below) && stacked(root, place, below, depth, ret);
 }
 
 static bool stacked(int root, const struct place *place, const char *number, unsigned depth,
@@ -151,8 +159,11 @@ bool place_has_open(int root, const struct place *place, const struct opener *op
 
 	if (opener->block)
 		return place_has_block(root, place, opener->number, disk);
-	if (group)
-		return group_has(root, place, group + 14);
+	if (group) {
+		group += strlen("/virtual/vfio/");
+		group += strncmp(group, "noiommu-", 8) == 0 ? 8 : 0; /* vfio_create_group */
+		return group_has(root, place, group);
+	}
 	if (strncmp(opener->number, "195:", 4) == 0)
 		return is_nvidia(root, place, opener->number);
 	return place_has(place, opener->at) || subsystem_of(root, place, opener->at);

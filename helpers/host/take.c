@@ -43,8 +43,7 @@ static void add_virtual(struct host *host, const struct function *vf, struct ver
 		add_uses(host, vf->name, vf->name, &place, ret);
 }
 
-/* Virtual functions go with their physical one's driver, and whoever has them would lose them. */
-static void add_functions(struct host *host, const struct function *f, struct verdict *ret)
+void take_functions(struct host *host, const struct function *f, struct verdict *ret)
 {
 	struct verdict inside = {0};
 	const struct obstacle *first = &inside.obstacles[0];
@@ -123,7 +122,10 @@ static void add_reserved(int root, const struct function *f, struct verdict *ret
 /* What keeps it from any guest, whoever has it. */
 static bool add_lasting(int root, const struct function *f, struct verdict *ret)
 {
-	if (pci_stays(f))
+	if (f->header == HEADER_NO_ANSWER)
+		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_NO_ANSWER, "", ""), ADVICE_NONE,
+			"what is left is to turn the host off and on again, or to look at its slot");
+	else if (pci_stays(f))
 		obstacle_advise(verdict_add(ret, f->name, OBSTACLE_STAYS, "", ""), ADVICE_NONE,
 			"it serves those behind it, which can be taken");
 	else if (f->group < 0)
@@ -141,7 +143,7 @@ void take_from_host(struct host *host, const struct function *f, struct verdict 
 	if (add_lasting(host->root, f, ret))
 		return;
 	place_read(host->root, &place, SYS_PCI "/%s", f->name);
-	add_functions(host, f, ret);
+	take_functions(host, f, ret);
 	add_uses(host, f->name, f->name, &place, ret);
 }
 
@@ -151,7 +153,8 @@ void take_from_host(struct host *host, const struct function *f, struct verdict 
  * (Documentation/driver-api/vfio.rst, "Groups"; driver_managed_dma in the kernel's drivers). */
 static bool in_the_way(const struct function *member)
 {
-	return member->driver[0] && !member->vfio && !member->header &&
+	return member->driver[0] && !member->vfio &&
+		(!member->header || member->header == HEADER_NO_ANSWER) &&
 		strcmp(member->driver, "pci-stub") != 0;
 }
 

@@ -22,6 +22,9 @@ bool place_has(const struct place *place, const char *target);
 /* Is the block device MAJOR:MINOR of the place, or made of one that is (partition, md, dm, loop,
  * NVMe multipath)? The disk, or the partition of it, in ret. */
 bool place_has_block(int root, const struct place *place, const char *number, char ret[static WORD]);
+/* The number of the block device at a path that somebody has given. Below /dev alone: the way to
+ * another place may lead over a server that does not answer. */
+bool block_number(int root, const char *path, char ret[static 24]);
 /* Is the node a process has open? */
 bool place_has_open(int root, const struct place *place, const struct opener *opener);
 

@@ -20,22 +20,28 @@ void way_check_remapping(int root, const struct function *f, struct verdict *ret
 		"the host without `intremap=off`");
 }
 
+static bool used(struct host *host, const struct function *f, struct obstacle *ret)
+{
+	struct place place;
+
+	if (!f->vfio || place_read(host->root, &place, SYS_PCI "/%s", f->name) < 0 ||
+		!place_open(host, &place, false, ret))
+		return false;
+	ret->kind = OBSTACLE_USED;
+	obstacle_advise(ret, ADVICE_NONE, "that has to end first");
+	return true;
+}
+
 bool take_used(struct host *host, const struct function *f, struct obstacle *ret)
 {
 	folder_owned members = folder_of(host->root, SYS_GROUPS "/%d/devices", f->group);
-	struct place place;
+	bool found = used(host, f, ret); /* it may have no group: enable_unsafe_noiommu_mode */
 	struct function m;
 
-	for (int i = 0; i < members.n; i++) {
-		if (pci_read(host->root, members.entries[i]->d_name, &m, NULL) < 0 || !m.vfio ||
-			place_read(host->root, &place, SYS_PCI "/%s", m.name) < 0 ||
-			!place_open(host, &place, false, ret))
-			continue;
-		ret->kind = OBSTACLE_USED;
-		obstacle_advise(ret, ADVICE_NONE, "that has to end first");
-		return true;
-	}
-	return false;
+	for (int i = 0; i < members.n && !found; i++)
+		found = pci_read(host->root, members.entries[i]->d_name, &m, NULL) == 0 &&
+			used(host, &m, ret);
+	return found;
 }
 
 static void add_no_node(const char *of, const char *node, const char *setting, struct verdict *ret)

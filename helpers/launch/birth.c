@@ -19,9 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "helpers/launch/launch.h"
@@ -30,7 +28,7 @@
 #include "seccomp/birth.h"
 #include "seccomp/layers.h"
 
-enum { OUT_OF_THE_WAY = 64, ARGS = 1 + BIRTH_WORDS + 1 };
+enum { OUT_OF_THE_WAY = 64, ARGS = 1 + BIRTH_WORDS + 1, BIRTH_MS = 20000 };
 
 static const uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
 	CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
@@ -44,7 +42,8 @@ struct failure {
 /* Everything the child needs, made before there is one. */
 struct newborn {
 	const struct birth_plan *plan;
-	int sync, binary;
+	int sync, launchers; /* the pair they go in step by */
+	int binary;
 	bool inside;        /* of namespaces */
 	bool joins;         /* its cgroup: clone could not put it there */
 	bool drops_groups;  /* it may */
@@ -60,7 +59,7 @@ static void __attribute__((noreturn)) give_up(int sync, const char *step)
 	struct failure failure = {.code = errno};
 
 	snprintf(failure.step, sizeof(failure.step), "%s", step);
-	if (send(sync, &failure, sizeof(failure), MSG_NOSIGNAL) < 0)
+	if (frame_send(sync, &failure, sizeof(failure), NULL, 0, &(int){0}) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -143,17 +142,26 @@ static char **make_argv(struct newborn *b)
 	return argv;
 }
 
+/* Not with a copy of the launcher's end: it could not see it go. */
+static void wait_for_go(const struct newborn *b)
+{
+	struct frame go;
+
+	close(b->launchers);
+	if (frame_recv(b->sync, &go, &(int){BIRTH_MS}) < 0)
+		_exit(125); /* who was to map our ids is gone, or could not */
+	frame_done(&go);
+}
+
 static void __attribute__((noreturn)) become(struct newborn *b)
 {
 	char *environment[] = {NULL}, **argv;
-	char go;
 
 	reset_signals();
 	errno = b->joins ? -join(b->plan->cgroup) : 0;
 	if (errno != 0)
 		give_up(b->sync, "its cgroup");
-	if (recv(b->sync, &go, 1, 0) != 1)
-		_exit(125); /* who was to map our ids is gone, or could not */
+	wait_for_go(b);
 	errno = b->inside ? -become_root_inside(b->drops_groups) : 0;
 	if (errno != 0)
 		give_up(b->sync, "its user");
@@ -223,44 +231,56 @@ static int refuse(const struct newborn *b, const struct failure *failure, struct
 			? "; the VM's user must be able to run it" : "");
 }
 
-/* Maps the child's ids, lets it go on, and waits for what becomes of it: exec closes its end. */
-static int see_through(const struct launch *launch, const struct newborn *b, pid_t pid, int sync,
-	struct err *err)
+/* Maps the child's ids, lets it go on, and waits for what becomes of it: exec closes its end, and so does
+ * an end before, which is seen when it is reaped. */
+static int see_through(const struct launch *launch, const struct newborn *b, pid_t pid, struct err *err)
 {
+	static struct frame told;
 	struct failure failure = {.step = "mapping its ids"};
 	int r = b->inside ? map_ids(launch, pid, b->drops_groups) : 0;
 
+	if (r == 0)
+		r = frame_send(b->launchers, "", 1, NULL, 0, &(int){0});
 	failure.code = -r;
-	if (r == 0 && send(sync, "", 1, MSG_NOSIGNAL) < 0)
-		failure.code = errno;
-	if (failure.code)
+	if (r < 0)
 		return refuse(b, &failure, err);
-	if (recv(sync, &failure, sizeof(failure), 0) != (ssize_t)sizeof(failure))
+	r = frame_recv(b->launchers, &told, &(int){BIRTH_MS});
+	if (r == -ETIMEDOUT)
+		failure = (struct failure){ETIMEDOUT, "exec"};
+	else if (r < 0 || told.len != sizeof(failure))
 		return 0;
+	else
+		memcpy(&failure, told.data, sizeof(failure));
 	failure.step[sizeof(failure.step) - 1] = '\0';
 	return refuse(b, &failure, err);
 }
 
-static long clone_inside(struct newborn *b, const struct launch *launch, struct err *err)
+/* A limit, and no wall that this host lets nobody put up. */
+static bool is_limit(int code)
 {
-	const bool free_born = b->plan->kind == KIND_OPENER;
+	return code == EAGAIN || code == ENOMEM;
+}
+
+static int clone_inside(struct newborn *b, const struct launch *launch, struct err *err)
+{
 	long pid;
 	int code;
 
-	b->inside = !free_born;
-	pid = clone_child(b, free_born ? 0 : namespaces);
+	b->inside = b->plan->kind != KIND_OPENER;
+	pid = clone_child(b, b->inside ? namespaces : 0);
 	code = errno;
-	if (pid < 0 && !free_born && launch->opts.allow_degraded) { /* it says what it lacks */
+	if (pid < 0 && b->inside && !is_limit(code)) {
+		if (!launch->opts.allow_degraded)
+			return layer_missing(LAYER_NAMESPACES, -code, err, "%s: %s", b->name,
+				strerror(code));
 		b->inside = false;
-		b->words.bare = true;
+		b->words.bare = true; /* it says what it lacks */
 		pid = clone_child(b, 0);
 		code = errno;
 	}
-	if (pid >= 0)
-		return pid;
-	return free_born ? err_set(err, -code, BLAME_HOST, "cannot start %s: clone: %s", b->name,
-		strerror(code)) : layer_missing(LAYER_NAMESPACES, -code, err, "%s: %s", b->name,
-		strerror(code));
+	return pid >= 0 ? (int)pid : err_set(err, -code, BLAME_HOST, "cannot start %s: clone: %s%s",
+		b->name, strerror(code), is_limit(code)
+			? "; look at the limits on processes (ulimit -u, pids.max) and at free memory" : "");
 }
 
 int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
@@ -271,22 +291,21 @@ int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
 			.mode = launch->opts.seccomp, .degraded = launch->opts.allow_degraded,
 			.number = plan->slot},
 		.user_args = plan->kind == KIND_OPENER ? launch->args : NULL};
-	int sync[2], r;
-	long pid;
+	struct fd ours, theirs;
+	int r = frame_pair(&ours, &theirs), pid;
 
+	if (r < 0)
+		return err_set(err, r, BLAME_HOST, "socketpair: %s", strerror(-r));
 	snprintf(b.name, sizeof(b.name), "bulkhead-%s", word_kind_name(plan->kind));
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sync) < 0)
-		return err_set(err, -errno, BLAME_HOST, "socketpair: %s", strerror(errno));
-	b.sync = sync[1];
+	b.sync = theirs.n;
+	b.launchers = ours.n;
 	pid = clone_inside(&b, launch, err);
 	if (pid == 0)
 		become(&b);
-	close(sync[1]);
-	r = pid < 0 ? (int)pid : see_through(launch, &b, (pid_t)pid, sync[0], err);
-	close(sync[0]);
-	if (r < 0 && pid > 0) {
-		kill((pid_t)pid, SIGKILL);
-		waitpid((pid_t)pid, NULL, 0);
-	}
-	return r < 0 ? r : (int)pid;
+	fd_close(&theirs);
+	r = pid < 0 ? pid : see_through(launch, &b, pid, err);
+	fd_close(&ours);
+	if (r < 0 && pid > 0)
+		kill(pid, SIGKILL); /* and reaped like any other */
+	return r < 0 ? r : pid;
 }

@@ -65,18 +65,25 @@ struct child *child_of_pid(struct launch *launch, pid_t pid)
 	return NULL;
 }
 
-void child_kill(const struct child *child)
+void child_kill(struct child *child)
 {
 	if (child->pid)
 		kill(child->pid, SIGKILL);
+	child->killed = true;
 }
 
 void child_tell(struct child *child, const struct word *word, const int *fds, unsigned n_fds)
 {
+	const bool needed = word->op == WORD_DEAL || word->op == WORD_ENDED;
 	int r = child->words.n >= 0 ? word_send(child->words.n, word, fds, n_fds) : 0;
 
 	if (r == 0 || r == -EPIPE) /* it is ending: its end is told when it is reaped */
 		return;
+	if (r == -EAGAIN && !needed) {
+		log_warn("bulkhead-%s has no room for another word; try again",
+			word_kind_name(child->kind));
+		return;
+	}
 	log_error("bulkhead-%s takes no word (%s): it is ended", word_kind_name(child->kind),
 		strerror(-r));
 	child_kill(child);
@@ -201,6 +208,7 @@ int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint3
 	r = frame_pair(&child->words, &theirs);
 	if (r < 0)
 		return err_set(err, r, BLAME_HOST, "socketpair: %s", strerror(-r));
+	(void)frame_refuse_fds(child->words.n); /* words.c closes what an older kernel lets through */
 	plan.fds[BIRTH_FD_WORDS] = theirs.n;
 	plan_own(launch, &plan);
 	if (is_helper(kind))

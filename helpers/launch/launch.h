@@ -25,7 +25,7 @@ struct child {
 	pid_t pid;           /* 0: it does not live */
 	struct fd words;     /* our end of its birth socket */
 	int64_t kill_at;     /* now_ms() by which it has to have ended; 0: it may live */
-	bool killed;         /* when that had come */
+	bool killed;         /* by us */
 };
 
 enum { CHILDREN = KIND_VFIO + VM_SLOTS };
@@ -77,9 +77,9 @@ bool is_helper(enum word_kind kind);
 /* Starts the process and deals its channels. RAM: bytes it may have to lock. */
 int child_start(struct launch *launch, enum word_kind kind, unsigned slot, uint32_t generation,
 	uint64_t ram, struct err *err);
-/* A word to it; one that takes none is ended. */
+/* A word to it. One that takes none, and would not know what there is by now, is ended. */
 void child_tell(struct child *child, const struct word *word, const int *fds, unsigned n_fds);
-void child_kill(const struct child *child);
+void child_kill(struct child *child);
 
 /* birth.c. What a process is born with; a child of ours execs by it. */
 enum { BIRTH_FDS = 8 };
@@ -101,12 +101,12 @@ void listeners_remove(const struct opts *opts);
 bool rebirth_allowed(struct rebirth *rebirth, int wait_status, int64_t now);
 
 /* walls.c. Limits raised for who needs them; then, once the opener has been born, what we keep. */
-int walls_limits(const struct opts *opts);
+int walls_limits(void);
 int walls_scopes(struct err *err);
 int walls_up(const struct launch *launch, struct err *err);
 
 /* life.c. What signals, words and ends of processes lead to. */
-void life_word(struct launch *launch, struct child *from, const struct word *word);
+void life_word(struct launch *launch, const struct word *word);
 void life_ended(struct launch *launch, struct child *child, int wait_status);
 void life_signal(struct launch *launch, int signal);
 /* Ends everything, with that status if none was set before. */

@@ -20,16 +20,19 @@
 enum {
 	STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2,
 	CUT_MS = 25000,   /* a core that was told to end: it waits 16 s for a vCPU (vmm/kvm/vcpu.h) */
-	CLOSE_MS = 20000, /* a broker whose core has ended: devices close */
-	KILLED_MS = 2000, /* and who was killed */
+	CLOSE_MS = 10000, /* a broker whose core has ended: devices close */
+	KILLED_MS = 10000, /* and who was killed, with all of guest RAM to be let go of */
 };
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
+/* Never later than it was to end already. */
 static void end_by(struct child *child, int64_t ms)
 {
-	if (child->pid && !child->kill_at)
-		child->kill_at = now_ms() + ms;
+	const int64_t at = now_ms() + ms;
+
+	if (child->pid && (!child->kill_at || at < child->kill_at))
+		child->kill_at = at;
 }
 
 void life_end(struct launch *launch, int status)
@@ -66,14 +69,25 @@ static void end_of_guest(struct launch *launch)
 	}
 }
 
-/* The core's own status is the VM's; what it did not say itself is said here. */
-static void core_ended(struct launch *launch, int wait_status)
+/* Who was killed could not say why. Of helpers the core does, and of a broker without which there is no
+ * start; later it may only have seen that one hang up. What an api's end leads to is said with it. */
+static void say_end(const struct launch *launch, const struct child *child, int wait_status)
 {
 	char how[64];
 
+	if (WIFEXITED(wait_status) || is_helper(child->kind) || child->kind == KIND_API ||
+		launch->stage == STAGE_ENDING)
+		return;
+	if (child->kind == KIND_BROKER && launch->stage == STAGE_STARTING)
+		return;
 	wait_status_text(wait_status, how, sizeof(how));
-	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
-		log_error("bulkhead-core was %s; the VM has ended", how);
+	log_error("bulkhead-%s was %s%s", word_kind_name(child->kind), how,
+		child->kind == KIND_CORE ? "; the VM has ended" : "");
+}
+
+/* The core's own status is the VM's. */
+static void core_ended(struct launch *launch, int wait_status)
+{
 	if (launch->api && !launch->quits && launch->stage != STAGE_ENDING)
 		end_of_guest(launch);
 	else
@@ -102,14 +116,8 @@ static void api_ended(struct launch *launch, const struct child *child, int wait
 
 static void opener_ended(struct launch *launch, int wait_status)
 {
-	char how[64];
-
-	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0 && !launch->api)
-		return;
-	wait_status_text(wait_status, how, sizeof(how));
-	if (!WIFEXITED(wait_status) && launch->stage != STAGE_ENDING)
-		log_error("bulkhead-open was %s", how);
-	life_end(launch, STATUS_REFUSED);
+	if (launch->api || !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
+		life_end(launch, STATUS_REFUSED);
 }
 
 void life_ended(struct launch *launch, struct child *child, int wait_status)
@@ -118,6 +126,7 @@ void life_ended(struct launch *launch, struct child *child, int wait_status)
 	const struct word word = {.op = WORD_ENDED, .kind = (uint8_t)child->kind,
 		.slot = (uint8_t)child->slot, .generation = child->generation, .value = wait_status};
 
+	say_end(launch, child, wait_status);
 	child->pid = 0;
 	child->kill_at = 0;
 	fd_close(&child->words);
@@ -154,11 +163,14 @@ int life_due_ms(const struct launch *launch)
 	return (int)first;
 }
 
-/* What no signal ends is inside the kernel, with the device; nobody can wait for that here. */
-static void overdue(struct child *child)
+/* What no signal ends is inside the kernel, with the device; nobody can wait for that here, and without
+ * it there is no VM. */
+static void overdue(struct launch *launch, struct child *child)
 {
 	if (!child->killed) {
-		child->killed = true;
+		log_warn("bulkhead-%s has not ended in time%s; it is killed", word_kind_name(child->kind),
+			child->kind != KIND_BROKER ? "" : ": a device does not close, as one of VDUSE does "
+			"not whose daemon is gone");
 		child->kill_at = now_ms() + KILLED_MS;
 		child_kill(child);
 		return;
@@ -166,6 +178,7 @@ static void overdue(struct child *child)
 	log_error("bulkhead-%s (pid %d) does not end; its devices are busy until it does",
 		word_kind_name(child->kind), (int)child->pid);
 	child->pid = 0;
+	life_end(launch, STATUS_FAULT);
 }
 
 void life_tick(struct launch *launch)
@@ -174,7 +187,7 @@ void life_tick(struct launch *launch)
 		struct child *child = &launch->children[i];
 
 		if (child->pid && child->kill_at && now_ms() >= child->kill_at)
-			overdue(child);
+			overdue(launch, child);
 	}
 	if (terminal_look_in_ms() >= 0 && launch->stage == STAGE_RUNNING)
 		terminal_look();
@@ -210,7 +223,7 @@ static void start(struct launch *launch, const struct word *word)
 /* Of that generation and no other: its successor is none of the sender's business. */
 static void cut(struct launch *launch, const struct word *word)
 {
-	const struct child *child = child_at(launch, (enum word_kind)word->kind, word->slot);
+	struct child *child = child_at(launch, (enum word_kind)word->kind, word->slot);
 
 	if (child && is_helper(child->kind) && child->generation == word->generation)
 		child_kill(child);
@@ -246,9 +259,8 @@ static void runs(struct launch *launch)
 		terminal_begin(tell_console, launch);
 }
 
-void life_word(struct launch *launch, struct child *from, const struct word *word)
+void life_word(struct launch *launch, const struct word *word)
 {
-	(void)from;
 	switch (word->op) {
 	case WORD_START: start(launch, word); break;
 	case WORD_CUT: case WORD_END: cut(launch, word); break;
@@ -260,9 +272,9 @@ void life_word(struct launch *launch, struct child *from, const struct word *wor
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-static void tell_core(struct launch *launch, enum word_op op)
+static void tell_core(struct launch *launch, enum word_op op, int signal)
 {
-	const struct word word = {.op = (uint8_t)op};
+	const struct word word = {.op = (uint8_t)op, .value = signal};
 
 	child_tell(child_at(launch, KIND_CORE, 0), &word, NULL, 0);
 }
@@ -270,7 +282,6 @@ static void tell_core(struct launch *launch, enum word_op op)
 /* The first presses the guest's power button, another, or SIGQUIT, ends it. */
 static void stop_guest(struct launch *launch, int signal)
 {
-	struct child *core = child_at(launch, KIND_CORE, 0);
 	bool now = launch->asked || signal == SIGQUIT || launch->opts.shutdown_timeout_s == 0;
 
 	if (launch->stage == STAGE_NO_GUEST) {
@@ -286,8 +297,9 @@ static void stop_guest(struct launch *launch, int signal)
 		return;
 	launch->asked = true;
 	launch->quits = launch->api;
-	tell_core(launch, now ? WORD_CUT_OFF : WORD_POWER);
-	core->kill_at = now_ms() + CUT_MS + (now ? 0 : launch->opts.shutdown_timeout_s * 1000ll);
+	tell_core(launch, now ? WORD_CUT_OFF : WORD_POWER, signal);
+	end_by(child_at(launch, KIND_CORE, 0),
+		CUT_MS + (now ? 0 : launch->opts.shutdown_timeout_s * 1000ll));
 }
 
 static void signal_all(const struct launch *launch, int signal)
@@ -298,23 +310,28 @@ static void signal_all(const struct launch *launch, int signal)
 	}
 }
 
-/* A job that is to stop stops whole, and goes on whole. Processes that are first in their pid namespace
- * would ignore SIGTSTP. */
-static void stop_job(struct launch *launch)
+/* The terminal may be ours again. */
+static void look(const struct launch *launch)
 {
-	terminal_restore();
-	signal_all(launch, SIGSTOP);
-	launch->stopped = true;
-	raise(SIGSTOP);
-}
-
-static void continue_job(struct launch *launch)
-{
-	if (launch->stopped)
-		signal_all(launch, SIGCONT);
-	launch->stopped = false;
 	if (launch->stage == STAGE_RUNNING)
 		terminal_look();
+}
+
+/* A job that is to stop stops whole, and goes on whole. Processes that are first in their pid namespace
+ * would ignore SIGTSTP. The time it stood still is not theirs to end in. */
+static void stop_job(struct launch *launch)
+{
+	const int64_t since = now_ms();
+
+	terminal_restore();
+	signal_all(launch, SIGSTOP);
+	raise(SIGSTOP);
+	signal_all(launch, SIGCONT);
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		if (launch->children[i].kill_at)
+			launch->children[i].kill_at += now_ms() - since;
+	}
+	look(launch);
 }
 
 static void reap(struct launch *launch)
@@ -334,9 +351,9 @@ void life_signal(struct launch *launch, int signal)
 {
 	switch (signal) {
 	case SIGCHLD: reap(launch); break;
-	case SIGUSR1: tell_core(launch, WORD_COUNTS); break;
+	case SIGUSR1: tell_core(launch, WORD_COUNTS, signal); break;
 	case SIGTSTP: stop_job(launch); break;
-	case SIGCONT: continue_job(launch); break;
+	case SIGCONT: look(launch); break;
 	default: stop_guest(launch, signal);
 	}
 }

@@ -29,7 +29,10 @@
 #include "ipc/log.h"
 #include "seccomp/layers.h"
 
-enum { STATUS_OK = 0, STATUS_REFUSED = 1 };
+enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
+
+/* Of one process at a time: the others' turn comes, and signals', whatever it says. */
+enum { WORDS_A_TURN = 64 };
 
 /* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
  * number. One more is for who has none. */
@@ -81,10 +84,13 @@ static char **copy_of(int argc, char **argv)
 	return copy;
 }
 
-static void forget(char **args)
+/* Secrets are the opener's by now. */
+static void forget(struct launch *launch)
 {
-	for (char **arg = args; *arg; arg++)
+	for (char **arg = launch->args; *arg; arg++)
 		explicit_bzero(*arg, strlen(*arg));
+	for (unsigned i = 0; i < launch->opts.n_devices; i++)
+		explicit_bzero(&launch->opts.devices[i].token, sizeof(launch->opts.devices[i].token));
 }
 
 /* Everything that is started writes where we do. */
@@ -154,7 +160,7 @@ static int begin(struct launch *launch, struct err *err)
 		r = take_signals(launch, err);
 	if (r == 0)
 		r = walls_scopes(err);
-	walls_limits(&launch->opts);
+	walls_limits();
 	return r;
 }
 
@@ -170,7 +176,7 @@ static int start(struct launch *launch, struct err *err)
 	if (r == 0 && launch->api)
 		r = child_start(launch, KIND_API, 0, 1, 0, err);
 	if (r == 0) {
-		forget(launch->args);
+		forget(launch);
 		r = tenant_cookie(err); /* not the opener's */
 	}
 	return r < 0 ? r : walls_up(launch, err);
@@ -182,13 +188,16 @@ static void take_words(struct launch *launch, struct child *child)
 		[KIND_API] = WORDS_API, [KIND_CORE] = WORDS_CORE, [KIND_BROKER] = WORDS_BROKER,
 		[KIND_VFIO] = WORDS_HELPER, [KIND_VDPA] = WORDS_HELPER, [KIND_NULL] = WORDS_HELPER};
 	struct word_msg msg;
-	int r;
+	int r = 0;
 
-	while ((r = word_recv(child->words.n, actors[child->kind], WORDS_LAUNCHER, &msg)) == 0) {
-		life_word(launch, child, &msg.word);
-		word_done(&msg);
+	for (unsigned i = 0; i < WORDS_A_TURN && r == 0; i++) {
+		r = word_recv(child->words.n, actors[child->kind], WORDS_LAUNCHER, &msg);
+		if (r == 0) {
+			life_word(launch, &msg.word);
+			word_done(&msg);
+		}
 	}
-	if (r == -EAGAIN)
+	if (r == 0 || r == -EAGAIN)
 		return;
 	/* Hung up: its end comes by a signal. Or it said what nobody may. */
 	fd_close(&child->words);
@@ -215,8 +224,11 @@ static void serve(struct launch *launch)
 		for (unsigned i = 0; i < CHILDREN; i++)
 			polls[1 + i] = (struct pollfd){.fd = launch->children[i].words.n,
 				.events = POLLIN};
-		if (poll(polls, 1 + CHILDREN, life_due_ms(launch)) < 0 && errno != EINTR)
+		if (poll(polls, 1 + CHILDREN, life_due_ms(launch)) < 0 && errno != EINTR) {
+			log_error("poll: %s", strerror(errno)); /* all end with us */
+			launch->status = STATUS_FAULT;
 			break;
+		}
 		/* Words before ends: whoever ended may have said something first. */
 		for (unsigned i = 0; i < CHILDREN; i++) {
 			if (polls[1 + i].revents)

@@ -5,8 +5,8 @@
  * How the terminal was is kept in a static: a signal handler has no other place to find it.
  *
  * A terminal is the foreground process group's. In the background we do not set it, which would stop us
- * (SIGTTOU, which main.c blocks all the same), and look every second whether it is ours again: a shell's
- * fg does not tell a job that was running.
+ * (SIGTTOU, which main.c blocks all the same), and look every second whether it is ours again: a
+ * shell's fg does not tell a job that was running.
  */
 #include "helpers/launch/terminal.h"
 
@@ -21,7 +21,7 @@ enum { LOOK_MS = 1000 };
 
 static struct termios before;
 static volatile sig_atomic_t is_raw;
-static bool is_terminal, told_ours;
+static bool is_terminal, told, told_ours;
 static void (*tell)(void *opaque, bool ours);
 static void *tell_opaque;
 
@@ -72,8 +72,9 @@ static void watch_fatal_signals(void)
 
 static void say(bool ours)
 {
-	if (ours != told_ours)
+	if (!told || ours != told_ours)
 		tell(tell_opaque, ours);
+	told = true;
 	told_ours = ours;
 }
 
@@ -81,7 +82,7 @@ void terminal_begin(void (*tell_whom)(void *opaque, bool ours), void *opaque)
 {
 	tell = tell_whom;
 	tell_opaque = opaque;
-	told_ours = false;
+	told = false;
 	is_terminal = ioctl(STDIN_FILENO, TCGETS, &before) == 0;
 	if (is_terminal)
 		watch_fatal_signals();

@@ -22,11 +22,10 @@
 
 /* Guest RAM is locked for DMA by processes that may raise no limit themselves. What fails is told by
  * who needs it. */
-int walls_limits(const struct opts *opts)
+int walls_limits(void)
 {
 	struct rlimit limit;
 
-	(void)opts;
 	if (setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0)
 		return 0;
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
@@ -44,9 +43,17 @@ int walls_scopes(struct err *err)
 }
 
 /* To map the VM's ids into its children, and to end them. The map of root's own id takes a capability
- * of its own (user_namespaces(7), since Linux 5.12). */
+ * of its own (user_namespaces(7), since Linux 5.12). Who is not root needs none for his own: what a
+ * service manager gave us (capabilities(7), ambient) goes. */
 static int keep_capabilities(const struct launch *launch, struct err *err)
 {
+	if (geteuid() != 0) {
+		capng_clear(CAPNG_SELECT_CAPS);
+		if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+			return layer_missing(LAYER_CAPABILITIES, -EPERM, err,
+				"the launcher's are not dropped");
+		return 0;
+	}
 	capng_clear(CAPNG_SELECT_ALL);
 	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SETUID, CAP_SETGID, CAP_KILL,
 		-1);
@@ -61,7 +68,7 @@ static int keep_capabilities(const struct launch *launch, struct err *err)
 
 int walls_up(const struct launch *launch, struct err *err)
 {
-	int r = geteuid() == 0 ? keep_capabilities(launch, err) : 0;
+	int r = keep_capabilities(launch, err);
 
 	return r < 0 ? r : policy_enter(&policy_launch_run, launch->opts.seccomp, false, err);
 }

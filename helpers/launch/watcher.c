@@ -2,9 +2,8 @@
  *
  * Starting the tracer of --seccomp log (the other side: helpers/policy/watch.c).
  *
- * Launcher process, before there is another. The tracer is our child,
- * so that we keep the pid, terminal and exit status the operator knows. It is in nobody's way when
- * the mode is another: then it is not started.
+ * Launcher process, before there is another. The tracer is our child, so that we keep the pid, terminal
+ * and exit status the operator knows.
  */
 #include "helpers/launch/watcher.h"
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
@@ -141,6 +142,10 @@ static int answer_state(struct vm *vm, const struct msg *ask)
 		describe_device(&opening->devices[i], &devices[i]);
 		list[i] = &devices[i];
 	}
+	body.launcher = (uint32_t)getppid();
+	body.began_us = (uint64_t)vm->began_ms * 1000;
+	body.first = !vm->api_knows;
+	vm->api_knows = true;
 	body.life = vm->life;
 	body.config = vm->life == VM_LIFE_NOTHING ? NULL : &config;
 	body.n_devices = opening->n_devices;

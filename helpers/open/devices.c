@@ -3,9 +3,9 @@
  * Is every device there, the operator's to give, and free? Found out before anything is changed, by
  * the answer `bulkhead devices` gives (helpers/host).
  *
- * Opener process. Each refusal names the device, the cause and the next step. What is
- * looked at is what the kernel would not say by itself when the nodes are opened; only once
- * something stands in the way, all is looked at, so that the advice is one that leads on.
+ * Opener process. Each refusal names the device, the cause and the next step. What is looked at is what
+ * the kernel would not say by itself when the nodes are opened; only once something stands in the way,
+ * all is looked at, so that the advice is one that leads on.
  */
 #include <errno.h>
 #include <fcntl.h>

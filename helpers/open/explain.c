@@ -3,13 +3,14 @@
  * Why a device is not to be had: what stands in the way by the host's own account, or else what the
  * kernel said.
  *
- * Opener process, once something has failed: who has what open is looked for
- * now, which takes its time on a large host.
+ * Opener process, once something has failed: who has what open is looked for now, which takes its time
+ * on a large host.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "helpers/open/open.h"
 #include "seccomp/layers.h"
@@ -46,12 +47,15 @@ static int from_kernel(const struct wanted *device, int code, const char *what, 
 /* All that stands in the way. */
 static struct verdict look(const struct opening *opening, const struct wanted *device, unsigned how)
 {
+	const pid_t ours = getpid(); /* it may hold the group of this device, for another */
 	struct host host = host_at(opening->root.n);
 	struct verdict verdict = {0};
 	struct vdpa_device vdpa;
 	struct function f;
 	struct stat st;
 
+	host.ours = &ours;
+	host.n_ours = 1;
 	if (device->opt->kind != KIND_VDPA) {
 		if (pci_read(opening->root.n, device->name, &f, NULL) == 0)
 			take_pci(&host, &f, how | TAKE_NODES, &verdict);

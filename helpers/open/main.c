@@ -5,12 +5,14 @@
  *   1. argv                 needs: the words of birth.h, and behind them the operator's own
  *   2. processes            started by the launcher's hand while we look at the host
  *   3. files, devices       opened with the operator's rights; what is refused ends us, and all
- *   4. the end              core and broker have everything; or, with an API:
+ *   4. the end              core and broker have everything, and who of them has ended ends us, too; or,
+ *                           with an API:
  *   5. walls                the VM's user, and nothing to be opened but what --allow names
  *   6. serve                the api's asks, one at a time, until everything is to end
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +21,8 @@
 #include "ipc/log.h"
 #include "seccomp/birth.h"
 
+enum { ENDED_MS = 10000 };
+
 static void begin(struct opening *opening, struct vm *vm)
 {
 	*opening = (struct opening){.root = FD_NONE_INIT, .kvm = FD_NONE_INIT, .iommufd = FD_NONE_INIT,
@@ -26,7 +30,7 @@ static void begin(struct opening *opening, struct vm *vm)
 		.files = {FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT},
 		.serial = {FD_NONE_INIT, FD_NONE_INIT, ""}, .console = {FD_NONE_INIT, FD_NONE_INIT, ""}};
 	*vm = (struct vm){.opening = opening, .api.sock = FD_NONE_INIT, .report = FD_NONE_INIT,
-		.argv_time = true};
+		.argv_time = true, .began_ms = now_ms()};
 }
 
 /* With the operator's rights: what argv names, and what every life of an API's needs. */
@@ -82,7 +86,9 @@ int main(int argc, char **argv)
 		r = opts_parse(argc - BIRTH_WORDS + 1, argv + BIRTH_WORDS - 1, &opening.argv, &err);
 	if (r == 0)
 		r = open_and_serve(&vm, &birth, &err);
-	if (r < 0)
+	if (r == -EPIPE) /* who has ended has said why; that ends us, by the launcher's hand, or its end */
+		poll(&(struct pollfd){.fd = BIRTH_FD_WORDS}, 1, ENDED_MS);
+	if (r < 0 && err.msg[0])
 		log_error("%s", err.msg);
 	return r < 0;
 }

@@ -21,9 +21,12 @@ static int give(struct chan *chan, Bulkhead__Packet *packet, const int *fds, uns
 
 	if (r == -EMSGSIZE)
 		return err_set(err, r, BLAME_HOST, "--cmdline is too long");
-	/* One that has ended has said why, or the launcher does. */
-	return r < 0 ? err_set(err, r, BLAME_PEER, "bulkhead-%s takes no configuration: %s", chan->name,
-		strerror(-r)) : 0;
+	if (r == -EPIPE) { /* it has ended, and said why, or the launcher does */
+		*err = (struct err){.code = r, .blame = BLAME_PEER};
+		return r;
+	}
+	return r < 0 ? err_set(err, r, BLAME_PEER, "bulkhead-%s takes no configuration: %s; is it stopped?",
+		chan->name, strerror(-r)) : 0;
 }
 
 static void fill_machine(const struct opts *opts, Bulkhead__CoreConfig *ret)
@@ -52,22 +55,18 @@ static void fill_console(const struct opening *opening, Bulkhead__CoreConfig *re
 		ioctl(opening->files.serial_in.n, TCGETS, &mode) == 0;
 }
 
+/* Before the configuration, at which the core begins: what it makes the serial port of is there then. */
 static int tell_console(struct opening *opening, struct err *err)
 {
 	Bulkhead__CoreConsole body = BULKHEAD__CORE_CONSOLE__INIT;
 	struct files *files = &opening->files;
 	const int fds[] = {files->serial_out.n, files->serial_in.n};
-	int r = 0;
 
-	if (files->serial_out.n >= 0)
-		r = give(&opening->core, &PACKET(CORE_CONSOLE, core_console, &body), fds,
-			files->serial_in.n >= 0 ? 2 : 1, err);
-	fd_close(&files->serial_out);
-	fd_close(&files->serial_in);
-	return r;
+	return files->serial_out.n < 0 ? 0 : give(&opening->core,
+		&PACKET(CORE_CONSOLE, core_console, &body), fds, files->serial_in.n >= 0 ? 2 : 1, err);
 }
 
-int tell_config(struct opening *opening, struct err *err)
+static int tell_machine(struct opening *opening, struct err *err)
 {
 	Bulkhead__CoreConfig body = BULKHEAD__CORE_CONFIG__INIT;
 	const struct opts *opts = &opening->opts;
@@ -90,7 +89,18 @@ int tell_config(struct opening *opening, struct err *err)
 	fd_close(&files->kvm);
 	fd_close(&files->kernel);
 	fd_close(&files->initramfs);
-	return r < 0 ? r : tell_console(opening, err);
+	return r;
+}
+
+int tell_config(struct opening *opening, struct err *err)
+{
+	int r = tell_console(opening, err);
+
+	if (r == 0)
+		r = tell_machine(opening, err);
+	fd_close(&opening->files.serial_out);
+	fd_close(&opening->files.serial_in);
+	return r;
 }
 
 static int tell_way(struct opening *opening, struct err *err)

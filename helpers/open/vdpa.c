@@ -2,9 +2,8 @@
  *
  * What stands in the way of a vDPA device: the node, /sys/dev/char, and who else has it open.
  *
- * Opener process. A node can be open once only, and opening resets the device; so what is
- * opened here to find out is what the helper gets, and a device somebody uses is never touched.
- * Each refusal names the device, the cause and the next step.
+ * Opener process. A node can be open once only, and opening resets the device; so what is opened here to
+ * find out is what the helper gets, and a device somebody uses is never touched.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,9 +64,10 @@ static void watch(struct wanted *device)
 	if (device->watch.n >= 0 &&
 		inotify_add_watch(device->watch.n, device->opt->path, IN_ATTRIB) >= 0)
 		return;
-	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; look at "
-		"fs.inotify.%s", device->opt->path, strerror(errno),
-		device->watch.n < 0 ? "max_user_instances" : "max_user_watches");
+	log_warn("%s: inotify: %s; should the host remove it, that will not be noticed; %s",
+		device->opt->path, strerror(errno), errno == ENOSYS
+		? "it takes a kernel with CONFIG_INOTIFY_USER" : device->watch.n < 0
+		? "look at fs.inotify.max_user_instances" : "look at fs.inotify.max_user_watches");
 	fd_close(&device->watch);
 }
 

@@ -34,6 +34,8 @@ struct vm {
 	struct err failed;        /* why what was asked was not done */
 	bool over;                /* QUIT was said */
 	bool argv_time;           /* we open by ourselves, with the operator's rights */
+	int64_t began_ms;         /* now_ms() of our beginning, a moment after the launcher's */
+	bool api_knows;           /* an api has been told what there is; a later one comes after it */
 	uint32_t lives;           /* generation of core and broker */
 	uint32_t generations[VM_SLOTS];
 	unsigned alive;           /* processes of the life that have not been reaped */

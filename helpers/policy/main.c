@@ -32,7 +32,7 @@ static const char usage[] =
 	"       bulkhead seccomp run [--log] PROCESS[:STAGE] -- COMMAND [ARGUMENT...]\n"
 	"           COMMAND under the policy: dies by SIGSYS at the first call it forbids;\n"
 	"           --log: lets all pass, and lists them at the end\n"
-	"PROCESS is vcpu, core, broker, vfio, vdpa or null; STAGE is setup or run (default run).\n";
+	"PROCESS is launch, vcpu, core, broker, vfio, vdpa or null; STAGE is setup or run (default run).\n";
 
 static int refuse_usage(struct err *err)
 {

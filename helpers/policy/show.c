@@ -32,8 +32,12 @@ void show_policy(const struct policy *policy)
 	unsigned calls, ioctls;
 
 	count(policy, &calls, &ioctls);
-	printf("\n%s, %s: %u system calls, %u ioctl requests\n", policy->process, policy->stage,
-		calls, ioctls);
+	if (policy->open)
+		printf("\n%s, %s: every system call but %u\n", policy->process, policy->stage,
+			policy->n_rows);
+	else
+		printf("\n%s, %s: %u system calls, %u ioctl requests\n", policy->process,
+			policy->stage, calls, ioctls);
 	for (unsigned i = 0; i < policy->n_rows; i++) {
 		const struct policy_row *row = &policy->rows[i];
 		const char *error = row->deny_errno ? strerrorname_np(row->deny_errno) : NULL;
@@ -47,7 +51,8 @@ void show_policy(const struct policy *policy)
 void show_all(void)
 {
 	printf("What each bulkhead process may ask of the kernel: call and argument, what becomes "
-	       "of it, why.\nEverything else kills the process (SECCOMP_RET_KILL_PROCESS).\n"
+	       "of it, why.\nEverything else kills the process (SECCOMP_RET_KILL_PROCESS). The "
+	       "launcher's list is of what\nneither it nor its children may; all else it may.\n"
 	       "seccomp/POLICY.txt is this list: `make policy` writes it from seccomp/*.c, `make "
 	       "check` fails\nwhen it is stale.\n");
 	for (const struct policy *const *p = policies; *p; p++)

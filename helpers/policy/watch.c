@@ -6,10 +6,12 @@
  * too where the process logs at LOG_DEBUG: the thread stops here, is counted and goes on. Which
  * policy a thread is in it says itself (POLICY_ANNOUNCE); a new thread or process is in its parent's.
  * Needs no right but to trace one's own processes: nobody's memory is read, only call numbers and
- * arguments.
+ * arguments, and of /proc what number a process has in its pid namespace.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -27,6 +29,7 @@ struct filters {
 
 struct tracee {
 	pid_t tid, process;
+	pid_t own; /* the process's number for itself; 0: it has entered none yet */
 	struct filters filters;
 	bool stopped; /* it ran into its first stop before its parent's event told whose it is */
 };
@@ -82,6 +85,7 @@ static void on_birth(const struct tracee *parent, bool thread)
 		return;
 	child->process = thread ? parent->process : tid;
 	child->filters = parent->filters;
+	child->own = thread ? parent->own : 0;
 	if (child->stopped)
 		resume(tid, 0);
 	child->stopped = false;
@@ -93,9 +97,28 @@ static void kill_all(void)
 		kill(state.all[i].process, SIGKILL);
 }
 
+/* "NStgid:\t77\t1": the innermost namespace is the last. */
+static pid_t own_number(const struct tracee *tracee)
+{
+	char path[32], line[256];
+	pid_t own = tracee->process;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tracee->tid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		if (strncmp(line, "NStgid:", 7) == 0)
+			own = (pid_t)atoi(strrchr(line, '\t') + 1);
+	}
+	if (status)
+		fclose(status);
+	return own;
+}
+
 static void enter(struct tracee *tracee, const struct policy *policy)
 {
 	report_entered(policy);
+	tracee->own = own_number(tracee);
 	if (tracee->filters.n < FILTERS_MAX)
 		tracee->filters.policy[tracee->filters.n++] = policy;
 }
@@ -137,7 +160,7 @@ static void on_call(const struct watch *watch, struct tracee *tracee)
 		return;
 	}
 	for (unsigned i = 0; watch->begun && i < filters->n; i++) {
-		const struct policy_row *row = row_of(filters->policy[i], &call, tracee->process);
+		const struct policy_row *row = row_of(filters->policy[i], &call, tracee->own);
 
 		if (row)
 			report_used(filters->policy[i], row, &call);

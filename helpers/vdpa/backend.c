@@ -10,7 +10,7 @@
  * VDUSE gives its daemon msg_timeout for an answer, in which another daemon may take its place and
  * go on with the requests, and calls it broken for good after (vduse_dev_msg_sync): a question can
  * be the end of a daemon that only stands still, so it is asked no sooner than a back end was
- * silent for as long as the device itself allows it (silence_s, which the broker has read), and
+ * silent for as long as the device itself allows it (silence_s, which the opener has read), and
  * never where the device would wait for ever. We hear nothing meanwhile: an access of the guest's
  * that traps just then fails the device.
  *

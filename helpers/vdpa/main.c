@@ -28,7 +28,7 @@ static const struct virtio_ops virtio_ops = {
 	.rewire = vring_rewire,
 };
 
-/* The broker stores the node it opened: a second open is not possible. */
+/* The broker stores the node it was given: a second open is not possible. */
 static int vdpa_open(struct helper_open *open, struct fd *ret_store, struct err *err)
 {
 	int r;

@@ -130,21 +130,27 @@ static int enter_intx(struct vfio *v, struct err *err)
 }
 
 /* A line the host shares and the device cannot be silenced on (no Interrupt Disable, PCI 2.3) is
- * the host's; a driver that uses MSI goes without it. */
+ * the host's, from the start or by the time we come back to it: the kernel wants it for itself alone
+ * then. A driver that uses MSI goes without it. */
+static void try_intx(struct vfio *v)
+{
+	struct err err = {0};
+
+	if (enter_intx(v, &err) == 0)
+		return;
+	log_warn("its INTx cannot be had, the guest must use MSI or MSI-X: %s", err.msg);
+	fd_close(&v->irqs.trigger);
+	fd_close(&v->irqs.resample);
+}
+
 int irq_intx_arm(struct vfio *v, struct fd trigger, struct fd resample, struct err *err)
 {
-	int r;
-
+	(void)err;
 	fd_close(&v->irqs.trigger);
 	fd_close(&v->irqs.resample);
 	v->irqs.trigger = trigger;
 	v->irqs.resample = resample;
-	r = enter_intx(v, err);
-	if (r < 0) {
-		log_warn("its INTx cannot be had, the guest must use MSI or MSI-X: %s", err->msg);
-		fd_close(&v->irqs.trigger);
-		fd_close(&v->irqs.resample);
-	}
+	try_intx(v);
 	return 0;
 }
 
@@ -160,7 +166,7 @@ static int enter(struct vfio *v, enum irq_mode mode, unsigned count, struct err 
 	if (r == 0)
 		v->irqs.mode = mode;
 	else
-		enter_intx(v, &(struct err){0});
+		try_intx(v);
 	return r;
 }
 
@@ -168,7 +174,9 @@ int irq_reset(struct vfio *v, struct err *err)
 {
 	int r = irq_off(v, err);
 
-	return r < 0 ? r : enter_intx(v, err);
+	if (r == 0)
+		try_intx(v);
+	return r;
 }
 
 int irq_msi_enable(struct vfio *v, unsigned count, struct err *err)

@@ -97,7 +97,6 @@ static void name_others(const struct vfio *v, const union reach *reach, char *re
 	}
 }
 
-
 /* What it is about its own reset, if there is more to say than that there is one. */
 static const char *own_reset(const struct resets *resets)
 {

@@ -34,6 +34,7 @@ struct attempt {
 	int end;         /* when every wall is gone: THROUGH or ANY; not looked at behind one that
 	                  * stays */
 	bool built_in;   /* not in every kernel: the harness tries it first, unconfined */
+	bool of_vfio;    /* on what the core keeps of a VFIO device: only where there is one */
 	const char *why; /* why there is no wall, or only the kernel's; NULL: there are */
 };
 
@@ -67,8 +68,11 @@ long try_trace_core(void);
 long try_trace_other(void);
 long try_pidfd(void);
 long try_kcmp(void);
+long try_memory_by_proc(void);
+long try_set_user(void);
 long try_kill(void);
 long try_kill_other(void);
+long try_kill_host(void);
 long try_tgkill(void);
 long try_sigqueue(void);
 long try_setown(void);
@@ -99,6 +103,12 @@ long try_map_huge(void);
 long try_log_flood(void);
 /* device.c */
 long try_vfio_irqs(void);
+long try_vfio_reset(void);
+long try_group_device(void);
+long try_kept_read(void);
+long try_kept_pread(void);
+long try_kept_write(void);
+long try_kept_lowered(void);
 long try_map_dma(void);
 long try_ioas_map(void);
 long try_vhost_owner(void);
@@ -115,6 +125,7 @@ long try_vhost_mem_table(void);
 long try_vhost_device_id(void);
 /* lies.c */
 long lie_not_ours(void);
+long lie_open(void);
 long lie_other_answer(void);
 long lie_descriptor(void);
 long lie_descriptors_253(void);
@@ -128,7 +139,17 @@ long lie_too_long(void);
 long lie_number(void);
 long lie_twice(void);
 long lie_silence(void);
-long lie_gone_index(void);
+long lie_released_index(void);
+/* words.c */
+long word_start(void);
+long word_quit(void);
+long word_launchers(void);
+long word_unknown(void);
+long word_half(void);
+long word_slot(void);
+long word_descriptor(void);
+long word_cut_broker(void);
+long word_cut_other(void);
 /* describe.c */
 long lie_range_outside(void);
 long lie_range_wraps(void);

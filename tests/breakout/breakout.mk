@@ -4,39 +4,38 @@
 
 BO  := $(B)/breakout
 BO_PAYLOAD := $(addprefix tests/breakout/,payload.c walls.c scenarios.c files.c process.c memory.c \
-	device.c lies.c describe.c)
+	device.c lies.c describe.c words.c)
 BO_HARNESS := $(addprefix tests/breakout/,main.c matrix.c trial.c names.c \
 	probe.c place.c vm.c launch.c)
 # What the payload stands between (tests/breakout/{payload,walls,lies,core}.c say why).
-BO_WRAPPED := policy_enter ppoll __ppoll_chk ioctl unshare open mount umount2 syscall prctl \
+BO_WRAPPED := policy_enter poll __poll_chk ppoll __ppoll_chk ioctl open openat mount umount2 syscall prctl \
 	setrlimit setsockopt \
 	capng_apply capng_have_capabilities rule_check log_allowed describe_from_wire \
 	describe_to_wire frame_send
-BO_LINK = $(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(BO_WRAPPED)) $(1) \
+BO_LINK = $(Q)$(CC) $(BASE_LDFLAGS) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(BO_WRAPPED)) \
 	-o $@ $(filter %.o,$^) $(LIBS)
 comma := ,
 
-$(BO)/bulkhead: $(call obj,$(core_SRC) $(BO_PAYLOAD) tests/breakout/core.c) $(COMMON_OBJ)
-	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D)
-	$(call BO_LINK,-Wl$(comma)--wrap=ram_create)
-define breakout_helper
-$(BO)/bulkhead-$(1): $(call obj,$($(1)_SRC) $(BO_PAYLOAD)) $(COMMON_OBJ)
+define breakout_process
+$(1): $(call obj,$($(2)_SRC) $(BO_PAYLOAD)) $(COMMON_OBJ)
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(call BO_LINK)
+	$$(BO_LINK)
 endef
-$(foreach h,$(HELPERS),$(eval $(call breakout_helper,$(h))))
+$(eval $(call breakout_process,$(BO)/bulkhead,launch))
+$(foreach p,$(CHILDREN),$(eval $(call breakout_process,$(BO)/bulkhead-$(p),$(p))))
+$(BO)/bulkhead-core: $(call obj,tests/breakout/core.c)
+$(BO)/bulkhead-core: BO_WRAPPED += ram_create
 $(BO)/breakout: $(call obj,$(BO_HARNESS) $(BO_PAYLOAD)) $(COMMON_OBJ)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(call BO_LINK)
+	$(BO_LINK)
 $(BO)/guest: tests/breakout/guest.S tests/breakout/breakout.mk
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(LINK_GUEST)
 
-BREAKOUT := $(BO)/breakout $(BO)/bulkhead $(HELPERS:%=$(BO)/bulkhead-%) $(BO)/guest
+BREAKOUT := $(BO)/breakout $(BO)/bulkhead $(CHILDREN:%=$(BO)/bulkhead-%) $(BO)/guest
 
 breakout-programs: $(BREAKOUT)
 check-breakout: all breakout-programs ## our own processes turned evil, as far as it needs no device

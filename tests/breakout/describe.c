@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Descriptions of a device that would give a helper what is not its device's. Helper process, at
- * set-up: the honest Description is built, and one thing in it made a lie.
+ * Descriptions of a device that would give a helper what is not its device's. Helper process,
+ * sealed by then: the honest Description is built, and one thing in it made a lie.
  *
  * No message names a guest address, a GSI or a memslot, so the attempts of scenarios 10, 11 and 13
  * cannot be made by asking: what is left is to describe a BAR, a table or doorbells that are not
  * where they may be.
  */
-#include "helpers/helper.h"
+#include "seccomp/birth.h"
 #include "tests/breakout/lies.h"
 
 enum { PAGE = 4096 };
@@ -79,6 +79,6 @@ long lie_doorbells(void)
 /* A socket in the device's place, to be mapped as a BAR. */
 long lie_kind(void)
 {
-	forge_descriptor(HELPER_FD_LOG);
+	forge_descriptor(BIRTH_FD_LOG);
 	return range(0, PAGE);
 }

@@ -10,10 +10,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include "seccomp/policy.h"
 #include "seccomp/vhost.h"
 #include "tests/breakout/attempts.h"
 
@@ -49,6 +51,66 @@ long try_vfio_irqs(void)
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER};
 
 	return on_every_fd(VFIO_DEVICE_SET_IRQS, &set);
+}
+
+long try_vfio_reset(void)
+{
+	return on_every_fd(VFIO_DEVICE_RESET, NULL);
+}
+
+/* A device of its own, from the group it is in. */
+long try_group_device(void)
+{
+	long best = -ENOTTY;
+
+	for (int fd = FD_FLOOR; fd < FDS; fd++) {
+		long r = RAW(SYS_ioctl, fd, VFIO_GROUP_GET_DEVICE_FD, page->device);
+
+		if (r >= 0) {
+			RAW(SYS_close, r);
+			return THROUGH;
+		}
+		if (r != -EBADF)
+			best = r;
+	}
+	return best;
+}
+
+/* What the core keeps for KVM's list: the one character device that high (seccomp/policy.h); or -1. */
+static int kept(void)
+{
+	struct stat st;
+
+	for (int fd = FD_FLOOR; fd < FDS; fd++)
+		if (RAW(SYS_fstat, fd, &st) == 0 && S_ISCHR(st.st_mode))
+			return fd;
+	return -1;
+}
+
+/* Of a device: its first region, at the file's position. */
+long try_kept_read(void)
+{
+	return RAW(SYS_read, kept(), own, 4);
+}
+
+/* Its config space. */
+long try_kept_pread(void)
+{
+	return RAW(SYS_pread64, kept(), own, 4, (uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40);
+}
+
+long try_kept_write(void)
+{
+	return RAW(SYS_write, kept(), own, 4);
+}
+
+long try_kept_lowered(void)
+{
+	long r = RAW(SYS_dup2, kept(), FD_FLOOR - 1);
+
+	if (r >= 0)
+		RAW(SYS_close, r);
+	return r;
 }
 
 long try_map_dma(void)

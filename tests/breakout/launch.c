@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Scenario 25: hostile input of a launcher. Harness process.
+ * Scenario 25: hostile input of whoever starts a VM. Harness process.
  *
- * There is no API process yet, so what is left of the scenario is the command line and what a
- * launcher leaves open. A refusal is status 1 with a word about it, and nothing left running.
+ * There is no API process yet, so what is left of the scenario is the command line and what the
+ * starter leaves open. A refusal is status 1 with a word about it, and nothing left running.
  */
 #include "tests/breakout/launch.h"
 
@@ -62,26 +62,49 @@ static bool long_option(void)
 	return refused((const char *[]){"--device", option, NULL}, "path");
 }
 
-/* As many descriptors as without what the launcher left open. */
+static void start_and_wait(void)
+{
+	char last[8];
+
+	vm_start(&vm, (const char *const[]){"--null", NULL});
+	for (int64_t end = clock_ms() + WAIT_MS; clock_ms() < end && !vm.ended &&
+		!vm_rounds(&vm, last);)
+		vm_pump(&vm, 10);
+}
+
+/* As many descriptors as without what the starter left open, in every process. */
 static bool descriptors(void)
 {
-	const char *const options[] = {"--null", NULL};
-	int stuffed[STUFFED], with, without;
-	char last[8];
+	static const char *const names[] = {"bulkhead", "bulkhead-core", "bulkhead-broker",
+		"bulkhead-null"};
+	int stuffed[STUFFED], have[2][4];
 
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; round == 1 && i < STUFFED; i++)
 			stuffed[i] = open("/etc/passwd", O_RDONLY);
-		vm_start(&vm, options);
+		start_and_wait();
 		for (unsigned i = 0; round == 1 && i < STUFFED; i++)
 			close(stuffed[i]);
-		for (int64_t end = clock_ms() + WAIT_MS; clock_ms() < end && !vm.ended &&
-			!vm_rounds(&vm, last);)
-			vm_pump(&vm, 10);
-		*(round ? &with : &without) = fds_of(vm.pid);
+		for (unsigned i = 0; i < 4; i++)
+			have[round][i] = fds_of(vm_process(&vm, names[i], 0));
 		vm_stop(&vm);
 	}
-	return with > 0 && with == without;
+	for (unsigned i = 0; i < 4; i++)
+		if (have[0][i] <= 0 || have[0][i] != have[1][i])
+			return false;
+	return true;
+}
+
+/* Who knows names, and may open what the starter may, is there no more once a guest runs. */
+static bool opener_gone(void)
+{
+	bool gone;
+
+	start_and_wait();
+	gone = !vm.ended && vm_process(&vm, "bulkhead-core", 0) &&
+		!vm_process(&vm, "bulkhead-open", 0);
+	vm_stop(&vm);
+	return gone;
 }
 
 unsigned launch_all(FILE *rows)
@@ -96,6 +119,7 @@ unsigned launch_all(FILE *rows)
 		{"a name with a path in it", name_with_a_path, "input check refused"},
 		{"an option of 100,000 bytes", long_option, "input check refused"},
 		{"40 descriptors left open", descriptors, "close_range closed"},
+		{"the opener, once a guest runs", opener_gone, "no opener left"},
 	};
 	unsigned bad = 0;
 
@@ -103,9 +127,9 @@ unsigned launch_all(FILE *rows)
 		bool ok = launches[i].holds();
 
 		if (!ok)
-			printf("# launcher, %s: not so: %.300s\n", launches[i].what, vm.err_text);
+			printf("# starter, %s: not so: %.300s\n", launches[i].what, vm.err_text);
 		bad += !ok;
-		fprintf(rows, "25|launcher|%s|%s|stays\n", launches[i].what,
+		fprintf(rows, "25|starter|%s|%s|stays\n", launches[i].what,
 			ok ? launches[i].how : "NOT STOPPED");
 	}
 	return bad;

@@ -15,9 +15,10 @@
 #include "helpers/helper.h"
 #include "ipc/chan.h"
 #include "ipc/describe.h"
+#include "seccomp/birth.h"
 #include "tests/breakout/lies.h"
 
-enum { SCM_MOST = 253, BROKER_FD_EVENTS = 1, SEQ_TAG = 0x08 };
+enum { SCM_MOST = 253, SEQ_TAG = 0x08 };
 
 /* What was about to be sent, and what takes its place. */
 static struct {
@@ -58,12 +59,12 @@ static long put_packet(int sock, const Bulkhead__Packet *packet, unsigned n_fds)
 {
 	static uint8_t buf[FRAME_MAX];
 
-	return put(sock, buf, bulkhead__packet__pack(packet, buf), n_fds, HELPER_FD_LOG);
+	return put(sock, buf, bulkhead__packet__pack(packet, buf), n_fds, BIRTH_FD_LOG);
 }
 
 static long answer(const void *data, size_t len, unsigned n_fds)
 {
-	long r = put(honest.sock, data, len, n_fds, HELPER_FD_LOG);
+	long r = put(honest.sock, data, len, n_fds, BIRTH_FD_LOG);
 
 	honest.sent = r >= 0; /* or the honest one goes */
 	return r;
@@ -99,6 +100,14 @@ long lie_not_ours(void)
 	return answer_packet(&PACKET(KICK_ARM, kick_arm, &body), honest_seq(), 0);
 }
 
+/* What only the broker may. */
+long lie_open(void)
+{
+	Bulkhead__Open body = BULKHEAD__OPEN__INIT;
+
+	return answer_packet(&PACKET(OPEN, open, &body), honest_seq(), 0);
+}
+
 long lie_other_answer(void)
 {
 	Bulkhead__Opened body = BULKHEAD__OPENED__INIT;
@@ -111,29 +120,25 @@ long lie_descriptor(void)
 	return answer(honest.data, honest.len, 1);
 }
 
-static int event_socket(void)
-{
-	return page->actor == WHO_BROKER ? BROKER_FD_EVENTS : HELPER_FD_EVENT;
-}
-
+/* The broker's is the same one. */
 long lie_event_descriptor(void)
 {
 	Bulkhead__DeviceError error = BULKHEAD__DEVICE_ERROR__INIT;
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	Bulkhead__Released released = BULKHEAD__RELEASED__INIT;
 
-	gone.index = UINT32_MAX;
+	released.slot = UINT32_MAX;
 	if (page->actor == WHO_BROKER)
-		return put_packet(BROKER_FD_EVENTS, &PACKET(HELPER_GONE, helper_gone, &gone), 1);
+		return put_packet(HELPER_FD_EVENT, &PACKET(RELEASED, released, &released), 1);
 	return put_packet(HELPER_FD_EVENT, &PACKET(DEVICE_ERROR, device_error, &error), 1);
 }
 
-/* The broker says that a device's helper ended which is not there. */
-long lie_gone_index(void)
+/* The broker says that a device is closed which is not there. */
+long lie_released_index(void)
 {
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	Bulkhead__Released released = BULKHEAD__RELEASED__INIT;
 
-	gone.index = UINT32_MAX;
-	return put_packet(BROKER_FD_EVENTS, &PACKET(HELPER_GONE, helper_gone, &gone), 0);
+	released.slot = UINT32_MAX;
+	return put_packet(HELPER_FD_EVENT, &PACKET(RELEASED, released, &released), 0);
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
@@ -147,7 +152,7 @@ static long bytes(const void *data, size_t len)
 {
 	if (honest.data)
 		return answer(data, len, 0);
-	return put(event_socket(), data, len, 0, -1);
+	return put(HELPER_FD_EVENT, data, len, 0, -1);
 }
 
 long lie_truncated(void)
@@ -242,7 +247,7 @@ int __wrap_frame_send(int sock, const void *data, size_t len, const int *fds, un
 		if (honest.sent)
 			return 0;
 	}
-	if (sock == HELPER_FD_ASK && other_fd >= 0) {
+	if (sock == HELPER_FD_EVENT && other_fd >= 0) {
 		fds = (const int[]){other_fd};
 		n_fds = 1;
 		other_fd = -1;

@@ -65,11 +65,11 @@ static void one_actor(enum who who, unsigned missing, unsigned only, FILE *rows)
 		passed++;
 }
 
-static void launcher(FILE *rows)
+static void starter(FILE *rows)
 {
 	unsigned bad = launch_all(rows);
 
-	printf("%s - launcher\n", bad ? "not ok" : "ok");
+	printf("%s - starter\n", bad ? "not ok" : "ok");
 	if (bad)
 		failed++;
 	else
@@ -145,8 +145,8 @@ int main(int argc, char **argv)
 	for (unsigned bit = 0; bit + 1 < WHO_BITS; bit++)
 		if (is_wanted(who_name((enum who)(1 << bit)), who))
 			one_actor((enum who)(1 << bit), missing, only, rows);
-	if (is_wanted(who_name(WHO_LAUNCHER), who) && (!only || only == 25))
-		launcher(rows);
+	if (is_wanted(who_name(WHO_STARTER), who) && (!only || only == 25))
+		starter(rows);
 	vm_place_remove();
 	fclose(rows);
 	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);

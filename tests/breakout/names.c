@@ -17,6 +17,7 @@ const char *who_name(enum who who)
 	case WHO_VFIO: return "vfio helper";
 	case WHO_VDPA: return "vdpa helper";
 	case WHO_LAUNCHER: return "launcher";
+	case WHO_STARTER: return "starter";
 	default: return "?";
 	}
 }
@@ -37,6 +38,7 @@ const char *wall_name(enum wall wall)
 		[WALL_FRAME] = "packet size and kind", [WALL_DECODE] = "decoder",
 		[WALL_NUMBER] = "ask's number", [WALL_DEADLINE] = "deadline",
 		[WALL_MAP] = "mmap", [WALL_KERNEL] = "kernel", [WALL_INPUT] = "input check",
+		[WALL_WORDS] = "words",
 	};
 
 	return names[wall] ? names[wall] : "?";

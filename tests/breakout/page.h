@@ -14,11 +14,12 @@
 /* Who attempts. Bits: an attempt names all it is made by. */
 enum who {
 	WHO_VCPU = 1, WHO_CORE = 2, WHO_BROKER = 4, WHO_NULL = 8, WHO_VFIO = 16, WHO_VDPA = 32,
-	WHO_LAUNCHER = 64, /* whoever starts bulkhead: the harness itself */
+	WHO_LAUNCHER = 64,
+	WHO_STARTER = 128, /* whoever starts bulkhead: the harness itself */
 	WHO_VMM = WHO_VCPU | WHO_CORE,
 	WHO_HELPER = WHO_NULL | WHO_VFIO | WHO_VDPA,
 	WHO_ALL = WHO_VMM | WHO_BROKER | WHO_HELPER,
-	WHO_BITS = 7,
+	WHO_BITS = 8,
 };
 
 /* What may stop an attempt. The first of them can be taken away in a test VM, each by itself
@@ -31,7 +32,7 @@ enum wall {
 	WALL_LANDLOCK_UNIX, /* sockets by path: a later Landlock's; goes with all of it */
 	WALLS_REMOVABLE,
 	WALL_FDS = WALLS_REMOVABLE, WALL_FRAME, WALL_DECODE, WALL_NUMBER, WALL_DEADLINE, WALL_MAP,
-	WALL_KERNEL, WALL_INPUT,
+	WALL_KERNEL, WALL_INPUT, WALL_WORDS,
 	WALLS,
 };
 
@@ -45,7 +46,8 @@ enum {
 	UNTRIED = -30000, TRYING = -30001,
 };
 
-enum { PAGE_BYTES = 16384, TODO_MAX = 256, PATH_BYTES = 128, HANDLE_BYTES = 128 };
+enum { PAGE_BYTES = 16384, TODO_MAX = 256, PATH_BYTES = 128, HANDLE_BYTES = 128,
+	NAME_BYTES = 32 };
 
 struct todo {
 	int attempt; /* index in attempts[] */
@@ -61,6 +63,7 @@ struct page {
 	char program[PATH_BYTES]; /* an executable that no loader takes: ENOEXEC is as good as run */
 	char socket[PATH_BYTES];  /* a Unix socket somebody listens at; abstract: the same name */
 	uint16_t port;            /* TCP on 127.0.0.1 */
+	char device[NAME_BYTES];  /* the VFIO device: "0000:01:00.0", or nothing */
 	struct {
 		uint32_t bytes;
 		int32_t type;
@@ -68,6 +71,7 @@ struct page {
 	} file_handle; /* of file; bytes is 0 where its file system has none */
 	/* Before `go`. */
 	int32_t core_pid, other_pid; /* other: a helper that is not the actor */
+	int32_t host_pid; /* of a process that is not the VM's */
 	uint32_t go;
 	/* Written by the actor. */
 	uint32_t claimed; /* somebody is the actor */

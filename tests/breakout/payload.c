@@ -7,7 +7,8 @@
  * everything is as in the release, so what turns evil is the real process behind its real walls.
  *
  * The actor is the first process, or thread of the core, that loaded the run policy the page
- * names. It looks at the page where each of ours waits: in ppoll, a vCPU before KVM_RUN.
+ * names. It looks at the page where each of ours waits: in ppoll, the launcher in poll, a vCPU
+ * before KVM_RUN.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -127,20 +128,13 @@ static enum who who_is(const struct policy *policy)
 		const char *process;
 		enum who who;
 	} names[] = {{"vcpu", WHO_VCPU}, {"core", WHO_CORE}, {"broker", WHO_BROKER},
-		{"null", WHO_NULL}, {"vfio", WHO_VFIO}, {"vdpa", WHO_VDPA}};
+		{"null", WHO_NULL}, {"vfio", WHO_VFIO}, {"vdpa", WHO_VDPA},
+		{"launch", WHO_LAUNCHER}};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(policy->process, names[i].process) == 0)
 			return names[i].who;
 	return 0;
-}
-
-/* A Description is given before the run policy is loaded. */
-static bool is_time(const struct policy *policy)
-{
-	bool early = page->n_todo && attempts[page->todo[0].attempt].stage == STAGE_DESCRIBE;
-
-	return strcmp(policy->stage, early ? "setup" : "run") == 0;
 }
 
 int __real_policy_enter(const struct policy *policy, enum seccomp_mode mode, bool all_threads,
@@ -152,7 +146,8 @@ int __wrap_policy_enter(const struct policy *policy, enum seccomp_mode mode, boo
 {
 	int r = __real_policy_enter(policy, mode, all_threads, err);
 
-	if (r == 0 && page && (page->actor & who_is(policy)) && is_time(policy) &&
+	if (r == 0 && page && (page->actor & who_is(policy)) &&
+		strcmp(policy->stage, "run") == 0 &&
 		__atomic_exchange_n(&page->claimed, 1, __ATOMIC_SEQ_CST) == 0)
 		actor = true;
 	return r;
@@ -182,6 +177,26 @@ int __wrap___ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *time
 {
 	(void)size;
 	return __wrap_ppoll(fds, n, timeout, mask);
+}
+
+int __real_poll(struct pollfd *fds, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	int r = 0;
+
+	while (actor && ms < 0 && r == 0) {
+		look();
+		r = __real_poll(fds, n, LOOK_NS / 1000000);
+	}
+	return r ? r : __real_poll(fds, n, ms);
+}
+
+int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size);
+int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t size)
+{
+	(void)size;
+	return __wrap_poll(fds, n, ms);
 }
 
 int __real_ioctl(int fd, unsigned long request, ...);

@@ -17,13 +17,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/breakout/trial.h"
 #include "tests/breakout/vm.h"
 
 struct page *vm_page;
 char vm_folder[64];
 
-static const char *const programs[] = {"bulkhead", "bulkhead-broker", "bulkhead-null",
-	"bulkhead-vfio", "bulkhead-vdpa", "guest"};
+static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-core",
+	"bulkhead-broker", "bulkhead-null", "bulkhead-vfio", "bulkhead-vdpa", "guest"};
 
 static void copy(const char *from, const char *to)
 {
@@ -90,6 +91,17 @@ static void listen_tcp(void)
 	vm_page->port = ntohs(at.sin_port);
 }
 
+/* ".../0000:01:00.0/": its name, as a group knows it. */
+static void name_device(const char *path)
+{
+	const char *name = path;
+
+	for (const char *at = path; *at; at++)
+		if (at[0] == '/' && at[1])
+			name = at + 1;
+	snprintf(vm_page->device, NAME_BYTES, "%.*s", (int)strcspn(name, "/"), name);
+}
+
 /* The kernel's number for a file, for open_by_handle_at. */
 static void take_handle(void)
 {
@@ -124,6 +136,8 @@ void vm_place(const char *binaries)
 	snprintf(vm_page->program, PATH_BYTES, "%s/program", vm_folder);
 	put_file(vm_page->program, "no program", 0755);
 	snprintf(vm_page->socket, PATH_BYTES, "%s/socket", vm_folder);
+	if (devices.vfio)
+		name_device(devices.vfio);
 	take_handle();
 	listen_unix(false);
 	listen_unix(true);

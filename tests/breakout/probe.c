@@ -21,7 +21,7 @@ bool is_there(const struct attempt *attempt)
 	pid_t pid;
 
 	if (!attempt->built_in)
-		return true;
+		return !attempt->of_vfio || devices.vfio;
 	vm_page->n_todo = 0;
 	vm_page->core_pid = vm_page->other_pid = getpid();
 	pid = fork();

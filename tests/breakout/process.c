@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -26,7 +27,7 @@
 
 #include "tests/breakout/attempts.h"
 
-enum { CHILDREN = 100 };
+enum { CHILDREN = 100, NOBODY = 65534 };
 
 static long let_go(long fd)
 {
@@ -124,6 +125,25 @@ long try_kcmp(void)
 	return RAW(SYS_kcmp, page->other_pid, page->other_pid, KCMP_VM, 0, 0);
 }
 
+/* By a file, past every call that is about a process. */
+long try_memory_by_proc(void)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", page->core_pid);
+	return let_go(RAW(SYS_openat, AT_FDCWD, path, O_RDWR));
+}
+
+/* Somebody else on the host, without whom we are ourselves again. */
+long try_set_user(void)
+{
+	long r = RAW(SYS_setresuid, -1, NOBODY, -1);
+
+	if (r == 0)
+		RAW(SYS_setresuid, -1, 0, -1);
+	return r;
+}
+
 /* ---- signals: SIGURG, which nobody here minds ------------------------------------------------ */
 
 long try_kill(void)
@@ -134,6 +154,11 @@ long try_kill(void)
 long try_kill_other(void)
 {
 	return RAW(SYS_kill, page->other_pid, SIGURG);
+}
+
+long try_kill_host(void)
+{
+	return RAW(SYS_kill, page->host_pid, SIGURG);
 }
 
 long try_tgkill(void)

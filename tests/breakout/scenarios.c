@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The scenarios but the last (launch.c): who attempts what, and every wall that stands in the way, in
+ * The scenarios but one (25: launch.c): who attempts what, and every wall that stands in the way, in
  * the order they are met. The harness takes them away one after another and each by itself, and
  * expects of each what its row says; with all of them gone the attempt gets through, or the row says
  * why not.
@@ -23,16 +23,16 @@
 #define NO_SUCH_FD STOPS(SIGSYS_SECCOMP, {WALL_FDS, -ENOTTY})
 /* Memory that can be executed. */
 #define WALLS_OF_CODE STOPS(SIGSYS_SECCOMP, {WALL_MDWE, -EACCES})
-/* Another process, from a pid namespace of its own, and from the host's. */
+/* Another process, from a pid namespace of its own. */
 #define WALLS_OF_A_TRACE                                                                           \
 	STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH}, {WALL_DUMPABLE, -EPERM},                       \
 		{WALL_USERNS, -EPERM}, {WALL_LANDLOCK, -EPERM})
-#define WALLS_OF_A_TRACE_OUTSIDE                                                                   \
-	STOPS(SIGSYS_SECCOMP, {WALL_DUMPABLE, -EPERM}, {WALL_USERNS, -EPERM},                      \
-		{WALL_LANDLOCK, -EPERM})
 #define WALLS_OF_A_SIGNAL                                                                          \
 	STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH}, {WALL_SCOPES, -EPERM})
-#define WALLS_OF_A_SIGNAL_OUTSIDE STOPS(SIGSYS_SECCOMP, {WALL_SCOPES, -EPERM})
+/* What the launcher may not call, and so nobody it starts. */
+#define REFUSED_CALL STOPS({WALL_SECCOMP, -EPERM})
+/* Said on the birth socket. */
+#define CUT_BY_LAUNCHER STOPS({WALL_WORDS, KILLED - SIGKILL})
 /* A file of its own making; SIGXFSZ is ignored from birth (vm.c). */
 #define WALLS_OF_A_FILE STOPS(SIGSYS_SECCOMP, {WALL_FSIZE, -EFBIG})
 #define WALLS_OF_A_CHILD STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, -EAGAIN})
@@ -55,9 +55,24 @@ const struct attempt attempts[] = {
 		STOPS(SIGSYS_SECCOMP, {WALL_USERNS, -EPERM}, {WALL_CAPS, -EPERM},
 			{WALL_ROOT, -ESTALE}, {WALL_LANDLOCK, -EACCES})},
 	/* 2. Requests of the helpers and the broker, on whatever descriptor there is. */
-	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, NO_SUCH_FD},
+	{2, WHO_VMM, "VFIO_DEVICE_SET_IRQS on every descriptor", try_vfio_irqs, ONLY_SECCOMP,
+		.end = ANY},
 	{2, WHO_VMM, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
 	{2, WHO_VMM, "VHOST_SET_OWNER on every descriptor", try_vhost_owner, NO_SUCH_FD},
+	/* And on what it keeps for KVM's list (vmm/kvm/kvm_vfio.h): the device itself by iommufd, its
+	 * group by type1. What each takes is in the last column. */
+	{2, WHO_VMM, "VFIO_DEVICE_RESET of the kept device", try_vfio_reset, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "VFIO_GROUP_GET_DEVICE_FD of the kept group", try_group_device, ONLY_SECCOMP,
+		.end = ANY, .of_vfio = true},
+	{2, WHO_VMM, "read of what is kept", try_kept_read, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "pread64 of what is kept", try_kept_pread, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "write to what is kept", try_kept_write, ONLY_SECCOMP, .end = ANY,
+		.of_vfio = true},
+	{2, WHO_VMM, "dup2 of what is kept to where it may be read", try_kept_lowered, ONLY_SECCOMP,
+		.of_vfio = true},
 	/* 3. Code. */
 	{3, WHO_ALL, "mmap writable and executable", try_mmap_exec, WALLS_OF_CODE},
 	{3, WHO_ALL, "mprotect of data to executable", try_mprotect_exec, WALLS_OF_CODE},
@@ -96,7 +111,7 @@ const struct attempt attempts[] = {
 	{10, WHO_HELPER, "answering with another answer", lie_other_answer, CUT(WALL_RULES)},
 	/* And the other way: a helper does what it is asked, when it may be asked. Behind the rules
 	 * there is nothing that would be done for either. */
-	{10, WHO_VCPU, "asking a helper to arm a doorbell, after set-up", lie_not_ours, CUT(WALL_RULES),
+	{10, WHO_VCPU, "asking a helper to open a device, as the broker", lie_open, CUT(WALL_RULES),
 		.end = ANY},
 	{10, WHO_VCPU, "asking a helper with an answer", lie_other_answer, CUT(WALL_RULES),
 		.end = ANY},
@@ -137,8 +152,8 @@ const struct attempt attempts[] = {
 		.built_in = true},
 	{17, WHO_HELPER, "kcmp of a helper", try_kcmp, WALLS_OF_A_TRACE},
 	{17, WHO_HELPER, "pidfd_getfd of a helper", try_pidfd, WALLS_OF_A_TRACE},
-	{17, WHO_VMM, "ptrace of a helper", try_trace_other, WALLS_OF_A_TRACE_OUTSIDE},
-	{17, WHO_BROKER, "ptrace of the core", try_trace_core, WALLS_OF_A_TRACE_OUTSIDE},
+	{17, WHO_VMM, "ptrace of a helper", try_trace_other, WALLS_OF_A_TRACE},
+	{17, WHO_BROKER, "ptrace of the core", try_trace_core, WALLS_OF_A_TRACE},
 	/* 18. Signals. */
 	{18, WHO_HELPER, "kill of the core", try_kill, WALLS_OF_A_SIGNAL},
 	{18, WHO_HELPER, "kill of a helper", try_kill_other, WALLS_OF_A_SIGNAL},
@@ -146,8 +161,8 @@ const struct attempt attempts[] = {
 	{18, WHO_HELPER, "rt_sigqueueinfo of a helper", try_sigqueue, WALLS_OF_A_SIGNAL},
 	{18, WHO_HELPER, "F_SETOWN of a helper", try_setown,
 		STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH})},
-	{18, WHO_VMM, "tgkill of a helper", try_tgkill, WALLS_OF_A_SIGNAL_OUTSIDE},
-	{18, WHO_BROKER, "kill of the core", try_kill, ONLY_SECCOMP},
+	{18, WHO_VMM, "tgkill of a helper", try_tgkill, WALLS_OF_A_SIGNAL},
+	{18, WHO_BROKER, "kill of the core", try_kill, WALLS_OF_A_SIGNAL},
 	/* 19. Sockets. */
 	{19, WHO_ALL, "TCP to the host", try_tcp,
 		STOPS(SIGSYS_SECCOMP, {WALL_LANDLOCK, -EACCES}, {WALL_NETNS, -ENETUNREACH})},
@@ -182,7 +197,7 @@ const struct attempt attempts[] = {
 	{22, WHO_LIAR, "a field nobody knows", lie_unknown, CUT(WALL_DECODE)},
 	{22, WHO_LIAR, "an empty packet", lie_empty, CUT(WALL_FRAME)},
 	{22, WHO_LIAR, "a packet longer than there is", lie_too_long, CUT(WALL_FRAME)},
-	{22, WHO_BROKER, "the end of a helper that is not there", lie_gone_index,
+	{22, WHO_BROKER, "the release of a device that is not there", lie_released_index,
 		.why = "it names no device, and is ignored"},
 	/* 23. Time and order. */
 	{23, WHO_HELPER, "no answer", lie_silence, CUT(WALL_DEADLINE)},
@@ -196,5 +211,50 @@ const struct attempt attempts[] = {
 	{24, WHO_HELPER, "80 MiB of memory", try_eat_memory,
 		STOPS(SIGSYS_SECCOMP, {WALL_CGROUP, KILLED - SIGKILL})},
 	{24, WHO_HELPER, "a flood of log lines", try_log_flood, STOPS({WALL_BUDGET, DROPPED})},
+	/* 26. Words to the launcher. */
+	{26, WHO_ALL, "the opener's word: start a process", word_start, CUT_BY_LAUNCHER},
+	{26, WHO_ALL, "the opener's word: end everything", word_quit, CUT_BY_LAUNCHER},
+	{26, WHO_ALL, "the launcher's own word", word_launchers, CUT_BY_LAUNCHER},
+	{26, WHO_ALL, "a word nobody knows", word_unknown, CUT_BY_LAUNCHER},
+	{26, WHO_ALL, "half a word", word_half, CUT_BY_LAUNCHER},
+	{26, WHO_VMM, "the end of a slot that is not there", word_slot, CUT_BY_LAUNCHER},
+	{26, WHO_ALL, "a descriptor with a word", word_descriptor,
+		STOPS({WALL_PASSRIGHTS, -EPERM}, {WALL_WORDS, KILLED - SIGKILL})},
+	{26, WHO_VMM, "the end of the broker", word_cut_broker,
+		.why = "it may have helpers ended, and nobody else: ignored"},
+	{26, WHO_VMM, "the end of a slot's next helper", word_cut_other,
+		.why = "it is of another generation: ignored"},
+	/* 27. The launcher itself: what it could do is what whoever started it may; what keeps it is that it
+	 * hears nothing but such words. */
+	{27, WHO_LAUNCHER, "openat of a file", try_open,
+		.why = "it is the operator's own process, and writes id maps"},
+	{27, WHO_LAUNCHER, "reading the core's memory by /proc", try_memory_by_proc,
+		.why = "a file to it: Landlock for files would keep its children from their roots"},
+	{27, WHO_LAUNCHER, "becoming another user", try_set_user,
+		.why = "its children are to be the VM's user's"},
+	{27, WHO_LAUNCHER, "execve of a file", try_exec,
+		.why = "it starts programs; no more rights come with one"},
+	{27, WHO_LAUNCHER, "kill of a helper", try_kill_other, .why = "it ends them"},
+	{27, WHO_LAUNCHER, "TCP to the host", try_tcp,
+		.why = "it is in the host's namespaces, to write id maps"},
+	{27, WHO_LAUNCHER, "an abstract Unix socket", try_unix_abstract,
+		STOPS({WALL_SCOPES, -EPERM})},
+	{27, WHO_LAUNCHER, "kill of a process of the host", try_kill_host,
+		STOPS({WALL_SCOPES, -EPERM})},
+	{27, WHO_LAUNCHER, "ptrace of the core", try_trace_core, REFUSED_CALL},
+	{27, WHO_LAUNCHER, "process_vm_readv of the core", try_read_core, REFUSED_CALL,
+		.built_in = true},
+	{27, WHO_LAUNCHER, "kcmp of a helper", try_kcmp, REFUSED_CALL},
+	{27, WHO_LAUNCHER, "pidfd_getfd of a helper", try_pidfd, REFUSED_CALL},
+	{27, WHO_LAUNCHER, "open_by_handle_at", try_open_handle,
+		STOPS({WALL_SECCOMP, -EPERM}, {WALL_CAPS, -EPERM})},
+	{27, WHO_LAUNCHER, "io_uring_setup", try_io_uring, REFUSED_CALL, .end = ANY},
+	{27, WHO_LAUNCHER, "userfaultfd", try_userfaultfd, REFUSED_CALL, .end = ANY},
+	{27, WHO_LAUNCHER, "bpf: load a program", try_bpf, REFUSED_CALL, .end = ANY},
+	{27, WHO_LAUNCHER, "perf_event_open", try_perf, REFUSED_CALL, .end = ANY},
+	{27, WHO_LAUNCHER, "keyctl", try_keyctl, REFUSED_CALL, .end = ANY},
+	{27, WHO_LAUNCHER, "an x32 system call", try_x32, ONLY_SECCOMP, .end = ANY},
+	{27, WHO_LAUNCHER, "an i386 system call", try_int80, ONLY_SECCOMP, .end = ANY,
+		.built_in = true},
 };
 const unsigned n_attempts = sizeof(attempts) / sizeof(attempts[0]);

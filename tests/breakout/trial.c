@@ -3,8 +3,8 @@
  * One VM after another, until every attempt has a result; and a look at everybody else each time.
  *
  * Harness process. What the actor itself cannot tell is told by others: that seccomp killed it by
- * the broker's line, the core's wait status or a zombie's exit code, and which call it was at by the
- * page; what the core thought of a lie by the core's line.
+ * the core's line or the launcher's, and which call it was at by the page; what the core thought of a
+ * lie by the core's line.
  */
 #include "tests/breakout/trial.h"
 
@@ -20,7 +20,7 @@
 #include "tests/breakout/vm.h"
 
 enum {
-	PATIENCE_MS = 60000, ROUNDS_AFTER = 3, SETTLE_MS = 2000, LATE_MS = 500, FLOOD_LINES_MAX = 200,
+	PATIENCE_MS = 60000, ROUNDS_AFTER = 3, SETTLE_MS = 2000, FLOOD_LINES_MAX = 200,
 	CUT_SHORT = 3, /* how a VM ends that did not end by itself: bulkhead --help */
 };
 
@@ -28,6 +28,7 @@ struct devices devices;
 char faults[FAULTS_MAX][200];
 unsigned n_faults, n_vms, n_recorded;
 static struct vm vm;
+static pid_t core, broker;
 
 static void __attribute__((format(printf, 1, 2))) fault(const char *fmt, ...)
 {
@@ -47,20 +48,29 @@ bool who_is_there(enum who who)
 	return (who != WHO_VFIO || devices.vfio) && (who != WHO_VDPA || devices.vdpa);
 }
 
-/* The actor's device is the first, a null device the second. */
+/* The first device: of a helper that acts its own; of the core, which keeps a file of each VFIO
+ * device, one of those where there is one. */
+static const char *first_device(enum who actor, const char **ret_path)
+{
+	*ret_path = NULL;
+	if (actor == WHO_VFIO || actor & WHO_VMM)
+		*ret_path = devices.vfio;
+	else if (actor == WHO_VDPA)
+		*ret_path = devices.vdpa;
+	return !*ret_path ? "--null" : actor == WHO_VDPA ? "--vdpa" : "--device";
+}
+
+/* A null device is the second. */
 static void start(enum who actor, unsigned removed)
 {
 	static char device[300];
-	const char *options[OPTIONS_MAX + 1];
+	const char *options[OPTIONS_MAX + 1], *path;
 	unsigned n = 0;
 
-	if (actor == WHO_VFIO || actor == WHO_VDPA) {
-		snprintf(device, sizeof(device), "path=%s",
-			actor == WHO_VFIO ? devices.vfio : devices.vdpa);
-		options[n++] = actor == WHO_VFIO ? "--device" : "--vdpa";
+	options[n++] = first_device(actor, &path);
+	if (path) {
+		snprintf(device, sizeof(device), "path=%s", path);
 		options[n++] = device;
-	} else {
-		options[n++] = "--null";
 	}
 	options[n++] = "--null";
 	if (removed)
@@ -132,16 +142,19 @@ static int by_words(const char *words)
 }
 
 /* UNTRIED: it lives. */
-static int actors_end(enum who actor, pid_t broker)
+static int actors_end(enum who actor)
 {
-	int status;
+	int r = UNTRIED;
 
-	if (vm.ended)
-		return WIFSIGNALED(vm.status) ? KILLED - WTERMSIG(vm.status) : TRYING;
 	if (actor & WHO_HELPER)
-		return by_words("its helper ended:");
-	status = actor == WHO_BROKER ? zombie_status(broker) : -1;
-	return status >= 0 && WIFSIGNALED(status) ? KILLED - WTERMSIG(status) : UNTRIED;
+		r = by_words("its helper ended:");
+	else if (actor & WHO_BROKER)
+		r = by_words("bulkhead-broker was");
+	else if (actor & WHO_VMM)
+		r = by_words("bulkhead-core was");
+	if (vm.ended && WIFSIGNALED(vm.status))
+		return KILLED - WTERMSIG(vm.status);
+	return vm.ended && r == UNTRIED ? TRYING : r;
 }
 
 /* By seccomp, or a signal. */
@@ -152,6 +165,12 @@ static bool is_killed(int result)
 
 /* ---- everybody else -------------------------------------------------------------------------- */
 
+/* Is it the end of the VM, too? */
+static bool takes_vm_along(enum who actor, int result)
+{
+	return (actor & (WHO_VMM | WHO_LAUNCHER)) && is_killed(result);
+}
+
 /* What the guest must see now. */
 static const char *expected_round(enum who actor, int result)
 {
@@ -160,34 +179,39 @@ static const char *expected_round(enum who actor, int result)
 	return actor == WHO_BROKER ? "xx" : "x2";
 }
 
-static void check_others(enum who actor, const char *what, int result, const int before[2],
-	pid_t broker)
-{
-	const char *want = expected_round(actor, result);
-	char last[8];
-	int now;
+static const pid_t *const looked_at[] = {&vm.pid, &core, &broker};
+enum { LOOKED_AT = sizeof(looked_at) / sizeof(looked_at[0]) };
 
-	if (vm.ended && (actor & WHO_VMM) && is_killed(result)) {
+static void count_fds(int ret[static LOOKED_AT])
+{
+	for (unsigned i = 0; i < LOOKED_AT; i++)
+		ret[i] = fds_of(*looked_at[i]);
+}
+
+static void check_others(enum who actor, const char *what, int result, const int before[LOOKED_AT])
+{
+	static const char *const names[] = {"launcher", "core", "broker"};
+	const char *want = expected_round(actor, result);
+	int now[LOOKED_AT];
+	char last[8];
+
+	if (takes_vm_along(actor, result)) {
 		for (int64_t end = clock_ms() + 2000; vm_left(&vm) && clock_ms() < end;)
 			usleep(1000);
 		if (vm_left(&vm))
-			fault("%s, %s: %u processes outlive the core", who_name(actor), what,
-				vm_left(&vm));
+			fault("%s, %s: %u processes outlive it", who_name(actor), what, vm_left(&vm));
 		return;
 	}
 	if (!wait_rounds(2, last) || strcmp(last, want) != 0)
 		fault("%s, %s: the guest says «%s», not «%s»", who_name(actor), what, last, want);
-	now = fds_of(vm.pid);
-	if (now > before[0])
-		fault("%s, %s: the core has %d descriptors, had %d", who_name(actor), what, now,
-			before[0]);
-	now = fds_of(broker);
-	if (now > before[1])
-		fault("%s, %s: the broker has %d descriptors, had %d", who_name(actor), what, now,
-			before[1]);
+	count_fds(now);
+	for (unsigned i = 0; i < LOOKED_AT; i++)
+		if (now[i] > before[i])
+			fault("%s, %s: the %s has %d descriptors, had %d", who_name(actor), what,
+				names[i], now[i], before[i]);
 }
 
-/* The core ends well unless it was the actor: cut off, as the guest has no power button. */
+/* The VM ends well unless it was taken along: cut off, as the guest has no power button. */
 static void finish(enum who actor, const char *what, bool well)
 {
 	bool ended = vm.ended;
@@ -233,9 +257,7 @@ static enum wall by_whose_word(void)
 		{"which is not its to send", WALL_RULES}, {"at the wrong time", WALL_RULES},
 		{" descriptors", WALL_RULES}, {"of the wrong kind", WALL_RULES},
 		{"sent a malformed packet", WALL_FRAME}, {"that are no message", WALL_DECODE},
-		{"answered another question", WALL_NUMBER}, {"no answer in time", WALL_DEADLINE},
-		/* Like a hang-up: of that the core says nothing, and the helper ends. */
-		{"its helper ended", WALL_FRAME}};
+		{"answered another question", WALL_NUMBER}, {"no answer in time", WALL_DEADLINE}};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		for (const char *at = vm.err_text; (at = strstr(at, all[i].words)) != NULL; at++)
@@ -244,12 +266,17 @@ static enum wall by_whose_word(void)
 	return WALL_NONE;
 }
 
-/* The words of the one who noticed come by another way than the core's, and may be later. */
+/* A helper that ends with status 1 has said why, by another way than the core's, which may be later. An
+ * empty packet is like a hang-up: of that nobody says anything, and the helper ends. */
 static enum wall by_whose_last_word(void)
 {
-	if (by_whose_word() == WALL_FRAME)
-		vm_pump(&vm, LATE_MS);
-	return by_whose_word();
+	int64_t end = clock_ms() + PATIENCE_MS / 3;
+
+	while (by_whose_word() == WALL_NONE &&
+		vm_said(&vm, "its helper ended: exited with status 1") && clock_ms() < end)
+		vm_pump(&vm, 10);
+	return by_whose_word() != WALL_NONE ? by_whose_word()
+		: vm_said(&vm, "its helper ended") ? WALL_FRAME : WALL_NONE;
 }
 
 static void wait_for_words(int64_t end)
@@ -259,7 +286,7 @@ static void wait_for_words(int64_t end)
 }
 
 /* Waits until the core has made up its mind about a lie. */
-static int judge(const struct attempt *attempt, enum who actor, pid_t broker)
+static int judge(const struct attempt *attempt, enum who actor)
 {
 	int64_t end = clock_ms() + PATIENCE_MS / 3;
 	char last[8];
@@ -276,21 +303,21 @@ static int judge(const struct attempt *attempt, enum who actor, pid_t broker)
 		wait_for_words(end); /* a helper that has to let go of a device takes its time */
 	if (attempt->stops[0].wall == WALL_BUDGET)
 		return count_words("a line of a flood") < FLOOD_LINES_MAX ? DROPPED : THROUGH;
-	r = actors_end(actor, broker);
+	r = actors_end(actor);
 	if (cut_off() && (r == UNTRIED || r == TRYING || r == KILLED - SIGKILL))
 		return CUT_OFF - (int)by_whose_last_word();
 	return r == UNTRIED ? THROUGH : r;
 }
 
 /* Waits until all is tried, or the actor is gone. */
-static int watch(enum who actor, pid_t broker)
+static int watch(enum who actor)
 {
 	int64_t end = clock_ms() + PATIENCE_MS;
 	int r = UNTRIED;
 
 	while (!vm_page->done && r == UNTRIED && clock_ms() < end) {
 		vm_pump(&vm, 2);
-		r = actors_end(actor, broker);
+		r = actors_end(actor);
 	}
 	return r;
 }
@@ -321,7 +348,8 @@ static int run_described(enum who actor, const struct attempt *attempt, unsigned
 
 static void tell(enum who actor)
 {
-	vm_page->core_pid = vm.pid;
+	vm_page->core_pid = core;
+	vm_page->host_pid = getpid();
 	vm_page->other_pid = vm_process(&vm, "bulkhead-null", actor == WHO_NULL);
 	__atomic_store_n(&vm_page->go, 1, __ATOMIC_SEQ_CST);
 }
@@ -342,9 +370,8 @@ static void check_record(enum who actor, const struct attempt *attempt, int call
 static unsigned run(enum who actor, unsigned removed, const int *list, unsigned n, int *results)
 {
 	const struct attempt *first = &attempts[list[0]];
-	int before[2], r;
+	int before[LOOKED_AT], r;
 	unsigned done;
-	pid_t broker;
 
 	write_page(actor, removed, list, n);
 	if (first->stage == STAGE_DESCRIBE) {
@@ -359,11 +386,11 @@ static unsigned run(enum who actor, unsigned removed, const int *list, unsigned 
 		results[0] = UNTRIED;
 		return 1;
 	}
+	core = vm_process(&vm, "bulkhead-core", 0);
 	broker = vm_process(&vm, "bulkhead-broker", 0);
-	before[0] = fds_of(vm.pid);
-	before[1] = fds_of(broker);
+	count_fds(before);
 	tell(actor);
-	r = judged_outside(first) ? judge(first, actor, broker) : watch(actor, broker);
+	r = judged_outside(first) ? judge(first, actor) : watch(actor);
 	done = vm_page->next;
 	for (unsigned i = 0; i < done && i < n; i++)
 		results[i] = vm_page->todo[i].result;
@@ -373,8 +400,8 @@ static unsigned run(enum who actor, unsigned removed, const int *list, unsigned 
 	} else if (done < n) {
 		results[done++] = r; /* at which it ended */
 	}
-	check_others(actor, attempts[list[done - 1]].what, results[done - 1], before, broker);
-	finish(actor, attempts[list[done - 1]].what, !((actor & WHO_VMM) && is_killed(r)));
+	check_others(actor, attempts[list[done - 1]].what, results[done - 1], before);
+	finish(actor, attempts[list[done - 1]].what, !takes_vm_along(actor, r));
 	if (results[done - 1] == KILLED - SIGSYS)
 		check_record(actor, &attempts[list[done - 1]], vm_page->todo[done - 1].call);
 	return done;

@@ -27,7 +27,7 @@ extern unsigned n_recorded; /* kills the kernel's log had a record of, for the r
  * with the next where the process survived the last. results in the same order. */
 void trial(enum who actor, unsigned removed, const int *list, unsigned n, int *results);
 
-/* Has this kernel what is tried? */
+/* Has this kernel, or this host, what is tried? */
 bool is_there(const struct attempt *attempt);
 /* Walls this kernel or host has not: 1 << enum wall. */
 unsigned missing_walls(void);

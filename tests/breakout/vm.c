@@ -121,23 +121,31 @@ static void take(int *fd, char *text, size_t *len)
 	text[*len] = '\0';
 }
 
+/* Takes in what comes within ms; false: nothing does. */
+static bool hear(struct vm *vm, int ms)
+{
+	struct pollfd p[2] = {{.fd = vm->out, .events = POLLIN}, {.fd = vm->err, .events = POLLIN}};
+
+	if (poll(p, 2, ms) <= 0)
+		return false;
+	if (p[0].revents)
+		take(&vm->out, vm->out_text, &vm->out_len);
+	if (p[1].revents)
+		take(&vm->err, vm->err_text, &vm->err_len);
+	return true;
+}
+
 void vm_pump(struct vm *vm, int ms)
 {
 	int64_t end = clock_ms() + ms, left;
 
-	while ((left = end - clock_ms()) > 0) {
-		struct pollfd p[2] = {{.fd = vm->out, .events = POLLIN},
-			{.fd = vm->err, .events = POLLIN}};
-
-		if (poll(p, 2, (int)left) <= 0)
-			break;
-		if (p[0].revents)
-			take(&vm->out, vm->out_text, &vm->out_len);
-		if (p[1].revents)
-			take(&vm->err, vm->err_text, &vm->err_len);
-	}
-	if (!vm->ended && waitpid(vm->pid, &vm->status, WNOHANG) == vm->pid)
-		vm->ended = true;
+	while ((left = end - clock_ms()) > 0 && hear(vm, (int)left))
+		;
+	if (vm->ended || waitpid(vm->pid, &vm->status, WNOHANG) != vm->pid)
+		return;
+	vm->ended = true;
+	while (hear(vm, 0)) /* its last words */
+		;
 }
 
 unsigned vm_rounds(const struct vm *vm, char ret_last[static 8])
@@ -174,14 +182,13 @@ bool vm_wait_end(struct vm *vm, int ms)
 
 struct stat_line {
 	char name[32], state;
-	int session, exit_code;
+	int session;
 };
 
-/* /proc/PID/stat (proc(5)): the name in brackets, then numbers; the 52nd field is the exit code. */
+/* /proc/PID/stat (proc(5)): the name in brackets, then the state, then numbers. */
 static bool read_stat(pid_t pid, struct stat_line *ret)
 {
 	char path[64], text[1024], *at;
-	int field = 3;
 	ssize_t n;
 	int fd;
 
@@ -198,14 +205,7 @@ static bool read_stat(pid_t pid, struct stat_line *ret)
 	*at = '\0';
 	snprintf(ret->name, sizeof(ret->name), "%s", strchr(text, '(') + 1);
 	ret->state = at[2];
-	ret->exit_code = -1;
-	for (char *word = strtok(at + 2, " "); word; word = strtok(NULL, " "), field++) {
-		if (field == 6)
-			ret->session = atoi(word);
-		if (field == 52)
-			ret->exit_code = atoi(word);
-	}
-	return true;
+	return sscanf(at + 3, "%*d %*d %d", &ret->session) == 1;
 }
 
 static pid_t each(const struct vm *vm, const char *name, unsigned nth, unsigned *ret_left)
@@ -255,13 +255,6 @@ int fds_of(pid_t pid)
 		n += d->d_name[0] != '.';
 	closedir(dir);
 	return n;
-}
-
-int zombie_status(pid_t pid)
-{
-	struct stat_line stat;
-
-	return read_stat(pid, &stat) && stat.state == 'Z' ? stat.exit_code : -1;
 }
 
 void vm_stop(struct vm *vm)

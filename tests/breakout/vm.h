@@ -15,7 +15,7 @@
 enum { TEXT_MAX = 1 << 18, OPTIONS_MAX = 16 };
 
 struct vm {
-	pid_t pid; /* the core, and its session */
+	pid_t pid; /* the launcher, and its session */
 	int out, err;
 	char out_text[TEXT_MAX], err_text[TEXT_MAX]; /* what the guest said; the log */
 	size_t out_len, err_len;
@@ -51,8 +51,6 @@ pid_t vm_process(const struct vm *vm, const char *name, unsigned nth);
 unsigned vm_left(const struct vm *vm);
 /* Descriptors a process has; -1 when it is gone. */
 int fds_of(pid_t pid);
-/* How a process ended that nobody has waited for yet; -1: it has not. */
-int zombie_status(pid_t pid);
 /* The system call seccomp killed a process of the last VM for, by the kernel's log; -1: it does not
  * say (it keeps a few of many). */
 int vm_recorded_call(void);

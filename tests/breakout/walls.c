@@ -9,7 +9,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -39,15 +39,15 @@ static unsigned long flags_left(unsigned long flags)
 	return flags;
 }
 
-int __real_unshare(int flags);
-int __wrap_unshare(int flags);
-int __wrap_unshare(int flags)
+/* Without a user namespace there are no ids to map: /proc/PID/uid_map and its like. */
+static bool maps_ids(const char *path)
 {
-	return __real_unshare((int)flags_left((unsigned long)flags));
+	const char *file = strncmp(path, "/proc/", 6) == 0 ? strrchr(path, '/') + 1 : "";
+
+	return strcmp(file, "setgroups") == 0 || strcmp(file, "uid_map") == 0 ||
+		strcmp(file, "gid_map") == 0;
 }
 
-/* Without a user namespace there are no ids to map; a cgroup without pids.max and
- * memory.max has no limit. */
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...)
@@ -58,12 +58,23 @@ int __wrap_open(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = va_arg(ap, mode_t);
 	va_end(ap);
-	if (removed(WALL_USERNS) && (strcmp(path, "/proc/self/setgroups") == 0 ||
-		strcmp(path, "/proc/self/uid_map") == 0 || strcmp(path, "/proc/self/gid_map") == 0))
+	return __real_open(removed(WALL_USERNS) && maps_ids(path) ? "/dev/null" : path, flags, mode);
+}
+
+/* A cgroup without pids.max and memory.max has no limit. */
+int __real_openat(int at, const char *path, int flags, ...);
+int __wrap_openat(int at, const char *path, int flags, ...);
+int __wrap_openat(int at, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	if (removed(WALL_CGROUP) && (strstr(path, "pids.max") || strstr(path, "memory.max")))
 		path = "/dev/null";
-	if (removed(WALL_CGROUP) && (strstr(path, "/pids.max") || strstr(path, "/memory.max")))
-		path = "/dev/null";
-	return __real_open(path, flags, mode);
+	return __real_openat(at, path, flags, mode);
 }
 
 /* An empty tmpfs, the new root, the old one let go: all of it or none. */
@@ -87,7 +98,8 @@ int __wrap_umount2(const char *target, int flags)
 long __real_syscall(long nr, ...);
 long __wrap_syscall(long nr, ...);
 
-/* struct landlock_ruleset_attr: fs, net, scoped; a ruleset must handle something. */
+/* struct landlock_ruleset_attr: fs, net, scoped; a ruleset must handle something, and the launcher's no
+ * file: TCP ports that nobody binds. */
 static long landlock_create(const uint64_t *attr, size_t size, long flags)
 {
 	uint64_t left[3] = {0};
@@ -97,7 +109,7 @@ static long landlock_create(const uint64_t *attr, size_t size, long flags)
 	memcpy(left, attr, sizeof(left));
 	left[2] = 0;
 	if (!left[0])
-		left[0] = 1;
+		left[1] = 1;
 	return __real_syscall(SYS_LANDLOCK_CREATE, left, sizeof(left), flags);
 }
 
@@ -112,6 +124,9 @@ long __wrap_syscall(long nr, ...)
 	va_end(ap);
 	if (nr == SYS_clone)
 		a[0] = (long)flags_left((unsigned long)a[0]);
+	else if (nr == SYS_clone3)
+		((struct clone_args *)a[0])->flags =
+			flags_left(((struct clone_args *)a[0])->flags);
 	else if (nr == SYS_pivot_root && removed(WALL_ROOT))
 		return 0;
 	else if ((nr == SYS_LANDLOCK_RESTRICT &&
@@ -162,18 +177,22 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 	return __real_setsockopt(fd, level, name, value, len);
 }
 
-int __real_capng_apply(capng_select_t set);
-int __wrap_capng_apply(capng_select_t set);
-int __wrap_capng_apply(capng_select_t set)
-{
-	return removed(WALL_CAPS) ? 0 : __real_capng_apply(set);
-}
-
 capng_results_t __real_capng_have_capabilities(capng_select_t set);
 capng_results_t __wrap_capng_have_capabilities(capng_select_t set);
 capng_results_t __wrap_capng_have_capabilities(capng_select_t set)
 {
 	return removed(WALL_CAPS) ? CAPNG_NONE : __real_capng_have_capabilities(set);
+}
+
+/* The launcher alone keeps some. Where it is to clone no user namespace, the other namespaces take
+ * CAP_SYS_ADMIN of it, so it keeps all. */
+int __real_capng_apply(capng_select_t set);
+int __wrap_capng_apply(capng_select_t set);
+int __wrap_capng_apply(capng_select_t set)
+{
+	bool launcher = __real_capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE;
+
+	return removed(WALL_CAPS) || (removed(WALL_USERNS) && launcher) ? 0 : __real_capng_apply(set);
 }
 
 int __real_rule_check(const struct rule *rule, enum actor from, enum actor to, enum phase phase,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a helper may say to the core: answers to every ask of vmm/peer_ask.c, and events.
+ * What a helper may say to the core: its description unasked, answers to every ask of vmm/peer_ask.c,
+ * and events.
  *
  * fuzzes: vmm/peer.c vmm/peer_ask.c ipc/describe.c ipc/chan.c ipc/rules.c ipc/frame.c
  * links: vmm/peer.c vmm/peer_ask.c vmm/peer_state.c tests/fuzz/wire.c
@@ -32,9 +33,17 @@ static int describe(struct err *err)
 {
 	static struct function_desc desc;
 	struct fd device = FD_NONE_INIT;
-	int r = ask_describe(&peer, &desc, &device, err);
+	int r;
 
+	if (peer_serves(&peer)) /* whose channels were not closed; each is asked about once */
+		peer.ask.phase = peer.event.phase = PHASE_SETUP;
+	on_event = true;
+	if (!next())
+		wire.next = NULL; /* hung up */
+	r = peer_describes(&peer, &desc, &device, err);
+	on_event = false;
 	require(r == 0 || device.n < 0);
+	require(r == -ETIMEDOUT || !chan_is_open(&peer.event) || peer.event.phase == PHASE_RUN);
 	fd_close(&device);
 	return r;
 }
@@ -56,7 +65,7 @@ static int one(unsigned op, struct err *err)
 	case 0: return describe(err);
 	case 1: return ask_kick_arm(&peer, 0, EVENTFD, err);
 	case 2: return ask_intx_arm(&peer, EVENTFD, EVENTFD, err);
-	case 3: return ask_run(&peer, err);
+	case 3: tell_settled(&peer); return -EAGAIN;
 	case 4: return read_value(true);
 	case 5: return read_value(false);
 	case 6: return ask_config_write(&peer, 4, 2, 7);
@@ -85,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = input_of(data, size);
 	wire_begin(next);
 	peer_init(&peer, "0000:00:03.0", (struct fd){ASK}, (struct fd){EVENT});
+	peer.ask.phase = peer.event.phase = PHASE_RUN;
 	while (input_left(&in)) {
 		unsigned op = (unsigned)take(&in, 1);
 		bool failed = !peer_serves(&peer);

@@ -5,7 +5,7 @@
  * begins anew with each input.
  *
  * fuzzes: helpers/helper.c helpers/asks.c ipc/chan.c ipc/rules.c ipc/frame.c
- * links: helpers/asks.c tests/fuzz/walls.c tests/fuzz/wire.c
+ * links: helpers/asks.c seccomp/birth.c tests/fuzz/walls.c tests/fuzz/wire.c
  * max_len: 256
  */
 #include "helpers/helper.c"
@@ -43,7 +43,7 @@ static int dev_describe(struct function_desc *ret, struct fd *ret_device, struct
 
 static void check(uint64_t offset, unsigned size, unsigned max, uint64_t end)
 {
-	require(self.open && self.described);
+	require(self.open && self.core.phase == PHASE_RUN);
 	require(size && size <= max && (size & (size - 1)) == 0 && offset % size == 0);
 	require(offset < end && size <= end - offset);
 }
@@ -125,20 +125,20 @@ static bool next(void)
 	to_broker = op % 4 == 0;
 	if (op & 0x80)
 		wire.send_error = op & 0x40 ? EPIPE : EAGAIN;
-	wire_put(&in, to_broker ? HELPER_FD_BROKER : HELPER_FD_ASK,
+	wire_put(&in, to_broker ? BIRTH_FD_ORDERS : HELPER_FD_ASK,
 		(to_broker ? self.broker.seq : self.core.seq) + 1);
 	return true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char name[] = "fuzz", say[] = "0", mode[] = "true", strict[] = "strict";
-	char *argv[] = {name, name, say, mode, strict, NULL};
+	static char name[] = "fuzz", say[] = "0", mode[] = "true", strict[] = "strict", slot[] = "3";
+	char *argv[] = {name, say, mode, strict, slot, NULL};
 	int status;
 
 	in = input_of(data, size);
 	full = take(&in, 1) % 2;
-	self.open = self.described = self.running = self.msix_on = false;
+	self.open = self.msix_on = false;
 	wire_begin(next);
 	status = helper_run(&ops, 5, argv);
 	require(status == 0 || status == 1);

@@ -5,7 +5,7 @@
  *
  * fuzzes: vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/boot.c vmm/boot/bzimage.c vmm/boot/pvh.c vmm/boot/image.c vmm/boot/initramfs.c vmm/boot/memmap.c
- * links: vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c
+ * links: vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c vmm/kvm/ram.c vmm/pci/layout.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t low_ram = LOW_RAM_MIB * MiB;
 	struct input in = input_of(data, size);
 	static const struct cpus cpus = {1, 1, 1, 1, 1, 1};
-	struct boot_source source = {.initramfs = -1, .kernel_name = "K", .cpus = &cpus};
+	struct boot_source source = {.initramfs = -1, .cpus = &cpus};
 	struct kernel kernel = {.image.fd = -1};
 	struct err err = {0};
 	int r, planned;

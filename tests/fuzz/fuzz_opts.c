@@ -2,16 +2,15 @@
  *
  * The command line, its words separated by newlines.
  *
- * fuzzes: vmm/opts.c vmm/opts_device.c vmm/opts_value.c
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
+ * fuzzes: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
+ * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "vmm/opts.h"
-#include "vmm/kvm/vm.h"
+#include "helpers/opts/opts.h"
 
-enum { WORDS = 40, KEPT = DEVICES_MAX + 1 };
+enum { WORDS = 40, KEPT = VM_SLOTS + 1 };
 
 static char *kept[KEPT];
 static unsigned n_kept;
@@ -39,12 +38,12 @@ static void check(const struct opts *opts)
 	require(cpus->threads * cpus->cores * cpus->dies * cpus->packages == cpus->max);
 	require(opts->ram.size);
 	require(opts->ram.hugepage_size == 2 * MiB || opts->ram.hugepage_size == GiB);
-	require(opts->n_devices <= DEVICES_MAX);
+	require(opts->n_devices <= VM_SLOTS);
 	for (unsigned i = 0; i < opts->n_devices; i++) {
 		const struct device_opt *d = &opts->devices[i];
 
 		require(d->id[0] && strlen(d->id) < ID_MAX && d->num_queues <= UINT16_MAX);
-		require((d->path != NULL) == (strcmp(d->kind, "null") != 0));
+		require((d->path != NULL) == (d->kind != KIND_NULL));
 		for (unsigned k = 0; k < i; k++)
 			require(strcmp(opts->devices[k].id, d->id) != 0);
 	}

@@ -50,14 +50,6 @@ static int outcome(struct peer *p)
 	return !peer_serves(p) ? -EPIPE : code > 0xf0 ? -EIO : 0;
 }
 
-int ask_describe(struct peer *p, struct function_desc *ret, struct fd *ret_device, struct err *e)
-{
-	(void)e;
-	*ret = descs[index_of(p)];
-	*ret_device = (struct fd){dup(device_fd)};
-	return 0;
-}
-
 int ask_kick_arm(struct peer *p, unsigned queue, int eventfd, struct err *e)
 {
 	(void)p, (void)e;
@@ -83,10 +75,9 @@ int ask_resume(struct peer *p, struct err *e)
 	return outcome(p);
 }
 
-int ask_run(struct peer *p, struct err *e)
+void tell_settled(struct peer *p)
 {
-	(void)p, (void)e;
-	return 0;
+	require(p == &fns[0].peer || p == &fns[1].peer);
 }
 
 int ask_config_read(struct peer *p, unsigned offset, unsigned size, uint32_t *ret)
@@ -217,10 +208,10 @@ static void make_machine(void)
 	vm.ram.layout.mmio64_end = 0xfd00000000ull;
 	require(pci_init(&pci, &vm, &err) == 0);
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
-		struct peer peer = {.name = "device", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
-
-		/* remote_create asks before anything else is set. */
-		require(remote_create(&fns[i], &peer, -1, &vm, &pci, &(struct device_opt){0}, &err) == 0);
+		peer_init(&fns[i].peer, "device", FD_NONE_INIT, FD_NONE_INIT);
+		fns[i].vfio_file = -1;
+		require(remote_create(&fns[i], &descs[i], device_fd, &vm, &pci,
+			&(struct device_config){0}, &err) == 0);
 	}
 }
 

@@ -51,6 +51,7 @@ static inline struct machine *machine_make_cpus(const struct cpus *cpus)
 {
 	static struct machine m;
 	const struct ram_options ram = {.size = 16 * MiB, .hugepage_size = 2 * MiB};
+	const cpu_set_t no_node = {0};
 	struct fd kvm = {open_kvm()};
 	struct err err = {0};
 	int pipes[2];
@@ -58,7 +59,8 @@ static inline struct machine *machine_make_cpus(const struct cpus *cpus)
 	cr_assert(pipe2(pipes, O_NONBLOCK | O_CLOEXEC) == 0);
 	m.out = pipes[0];
 	cr_assert(vm_check_host(kvm.n, cpus, &err) == 0, "%s", err.msg);
-	cr_assert(ram_create(&m.vm.ram, &ram, (struct phys_space){.bits = 40}, &err) == 0, "%s", err.msg);
+	cr_assert(ram_create(&m.vm.ram, &ram, &no_node, (struct phys_space){.bits = 40}, &err) == 0,
+		"%s", err.msg);
 	cr_assert(vm_create(&m.vm, kvm, &err) == 0, "%s", err.msg);
 	cr_assert(vm_map_ram(&m.vm, &err) == 0, "%s", err.msg);
 	cr_assert(pci_init(&m.pci, &m.vm, &err) == 0, "%s", err.msg);

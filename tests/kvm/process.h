@@ -161,6 +161,18 @@ static inline void start(const char *options, int tty, uid_t uid)
 	close(err[1]);
 }
 
+/* What there is by now, without waiting. */
+static inline void read_there_is(void)
+{
+	while (poll(&(struct pollfd){.fd = run.err, .events = POLLIN}, 1, 0) > 0) {
+		ssize_t n = read(run.err, run.err_text + run.err_len, sizeof(run.err_text) - 1 - run.err_len);
+
+		if (n <= 0)
+			break;
+		run.err_len += (size_t)n;
+	}
+}
+
 /* Reads both until `want` is on `text`, or both are closed when want is NULL. */
 static inline void read_until(const char *text, const char *want)
 {
@@ -192,7 +204,52 @@ static inline void read_until(const char *text, const char *want)
 		want ? want : "", run.out_text, run.err_text);
 }
 
-/* Every process of the session it made: the broker and the helpers are in it. */
+/* A child's argv, which everybody may read: is it of that kind, and in that slot? */
+static inline bool is_of(const char *pid, const char *kind, unsigned slot)
+{
+	char path[300], name[32], number[8], argv[128] = "", *word = argv;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+	snprintf(name, sizeof(name), "bulkhead-%s", kind);
+	snprintf(number, sizeof(number), "%u", slot);
+	f = fopen(path, "r");
+	if (!f || fread(argv, 1, sizeof(argv) - 2, f) == 0)
+		argv[0] = '\0';
+	if (f)
+		fclose(f);
+	for (unsigned i = 0; i < 4; i++) /* log level, mode, layers, slot */
+		word += strlen(word) + 1;
+	return strcmp(argv, name) == 0 && strcmp(word, number) == 0;
+}
+
+/* The launcher's child of that kind, "core" or "null", 0: there is none. */
+static inline pid_t child_of(const char *kind, unsigned slot)
+{
+	char path[300], *end;
+	DIR *proc = opendir("/proc");
+	pid_t found = 0;
+
+	for (struct dirent *d; !found && (d = readdir(proc)) != NULL;) {
+		char stat[512] = "";
+		int parent = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
+		f = isdigit(d->d_name[0]) ? fopen(path, "r") : NULL;
+		if (!f)
+			continue;
+		end = fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
+		fclose(f);
+		if (end && sscanf(end + 1, " %*c %d", &parent) == 1 && parent == run.pid &&
+			is_of(d->d_name, kind, slot))
+			found = (pid_t)atoi(d->d_name);
+	}
+	closedir(proc);
+	return found;
+}
+
+/* Every process of the session it made: its children are in it. */
 static inline unsigned left_behind(void)
 {
 	DIR *proc = opendir("/proc");
@@ -216,6 +273,78 @@ static inline unsigned left_behind(void)
 	}
 	closedir(proc);
 	return n;
+}
+
+/* To the processes of the session, or to those of them that lead a group. */
+static inline void to_session(int signal, bool leaders)
+{
+	DIR *proc = opendir("/proc");
+
+	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
+		pid_t pid = (pid_t)atoi(d->d_name);
+
+		if (pid > 0 && getsid(pid) == run.pid &&
+			(!leaders || (pid != run.pid && getpgid(pid) == pid)))
+			kill(pid, signal);
+	}
+	closedir(proc);
+}
+
+/* Lines that say so. */
+static inline unsigned errors(void)
+{
+	unsigned n = 0;
+
+	for (const char *at = run.err_text; (at = strstr(at, "error: ")) != NULL; at++)
+		n++;
+	return n;
+}
+
+static inline void drop(void)
+{
+	kill(run.pid, SIGKILL);
+	waitpid(run.pid, &run.status, 0);
+	close(run.in);
+	close(run.out);
+	close(run.err);
+}
+
+/* Started so far that there is one of that kind, and not so far that all is there: looked at in steps,
+ * between which everything stands still, and does so after it. */
+static inline pid_t start_until(const char *options, const char *kind)
+{
+	for (unsigned tries = 0; tries < 50; tries++) {
+		start(options, -1, 0);
+		for (unsigned i = 0; i < 1000 && !strstr(run.err_text, "devices attached"); i++) {
+			pid_t pid;
+
+			kill(run.pid, SIGSTOP); /* which starts the others */
+			to_session(SIGSTOP, false);
+			read_there_is();
+			pid = child_of(kind, 0);
+			if (pid && !strstr(run.err_text, "devices attached"))
+				return pid;
+			to_session(SIGCONT, false);
+			kill(run.pid, SIGCONT); /* which may have no session yet */
+			usleep(2000);
+		}
+		drop();
+	}
+	cr_assert_fail("no %s", kind);
+	return 0;
+}
+
+static inline char state_of(pid_t pid)
+{
+	char path[64], stat[512] = "", *end;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	end = f && fgets(stat, sizeof(stat), f) ? strrchr(stat, ')') : NULL;
+	if (f)
+		fclose(f);
+	return end ? end[2] : '?';
 }
 
 /* For `make check-rows`: what the tracer said, to the end of that file. */

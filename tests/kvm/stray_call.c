@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Preloaded by a test into bulkhead (its helpers start with an empty environment, and without it):
- * a call that no policy has a row for, getuid, whenever the process waits or runs a vCPU.
+ * Linked into a core and a broker for a test, in front of the C library's: a call that no policy has a row
+ * for, getuid, whenever the process waits or runs a vCPU.
  */
+#undef _FORTIFY_SOURCE /* which has inline ones of these */
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>

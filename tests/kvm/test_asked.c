@@ -3,7 +3,7 @@
  * What the core asks of KVM when it makes a machine: requests that cannot be seen in what KVM then
  * tells. ioctl(2) is this file's, and passes everything on.
  *
- * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/guard.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/guard.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <stdarg.h>
 #include <sys/syscall.h>

@@ -2,8 +2,6 @@
  *
  * How a VM ends: the guest's way, the operator's, by signals and keys; what the terminal is like after
  * it; and that being stopped for a while is no end.
- *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <pty.h>
 #include <sys/syscall.h>
@@ -248,21 +246,6 @@ static void start_in_the_background(int *ret_master, int *ret_slave)
 	read_until(run.err_text, "the guest runs at");
 }
 
-/* To the processes of the session, or to those of them that lead a group. */
-static void to_session(int signal, bool leaders)
-{
-	DIR *proc = opendir("/proc");
-
-	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
-		pid_t pid = (pid_t)atoi(d->d_name);
-
-		if (pid > 0 && getsid(pid) == run.pid &&
-			(!leaders || (pid != run.pid && getpgid(pid) == pid)))
-			kill(pid, signal);
-	}
-	closedir(proc);
-}
-
 Test(ending, in_the_background_the_terminal_is_left_alone, .init = needs_a_vm, .timeout = 60)
 {
 	int master, slave;
@@ -293,6 +276,62 @@ Test(ending, brought_to_the_foreground_it_has_the_terminal, .init = needs_a_vm, 
 	cr_assert(write(master, "\x01x", 2) == 2);
 	finish(3);
 	cr_expect(!is_raw(slave));
+}
+
+/* ---- in the midst of a reset -------------------------------------------------------------------- */
+
+/* Listens, and resets itself for a byte from COM1. */
+static const uint8_t resets[] = {
+	LISTEN, OUTB(0x3f8, '!'),
+	0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7, /* mov dx, LSR; in; test; jz */
+	0x66, 0xba, 0xf8, 0x03, 0xec,			      /* mov dx, data; in */
+	OUTB(0xcf9, 0x02), OUTB(0xcf9, 0x06), 0xeb, 0xfe,
+};
+
+/* The process of that name among those it made. */
+static pid_t process(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	pid_t found = 0;
+
+	for (struct dirent *d; (d = readdir(proc)) != NULL;) {
+		char path[300], comm[32] = "";
+		pid_t pid = atoi(d->d_name);
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+		file = pid > 0 && getsid(pid) == run.pid ? fopen(path, "r") : NULL;
+		if (!file)
+			continue;
+		if (fgets(comm, sizeof(comm), file) && strncmp(comm, name, strlen(name)) == 0)
+			found = pid;
+		fclose(file);
+	}
+	closedir(proc);
+	cr_assert(found > 0, "%s", name);
+	return found;
+}
+
+/* While a failed device is waited for the guest that would have heard the button is gone already, and
+ * the next one is none to wait for. */
+Test(ending, sigterm_while_a_reset_waits_for_a_device, .init = needs_a_vm, .timeout = 60)
+{
+	pid_t broker;
+
+	make_kernel(resets, sizeof(resets));
+	start("--null", -1, 0);
+	read_until(run.out_text, "!");
+	kill(process("bulkhead-null"), SIGKILL);
+	read_until(run.err_text, "the device is failed");
+	broker = process("bulkhead-broker");
+	kill(broker, SIGSTOP);
+	cr_assert(write(run.in, "r", 1) == 1);
+	read_until(run.err_text, "the guest boots again");
+	kill(run.pid, SIGTERM);
+	read_until(run.err_text, "power button is pressed");
+	kill(broker, SIGCONT);
+	finish(0);
+	cr_expect(strcmp(run.out_text, "!") == 0, "«%s»: %s", run.out_text, run.err_text);
 }
 
 /* ---- stopped for a while ------------------------------------------------------------------------ */
@@ -355,6 +394,6 @@ Test(ending, stopped_at_any_moment_of_its_start, .init = needs_a_vm, .timeout = 
 			to_session(SIGCONT, false);
 		}
 		finish(0);
-		cr_assert(strcmp(run.out_text, "hi") == 0);
+		cr_assert(strcmp(run.out_text, "hi") == 0, "%u: «%s»: %s", i, run.out_text, run.err_text);
 	}
 }

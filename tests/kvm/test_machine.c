@@ -4,7 +4,7 @@
  *
  * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/guard.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
  * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
- * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
+ * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c
  * links: vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <sys/eventfd.h>

@@ -3,7 +3,7 @@
  * Memory errors, by signals as the kernel sends them. It lets only a thread send itself such a one:
  * ioctl(2) is this file's, and passes everything on but the KVM_RUN that meets a bad page.
  *
- * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/guard.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
+ * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/guard.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -85,7 +85,7 @@ static void start(enum seccomp_mode mode)
 	struct pollfd p;
 
 	m = machine_make(2);
-	mce_watch(&m->vm, NULL);
+	mce_watch(&m->vm);
 	memcpy(ram_at(&m->vm.ram, BOOT_GDT, sizeof(gdt)), gdt, sizeof(gdt));
 	memcpy(ram_at(&m->vm.ram, CODE + 0x800 + 8 * 18, 8), gate, 8);
 	machine_load(m, code, sizeof(code));
@@ -167,7 +167,7 @@ static int end_by(int si_code, void *addr, char *said, size_t size)
 	child = fork();
 	if (child == 0) {
 		log_init("child", LOG_ERROR, pipes[1]);
-		mce_watch(&m->vm, NULL);
+		mce_watch(&m->vm);
 		send_sigbus(getpid(), si_code, addr);
 		_exit(77);
 	}

@@ -5,7 +5,7 @@
  *
  * links: vmm/kvm/vm.c vmm/kvm/gate.c vmm/kvm/guard.c vmm/kvm/kick.c vmm/kvm/kvm_vfio.c vmm/kvm/mce.c vmm/kvm/vcpu.c vmm/kvm/vcpu_state.c
  * links: vmm/kvm/vcpu_report.c vmm/kvm/cpuid.c ipc/cpus.c vmm/pci/bus.c vmm/kvm/irq.c vmm/platform/serial.c
- * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c
+ * links: vmm/platform/serial_out.c vmm/platform/platform.c vmm/kvm/ram.c
  * links: vmm/pci/layout.c vmm/pci/pci.c seccomp/core.c
  */
 #include <linux/kvm.h>
@@ -104,6 +104,20 @@ Test(parking, some_eagain_is_nothing, .timeout = 30)
 	cr_expect(machine_wait(started(code, sizeof(code), 1)) == VM_POWEROFF);
 }
 
+/* An NMI for a processor that waits for its INIT wakes it each time anew, and KVM says EAGAIN
+ * (kvm_arch_vcpu_ioctl_run, KVM_MP_STATE_UNINITIALIZED). */
+Test(parking, an_nmi_for_a_processor_that_is_not_started, .timeout = 30)
+{
+	static const uint8_t code[] = {
+		0xc7, 0x05, LE32(0xfee00300), LE32(0xc4400), /* ICR: NMI to all but self */
+		0xb9, LE32(200000), 0xe2, 0xfe,	     /* mov ecx, …; loop $ */
+		POWEROFF,
+	};
+
+	cr_expect(machine_wait(started(code, sizeof(code), 2)) == VM_POWEROFF);
+	cr_expect(lines("EAGAIN") == 0);
+}
+
 Test(parking, a_vcpu_that_never_comes_is_given_up, .timeout = 60)
 {
 	struct machine *m;
@@ -153,4 +167,6 @@ Test(parking, a_long_instruction_on_a_slow_device, .timeout = 60)
 	began = now_ms();
 	cr_expect(vcpus_park(&m->vm));
 	cr_expect(now_ms() - began < 8000, "%ld ms", (long)(now_ms() - began));
+	cr_expect(gate_is_closed(&m->vm.gate) && !gate_hurries(&m->vm.gate),
+		"it would be the main thread's asks that nobody waits for");
 }

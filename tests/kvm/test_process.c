@@ -3,8 +3,6 @@
  * The whole program: build/bulkhead with everything on, and PVH kernels of a few bytes made here.
  *
  * Whatever it is, the test ends with no process of ours left behind.
- *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
  */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -188,30 +186,44 @@ static void leak_and_close(void)
 	close(0);
 }
 
-static void fd_name(int fd, char ret[static 256])
+static void fd_name(pid_t pid, int fd, char ret[static 256])
 {
 	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", run.pid, fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	n = readlink(path, ret, 255);
 	ret[n > 0 ? n : 0] = '\0';
 }
 
-/* What a launcher leaves open is closed, and what it left closed is nobody's number. */
+/* Launcher, core, broker, and a null helper. */
+static void whole_vm(pid_t ret[static 4])
+{
+	ret[0] = run.pid;
+	ret[1] = child_of("core", 0);
+	ret[2] = child_of("broker", 0);
+	ret[3] = child_of("null", 0);
+	cr_assert(ret[1] && ret[2] && ret[3], "core %d, broker %d, helper %d", ret[1], ret[2], ret[3]);
+}
+
+/* What a starter leaves open is closed, and what it left closed is nobody's number. */
 Test(process, holds_no_descriptor_it_was_not_given, .init = needs_a_vm, .timeout = 60)
 {
 	char name[256];
+	pid_t all[4];
 
 	make_kernel(sleeps, sizeof(sleeps));
 	before_exec = leak_and_close;
 	start("--null", -1, 0);
 	read_until(run.out_text, "!");
-	fd_name(0, name);
+	fd_name(run.pid, 0, name);
 	cr_expect(strstr(name, "null"), "0 is %s", name);
-	for (int fd = 3; fd < 64; fd++) {
-		fd_name(fd, name);
-		cr_expect(!strstr(name, "etc") && !strstr(name, "full"), "%d is %s", fd, name);
+	whole_vm(all);
+	for (unsigned i = 0; i < 4; i++) {
+		for (int fd = 3; fd < 64; fd++) {
+			fd_name(all[i], fd, name);
+			cr_expect(!strstr(name, "etc") && !strstr(name, "full"), "%d is %s", fd, name);
+		}
 	}
 	kill(run.pid, SIGTERM);
 	finish(3);
@@ -222,7 +234,7 @@ Test(process, sigkill_leaves_nobody, .init = needs_a_vm, .timeout = 60)
 	make_kernel(sleeps, sizeof(sleeps));
 	start("--null --null", -1, 0);
 	read_until(run.out_text, "!");
-	cr_expect(left_behind() >= 4, "core, broker, two helpers");
+	cr_expect(left_behind() == 5, "launcher, core, broker, two helpers");
 	kill(run.pid, SIGKILL);
 	waitpid(run.pid, &run.status, 0);
 	for (unsigned ms = 0; ms < 2000 && left_behind() > 0; ms += 10)
@@ -243,47 +255,67 @@ static void expect_status(const char *path, const char *line)
 	cr_expect(strstr(text, line), "%s: no «%s»", path, line);
 }
 
-Test(process, every_thread_is_confined, .init = needs_a_vm, .timeout = 60)
+static void expect_confined_threads(pid_t pid)
 {
-	char path[300], link[300];
+	char path[300];
 	DIR *dir;
 
-	make_kernel(sleeps, sizeof(sleeps));
-	start("--cpus boot=3 --null", -1, 0);
-	read_until(run.out_text, "!");
-	snprintf(path, sizeof(path), "/proc/%d/task", run.pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
 		if (!isdigit(d->d_name[0]))
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", run.pid, d->d_name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", pid, d->d_name);
 		expect_status(path, "Seccomp:\t2");
 		expect_status(path, "NoNewPrivs:\t1");
-		expect_status(path, "CapEff:\t0000000000000000");
 		expect_status(path, "CapBnd:\t0000000000000000");
+		if (pid != run.pid) /* which maps ids, and ends */
+			expect_status(path, "CapEff:\t0000000000000000");
 	}
 	closedir(dir);
-	snprintf(path, sizeof(path), "/proc/%d/fd", run.pid);
+}
+
+/* Its binaries it has by O_PATH, so that they can be neither read nor written. */
+static void expect_no_device(pid_t pid)
+{
+	char path[300], target[PATH_MAX];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	if (!dir)
 		cr_skip_test("its descriptors: %s (only root may look)", strerror(errno));
 	for (struct dirent *d; (d = readdir(dir)) != NULL;) {
-		char target[PATH_MAX] = "";
-
-		snprintf(link, sizeof(link), "/proc/%d/fd/%.20s", run.pid, d->d_name);
-		if (readlink(link, target, sizeof(target) - 1) > 0)
-			cr_expect(!strstr(target, "vfio") && !strstr(target, "/dev/") &&
+		memset(target, 0, sizeof(target));
+		snprintf(path, sizeof(path), "/proc/%d/fd/%.20s", pid, d->d_name);
+		if (readlink(path, target, sizeof(target) - 1) > 0)
+			cr_expect(!strstr(target, "/vfio") && !strstr(target, "/dev/") &&
 				!strstr(target, "guest-ram"), "%s", target);
 	}
 	closedir(dir);
+}
+
+Test(process, every_thread_is_confined, .init = needs_a_vm, .timeout = 60)
+{
+	pid_t all[4];
+
+	make_kernel(sleeps, sizeof(sleeps));
+	start("--cpus boot=3 --null", -1, 0);
+	read_until(run.out_text, "!");
+	whole_vm(all);
+	for (unsigned i = 0; i < 4; i++)
+		expect_confined_threads(all[i]);
+	for (unsigned i = 0; i < 4; i++)
+		expect_no_device(all[i]);
 	kill(run.pid, SIGTERM);
 	finish(3);
 }
 
-/* Files are opened as root; after that core, broker and helper are somebody else's. */
+/* Files are opened as root; core, broker and helper are somebody else's from birth. */
 Test(process, becomes_the_user_it_is_given, .init = needs_a_vm, .timeout = 60)
 {
 	char path[300];
+	pid_t all[4];
 
 	make_kernel(sleeps, sizeof(sleeps));
 	if (geteuid() != 0 || !may_run_it(64321, 64322)) {
@@ -292,11 +324,14 @@ Test(process, becomes_the_user_it_is_given, .init = needs_a_vm, .timeout = 60)
 	}
 	start("--null --user 64321:64322", -1, 0);
 	read_until(run.out_text, "!");
-	snprintf(path, sizeof(path), "/proc/%d/status", run.pid);
-	expect_status(path, "Uid:\t64321\t64321\t64321\t64321");
-	expect_status(path, "Gid:\t64322\t64322\t64322\t64322");
-	cr_expect(strstr(run.err_text, "bulkhead-broker: confine: user: uid 64321"), "%s",
-		run.err_text);
+	whole_vm(all);
+	for (unsigned i = 1; i < 4; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/status", all[i]);
+		expect_status(path, "Uid:\t64321\t64321\t64321\t64321");
+		expect_status(path, "Gid:\t64322\t64322\t64322\t64322");
+		expect_status(path, "Groups:\t \n");
+	}
+	cr_expect(strstr(run.err_text, "bulkhead: confine: user: uid 64321"), "%s", run.err_text);
 	kill(run.pid, SIGTERM);
 	finish(3);
 }
@@ -345,6 +380,7 @@ Test(process, refusals_are_one_line_and_status_1)
 		{"--log-file /nonexistent/x", "--log-file /nonexistent/x"},
 		{"--cpus boot=9999", "--cpus boot"},
 		{"--kernel again", "--kernel is given twice"},
+		{"--device path=/sys/bus/pci/devices/ffff:1f:1f.7", "ffff:1f:1f.7"},
 	};
 
 	make_kernel(says_hi, sizeof(says_hi));
@@ -356,9 +392,23 @@ Test(process, refusals_are_one_line_and_status_1)
 			continue; /* refused for another good reason */
 		cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 1);
 		cr_expect(strstr(run.err_text, bad[i].says), "%s", run.err_text);
-		cr_expect(!strstr(run.err_text, "broker"), "something was started");
+		cr_expect(errors() == 1, "%u lines: %s", errors(), run.err_text);
+		cr_expect(left_behind() == 0, "%u processes stay", left_behind());
 	}
 	unlink(kernel);
+}
+
+/* Whoever finds it out says it, and no other that its end leads to, whatever they are at just then. */
+Test(process, what_is_no_kernel_is_one_line_and_status_1, .init = needs_a_vm, .timeout = 120)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		strcpy(strrchr(kernel, '-'), "-XXXXXX");
+		make_kernel(says_hi, sizeof(says_hi));
+		cr_assert_eq(truncate(kernel, i ? 600 : 0), 0);
+		start("--null --null", -1, 0);
+		finish(1);
+		cr_expect(errors() == 1 && strstr(run.err_text, "--kernel"), "%u: %s", errors(), run.err_text);
+	}
 }
 
 Test(process, no_rights_on_kvm_name_the_group)
@@ -374,6 +424,6 @@ Test(process, no_rights_on_kvm_name_the_group)
 	unlink(kernel);
 	if (WEXITSTATUS(run.status) == 126)
 		cr_skip_test("nobody may not run the build tree's binary");
-	cr_expect(WEXITSTATUS(run.status) == 1);
+	cr_expect(WIFEXITED(run.status) && WEXITSTATUS(run.status) == 1);
 	cr_expect(strstr(run.err_text, "/dev/kvm: you may not use it"), "%s", run.err_text);
 }

@@ -43,8 +43,9 @@ expect() {
 
 # vcpu_signs: of each vCPU thread how often it slept so far, and where it is now (0: in no call).
 vcpu_signs() {
-    local task
-    for task in "/proc/$VM/task"/*; do
+    local task core
+    core=$(process bulkhead-core)
+    for task in "/proc/${core:-$VM}/task"/*; do
         case $(cat "$task/comm") in
         vcpu*) echo "$(cat "$task/comm") slept=$(sed -n 's/^voluntary_ctxt_switches:.//p' "$task/status") in=$(cat "$task/wchan")" ;;
         esac
@@ -177,14 +178,14 @@ new_vm() {
 # become COMMAND…: one that takes SIGINT and SIGQUIT, which a shell has its background ignore.
 become() { exec env --default-signal=INT,QUIT "$@"; }
 
-# start COMMAND…: the VMM in the background; VM is its process.
+# start COMMAND…: the VMM in the background; VM is its process, of bulkhead the launcher.
 start() {
     become "$@" >"$VM_DIR/stdout" 2>"$ERR" </dev/null &
     VM=$!
 }
 
 # run_guest WORDS [DEVICE…] [-- OPTIONS…]: boot the stock kernel with bh.do=WORDS
-# (and more command line after blanks).  KERNEL, CPUS, MEMORY may be set before.
+# (and more command line after blanks).  KERNEL, CPUS, TOPOLOGY, MEMORY may be set before.
 # The tick is periodic for the reason that the host's is (tests/rig/run), and by the
 # APIC's own timer: one that goes by TSC deadlines is set anew for each tick.
 run_guest() {
@@ -202,7 +203,7 @@ run_guest() {
 
 bulkhead_arguments() {
     args=("$BULKHEAD" -v --kernel "${KERNEL:-$BZIMAGE}" --initramfs "$INITRAMFS" --cmdline "$1"
-        --cpus "boot=${CPUS:-2}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
+        --cpus "boot=${CPUS:-2}${TOPOLOGY:+,topology=$TOPOLOGY}" --memory "size=${MEMORY:-512M}" --serial "file=$CONSOLE" --console off)
     local more
     read -r -a more </rig/arguments
     args+=("${more[@]}")
@@ -216,7 +217,7 @@ qemu_arguments() {
     args=($tree/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 --library-path "$libs"
         $tree/usr/bin/qemu-system-x86_64
         -L $tree/usr/share/seabios -L $tree/usr/share/qemu -M q35 -accel kvm -cpu host
-        -smp "${CPUS:-2}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
+        -smp "${CPUS:-2}${TOPOLOGY:+,threads=${TOPOLOGY%%:*}}" -m "${MEMORY:-512M}" -nodefaults -no-user-config -display none
         -kernel "${KERNEL:-$BZIMAGE}" -initrd "$INITRAMFS" -append "$1" -serial "file:$CONSOLE")
 }
 
@@ -315,13 +316,14 @@ tree_of() {
 
 program_of() { basename "$(readlink "/proc/$1/exe")"; }
 
-# process NAME: the pid of the VM's process that runs that program.
-process() {
+# processes NAME: the pids of the VM's processes that run that program.
+processes() {
     local pid
     for pid in $(tree_of "$VM"); do
-        if [ "$(program_of "$pid")" = "$1" ]; then echo "$pid"; return; fi
+        if [ "$(program_of "$pid")" = "$1" ]; then echo "$pid"; fi
     done
 }
+process() { processes "$1" | head -n 1; }
 
 left_behind() {
     local pid comm

@@ -210,4 +210,8 @@ expect_good() {
 }
 
 # doorbells NODE: pages of the node the VM's core has mapped, as /proc tells.
-doorbells() { grep -c "vhost-vdpa-${1##*-}\$" "/proc/$VM/maps"; }
+doorbells() {
+    local core
+    core=$(process bulkhead-core)
+    grep -c "vhost-vdpa-${1##*-}\$" "/proc/${core:-$VM}/maps"
+}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The real broker and its helpers, with the test as their core.
+ * The real broker and its helpers, started and dealt their channels by the real launcher's code, with the
+ * test as launcher, opener and core.
  */
 #pragma once
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,20 +16,22 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helpers/launch/launch.h"
 #include "ipc/chan.h"
 #include "ipc/describe.h"
 #include "tests/census.h"
 #include "tests/needs.h"
 
-enum { RAM = 16 << 20, DEVICES = 2 };
+enum { RAM = 16 << 20, DEVICES = 2, LIFE = 1 };
 
-struct core {
-	pid_t broker;
-	struct chan ask, events;
+struct vm {
+	struct launch launch;
+	struct fd opener_words, core_words; /* our ends */
+	struct chan orders;                 /* the opener's, to the broker */
+	struct chan ask, events;            /* the core's */
 	struct chan device[DEVICES], device_events[DEVICES];
 	struct function_desc desc[DEVICES];
 };
@@ -38,59 +40,102 @@ static struct err err;
 static struct msg msg;
 
 /* The binaries lie one directory above the tests', or where BULKHEAD_BUILD says. */
-static inline void broker_path(char ret[static PATH_MAX])
+static inline int pin(enum word_kind kind)
 {
 	const char *build = getenv("BULKHEAD_BUILD");
-	char self[PATH_MAX];
-	ssize_t n;
+	char self[PATH_MAX], path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int fd;
 
-	if (build) {
-		snprintf(ret, PATH_MAX, "%s/bulkhead-broker", build);
-		return;
-	}
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	cr_assert_gt(n, 0);
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	*strrchr(self, '/') = '\0';
-	cr_assert_lt(snprintf(ret, PATH_MAX, "%s/bulkhead-broker", self), PATH_MAX);
+	cr_assert_lt(snprintf(path, PATH_MAX, "%s/bulkhead-%s", build ? build : self,
+		word_kind_name(kind)), PATH_MAX);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "%s: %s", path, strerror(errno));
+	return fd;
 }
 
-static inline void start_broker(struct core *core, const char *const *devices)
+/* We are that one of its children. */
+static inline void be(struct vm *vm, enum word_kind kind, struct fd *ret_ours)
 {
-	char path[PATH_MAX], *argv[16] = {path, (char[]){"--level"}, (char[]){"1"},
-		(char[]){"--seccomp"}, (char[]){"true"}};
-	struct fd ask, ask_peer, event, event_peer;
-	static char texts[4][80];
-	char device_arg[] = "--device", level[] = "3";
-	int n = 5;
+	struct child *child = child_at(&vm->launch, kind, 0);
 
-	broker_path(path);
-	if (getenv("BULKHEAD_VERBOSE"))
-		argv[2] = level;
-	for (unsigned i = 0; i < 4 && devices[i]; i++) {
-		argv[n++] = device_arg;
-		snprintf(texts[i], sizeof(texts[i]), "%s", devices[i]);
-		argv[n++] = texts[i];
-	}
-	argv[n] = NULL;
-	cr_assert_eq(frame_pair(&ask, &ask_peer), 0);
-	cr_assert_eq(frame_pair(&event, &event_peer), 0);
-	core->broker = fork();
-	if (core->broker == 0) {
-		dup2(ask_peer.n, 0);
-		dup2(event_peer.n, 1);
-		close_range(3, ~0u, 0);
-		execv(path, argv);
-		_exit(127);
-	}
-	fd_close(&ask_peer);
-	fd_close(&event_peer);
-	chan_init(&core->ask, ask, ACTOR_CORE, ACTOR_BROKER, "broker");
-	chan_init(&core->events, event, ACTOR_CORE, ACTOR_BROKER, "broker");
+	*child = (struct child){.kind = kind, .generation = LIFE, .pid = getpid()};
+	cr_assert_eq(frame_pair(&child->words, ret_ours), 0);
 }
 
-static inline int ask_start(struct core *core)
+static inline void be_no_more(struct vm *vm)
+{
+	child_at(&vm->launch, KIND_OPENER, 0)->pid = 0;
+	child_at(&vm->launch, KIND_CORE, 0)->pid = 0;
+}
+
+/* One word that has come, its descriptors taken as channels. */
+static inline struct word take_word(struct fd words, enum word_actor to, struct chan *const *chans,
+	unsigned n, enum actor self, enum actor peer)
+{
+	struct word_msg in;
+
+	cr_assert_eq(word_recv(words.n, WORDS_LAUNCHER, to, &in), 0);
+	cr_assert_eq(in.n_fds, n);
+	for (unsigned i = 0; i < n; i++)
+		chan_init(chans[i], fd_take(&in.fds[i]), self, peer, "broker");
+	word_done(&in);
+	return in.word;
+}
+
+static inline void start_one(struct vm *vm, enum word_kind kind, unsigned slot)
+{
+	int r = child_start(&vm->launch, kind, slot, LIFE, RAM, &err);
+
+	cr_assert_eq(r, 0, "%s", err.msg);
+}
+
+static inline void start_broker(struct vm *vm)
+{
+	*vm = (struct vm){.opener_words = FD_NONE_INIT};
+	launch_init(&vm->launch);
+	vm->launch.opts.seccomp = SECCOMP_MODE_KILL;
+	vm->launch.opts.verbose = getenv("BULKHEAD_VERBOSE") ? 2 : 0;
+	vm->launch.binaries[KIND_BROKER].n = pin(KIND_BROKER);
+	vm->launch.binaries[KIND_NULL].n = pin(KIND_NULL);
+	be(vm, KIND_OPENER, &vm->opener_words);
+	be(vm, KIND_CORE, &vm->core_words);
+	start_one(vm, KIND_BROKER, 0);
+	take_word(vm->opener_words, WORDS_OPENER, (struct chan *const[]){&vm->orders}, 1, ACTOR_OPENER,
+		ACTOR_BROKER);
+	take_word(vm->core_words, WORDS_CORE, (struct chan *const[]){&vm->ask, &vm->events}, 2,
+		ACTOR_CORE, ACTOR_BROKER);
+}
+
+static inline void start_helper(struct vm *vm, unsigned i)
+{
+	struct word word;
+
+	start_one(vm, KIND_NULL, i);
+	word = take_word(vm->core_words, WORDS_CORE,
+		(struct chan *const[]){&vm->device[i], &vm->device_events[i]}, 2, ACTOR_CORE, ACTOR_HELPER);
+	cr_assert(word.op == WORD_DEAL && word.kind == KIND_NULL && word.slot == i &&
+		word.generation == LIFE);
+}
+
+static inline void tell_device(struct vm *vm, unsigned i)
+{
+	Bulkhead__BrokerDevice body = BULKHEAD__BROKER_DEVICE__INIT;
+	char name[16];
+
+	snprintf(name, sizeof(name), "dev%u", i);
+	body.slot = i;
+	body.generation = LIFE;
+	body.kind = KIND_NULL;
+	body.name = name;
+	cr_assert_eq(chan_tell(&vm->orders, &PACKET(BROKER_DEVICE, broker_device, &body)), 0);
+}
+
+static inline int ask_start(struct vm *vm)
 {
 	Bulkhead__RamRegion region = BULKHEAD__RAM_REGION__INIT, *list[] = {&region};
 	Bulkhead__Start start = BULKHEAD__START__INIT;
@@ -101,68 +146,66 @@ static inline int ask_start(struct core *core)
 	region.size = RAM;
 	start.ram = list;
 	start.n_ram = 1;
-	r = chan_ask(&core->ask, &PACKET(START, start, &start), &memfd, 1, &msg, &err);
+	r = chan_ask(&vm->ask, &PACKET(START, start, &start), &memfd, 1, &msg, &err);
 	close(memfd);
 	if (r == 0)
 		msg_done(&msg);
 	return r;
 }
 
-static inline void attach(struct core *core, unsigned i)
+static inline int ask_attach(struct vm *vm, unsigned i, uint32_t generation)
 {
 	Bulkhead__Attach body = BULKHEAD__ATTACH__INIT;
-	Bulkhead__Describe describe = BULKHEAD__DESCRIBE__INIT;
-	static char names[DEVICES][64];
 	int r;
 
-	body.index = i;
-	r = chan_ask(&core->ask, &PACKET(ATTACH, attach, &body), NULL, 0, &msg, &err);
+	body.slot = i;
+	body.generation = generation;
+	r = chan_ask(&vm->ask, &PACKET(ATTACH, attach, &body), NULL, 0, &msg, &err);
+	if (r == 0)
+		msg_done(&msg);
+	return r;
+}
+
+/* The broker has it opened, and it describes itself to the core, unasked. */
+static inline void attach(struct vm *vm, unsigned i)
+{
+	int r = ask_attach(vm, i, LIFE);
+
 	cr_assert_eq(r, 0, "attach: %s", err.msg);
-	cr_assert_str_eq(msg.packet->attached->kind, "null");
-	snprintf(names[i], sizeof(names[i]), "%s", msg.packet->attached->name);
-	chan_init(&core->device[i], msg_fd(&msg, 0), ACTOR_CORE, ACTOR_HELPER, names[i]);
-	chan_init(&core->device_events[i], msg_fd(&msg, 1), ACTOR_CORE, ACTOR_HELPER, names[i]);
-	msg_done(&msg);
-	r = chan_ask(&core->device[i], &PACKET(DESCRIBE, describe, &describe), NULL, 0, &msg,
-		&err);
+	r = chan_recv(&vm->device_events[i], &msg, 5000, &err);
 	cr_assert_eq(r, 0, "describe: %s", err.msg);
-	r = describe_from_wire(msg.packet->description, &core->desc[i], &err);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_DESCRIPTION);
+	r = describe_from_wire(msg.packet->description, &vm->desc[i], &err);
 	cr_assert_eq(r, 0, "%s", err.msg);
 	msg_done(&msg);
+	vm->device[i].phase = vm->device_events[i].phase = PHASE_RUN;
 }
 
-static inline void run(struct core *core, unsigned i)
-{
-	Bulkhead__Run body = BULKHEAD__RUN__INIT;
-	int r = chan_ask(&core->device[i], &PACKET(RUN, run, &body), NULL, 0, NULL, &err);
-
-	cr_assert_eq(r, 0, "run: %s", err.msg);
-}
-
-static inline void seal(struct core *core)
+static inline void seal(struct vm *vm)
 {
 	Bulkhead__Seal body = BULKHEAD__SEAL__INIT;
-	int r = chan_ask(&core->ask, &PACKET(SEAL, seal, &body), NULL, 0, NULL, &err);
+	int r = chan_ask(&vm->ask, &PACKET(SEAL, seal, &body), NULL, 0, NULL, &err);
 
 	cr_assert_eq(r, 0, "seal: %s", err.msg);
 }
 
-static inline void bring_up(struct core *core)
+static inline void bring_up(struct vm *vm)
 {
-	static const char *const devices[] = {"kind=null,id=x", "kind=null,id=y", NULL};
 	int r;
 
-	start_broker(core, devices);
-	r = ask_start(core);
+	start_broker(vm);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		tell_device(vm, i);
+		start_helper(vm, i);
+	}
+	r = ask_start(vm);
 	cr_assert_eq(r, 0, "start: %s", err.msg);
 	for (unsigned i = 0; i < DEVICES; i++)
-		attach(core, i);
-	for (unsigned i = 0; i < DEVICES; i++)
-		run(core, i);
-	seal(core);
+		attach(vm, i);
+	seal(vm);
 }
 
-static inline int config_read(struct core *core, unsigned i, unsigned offset, unsigned size,
+static inline int config_read(struct vm *vm, unsigned i, unsigned offset, unsigned size,
 	uint64_t *ret)
 {
 	Bulkhead__ConfigRead body = BULKHEAD__CONFIG_READ__INIT;
@@ -170,7 +213,7 @@ static inline int config_read(struct core *core, unsigned i, unsigned offset, un
 
 	body.offset = offset;
 	body.size = size;
-	r = chan_ask(&core->device[i], &PACKET(CONFIG_READ, config_read, &body), NULL, 0, &msg,
+	r = chan_ask(&vm->device[i], &PACKET(CONFIG_READ, config_read, &body), NULL, 0, &msg,
 		&err);
 	if (r == 0) {
 		*ret = msg.packet->value->value;
@@ -179,7 +222,7 @@ static inline int config_read(struct core *core, unsigned i, unsigned offset, un
 	return r;
 }
 
-static inline int region_write(struct core *core, unsigned i, uint64_t offset, unsigned size,
+static inline int region_write(struct vm *vm, unsigned i, uint64_t offset, unsigned size,
 	uint64_t value)
 {
 	Bulkhead__RegionWrite body = BULKHEAD__REGION_WRITE__INIT;
@@ -187,11 +230,11 @@ static inline int region_write(struct core *core, unsigned i, uint64_t offset, u
 	body.offset = offset;
 	body.size = size;
 	body.value = value;
-	return chan_ask(&core->device[i], &PACKET(REGION_WRITE, region_write, &body), NULL, 0,
+	return chan_ask(&vm->device[i], &PACKET(REGION_WRITE, region_write, &body), NULL, 0,
 		NULL, &err);
 }
 
-static inline uint64_t region_read(struct core *core, unsigned i, uint64_t offset, unsigned size)
+static inline uint64_t region_read(struct vm *vm, unsigned i, uint64_t offset, unsigned size)
 {
 	Bulkhead__RegionRead body = BULKHEAD__REGION_READ__INIT;
 	uint64_t value;
@@ -199,7 +242,7 @@ static inline uint64_t region_read(struct core *core, unsigned i, uint64_t offse
 
 	body.offset = offset;
 	body.size = size;
-	r = chan_ask(&core->device[i], &PACKET(REGION_READ, region_read, &body), NULL, 0, &msg,
+	r = chan_ask(&vm->device[i], &PACKET(REGION_READ, region_read, &body), NULL, 0, &msg,
 		&err);
 	cr_assert_eq(r, 0, "%s", err.msg);
 	value = msg.packet->value->value;
@@ -207,47 +250,46 @@ static inline uint64_t region_read(struct core *core, unsigned i, uint64_t offse
 	return value;
 }
 
-/* The pid of the broker's i-th living child. */
-static inline pid_t helper_pid(const struct core *core, unsigned i)
+static inline struct child *helper(struct vm *vm, unsigned i)
 {
-	char path[64];
-	int pids[8] = {0};
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", core->broker, core->broker);
-	f = fopen(path, "re");
-	cr_assert(f, "%s: %s", path, strerror(errno));
-	for (unsigned n = 0; n < 8 && fscanf(f, "%d", &pids[n]) == 1; n++)
-		;
-	fclose(f);
-	cr_assert_gt(pids[i], 0);
-	return pids[i];
+	return child_at(&vm->launch, KIND_NULL, i);
 }
 
-static inline void stop(struct core *core)
+static inline struct child *broker(struct vm *vm)
 {
-	Bulkhead__Stop body = BULKHEAD__STOP__INIT;
-	int status, r;
-
-	r = chan_ask(&core->ask, &PACKET(STOP, stop, &body), NULL, 0, NULL, &err);
-	cr_assert_eq(r, 0, "stop: %s", err.msg);
-	cr_assert_eq(waitpid(core->broker, &status, 0), core->broker);
-	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
+	return child_at(&vm->launch, KIND_BROKER, 0);
 }
 
-/* Waits for the broker to end, and for its helpers, which are ours if they stayed behind. */
-static inline void expect_gone(struct core *core)
+/* What the launcher does when the process has ended, which it has to within two seconds. Its wait
+ * status. */
+static inline int reap(struct vm *vm, struct child *child)
 {
-	int status, n = 0;
+	int status = -1;
+	pid_t n = 0;
 
-	for (int i = 0; i < 200; i++) {
-		n = waitpid(core->broker, &status, WNOHANG);
-		if (n != 0)
-			break;
-		usleep(10000);
+	for (int i = 0; i < 200 && n == 0; i++) {
+		n = waitpid(child->pid, &status, WNOHANG);
+		if (n == 0)
+			usleep(10000);
 	}
-	cr_assert_eq(n, core->broker, "the broker is still there after 2 s");
-	for (int i = 0; i < 200 && waitpid(-1, &status, WNOHANG) >= 0; i++)
-		usleep(10000);
-	cr_assert_eq(waitpid(-1, &status, WNOHANG), -1, "a helper stayed behind");
+	cr_assert_eq(n, child->pid, "bulkhead-%s is still there after 2 s", word_kind_name(child->kind));
+	life_ended(&vm->launch, child, status);
+	return status;
+}
+
+/* The core has ended: the launcher ends the rest. */
+static inline void stop(struct vm *vm)
+{
+	int status;
+
+	be_no_more(vm);
+	chan_close(&vm->ask);
+	life_end(&vm->launch, 0);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		if (helper(vm, i)->pid)
+			reap(vm, helper(vm, i));
+	}
+	status = reap(vm, broker(vm));
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status 0x%x", status);
+	cr_assert(life_over(&vm->launch));
 }

@@ -31,7 +31,8 @@ static inline void ram_of(struct ram *ram, uint64_t size)
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(ram, &options, &(cpu_set_t){0}, (struct phys_space){.bits = 40}, &err), 0,
+		"%s", err.msg);
 }
 
 static inline int load(struct ram *ram, int kernel, int initramfs, const char *cmdline,
@@ -39,7 +40,7 @@ static inline int load(struct ram *ram, int kernel, int initramfs, const char *c
 {
 	static const struct cpus cpus = {2, 2, 1, 2, 1, 1};
 	const struct boot_source source = {.kernel = kernel, .initramfs = initramfs,
-		.kernel_name = "K", .initramfs_name = "I", .cmdline = cmdline, .cpus = &cpus};
+		.cmdline = cmdline, .cpus = &cpus};
 	int check = boot_check(&source, &ram->layout, err), code;
 
 	*entry = (struct vcpu_entry){0};

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,14 +68,21 @@ static int as_node(const struct node *node, struct stat *ret)
 	return 0;
 }
 
-int fstatat(int dir, const char *path, struct stat *ret, int flags)
+int statx(int dir, const char *path, int flags, unsigned mask, struct statx *ret)
 {
-	int r = (int)syscall(SYS_newfstatat, dir, path, ret, flags);
+	int r = (int)syscall(SYS_statx, dir, path, flags, mask | STATX_SIZE, ret);
 	struct node node;
+	struct stat st;
 
-	if (r == 0 && S_ISREG(ret->st_mode) && ret->st_size < LINE && node_at(dir, path, &node))
-		return as_node(&node, ret);
-	return r;
+	if (r < 0 || !S_ISREG(ret->stx_mode) || ret->stx_size >= LINE ||
+		!node_at(dir, path, &node))
+		return r;
+	as_node(&node, &st);
+	ret->stx_mode = (uint16_t)st.st_mode;
+	ret->stx_uid = st.st_uid;
+	ret->stx_rdev_major = major(st.st_rdev);
+	ret->stx_rdev_minor = minor(st.st_rdev);
+	return 0;
 }
 
 int fstat(int fd, struct stat *ret)

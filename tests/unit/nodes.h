@@ -2,7 +2,7 @@
  *
  * Device nodes of a made tree: files that say what they are, «node c 511:0 0600», and how the kernel
  * takes who opens them: «busy» (EBUSY), «claimed» (EBUSY to who wants it exclusively). Test
- * processes; fstatat, fstat, openat and faccessat are doubles that know them (nodes.c).
+ * processes; statx, fstat, openat and faccessat are doubles that know them (nodes.c).
  */
 #pragma once
 

@@ -29,5 +29,5 @@ static inline uint32_t intent(const struct policy *policy, const struct seccomp_
 			(data->args[row->arg] & row->mask) == policy_row_value(row, getpid()))
 			return SECCOMP_RET_ALLOW;
 	}
-	return SECCOMP_RET_KILL_PROCESS;
+	return policy->open ? SECCOMP_RET_ALLOW : SECCOMP_RET_KILL_PROCESS;
 }

@@ -3,7 +3,7 @@
  * The ACPI tables, found the way a guest finds them; the DSDT taken apart and compiled again by
  * iasl where there is one.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@ static void tables_of(uint64_t size, const struct cpus *cpus)
 	const struct ram_options options = {.size = size};
 	struct err err = {0};
 
-	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, &(cpu_set_t){0}, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
 	cr_assert_eq(acpi_write(&ram, cpus, &err), 0, "%s", err.msg);
 }
 

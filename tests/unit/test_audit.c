@@ -92,6 +92,7 @@ Test(audit, kinds_of_descriptors)
 		{"anon_inode:[vfio-device]", "", 0600, HELD_VFIO_DEVICE},
 		{"anon_inode:[pidfd]", "", 0600, HELD_PID},
 		{"pidfd:[4026]", "", 0600, HELD_PID},
+		{"anon_inode:inotify", "", 0600, HELD_WATCH},
 		{"anon_inode:[io_uring]", "", 0600, HELD_OTHER},
 		{"anon_inode:bpf-map", "", 0600, HELD_OTHER},
 		{"socket:[77]", "", S_IFSOCK, HELD_SOCKET},
@@ -158,8 +159,8 @@ static void sha256sum(const char *file, char ret[static DIGEST_SIZE])
 
 Test(audit, digests_are_those_of_what_was_built)
 {
-	static const char *const programs[] = {"bulkhead", "bulkhead-broker", "bulkhead-vfio",
-		"bulkhead-vdpa", "bulkhead-null"};
+	static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-core",
+		"bulkhead-broker", "bulkhead-vfio", "bulkhead-vdpa", "bulkhead-null"};
 	char self[200], file[256], want[DIGEST_SIZE], got[DIGEST_SIZE] = "";
 	int dir;
 

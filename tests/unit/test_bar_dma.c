@@ -3,7 +3,7 @@
  * BARs mapped for the DMA of other devices, and taken away again. ioctl(2) is a double; the device's
  * descriptor is a memfd, of which BAR 2 is all from its second MiB on.
  *
- * links: helpers/broker/bar_dma.c helpers/broker/type1.c helpers/broker/ram.c
+ * links: helpers/broker/bar_dma.c helpers/broker/type1.c helpers/broker/ram.c helpers/broker/device.c
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -12,20 +12,13 @@
 #include "helpers/broker/broker.h"
 #include "tests/unit/trace.h"
 
-enum { MiB = 1 << 20, CONTAINER = 1002, BAR = 2, BAR_SIZE = MiB };
+enum { CONTAINER = 1002, BAR = 2, BAR_SIZE = 1 << 20 };
 
 static struct broker broker;
 static struct device device;
 static struct err err;
 static uint32_t region_flags;
 static int refusal; /* what VFIO_IOMMU_MAP_DMA fails with */
-
-int explain(const struct broker *b, const struct device *d, unsigned how, int code, const char *what,
-	struct err *ret)
-{
-	(void)b, (void)d, (void)how, (void)what, (void)ret;
-	return code;
-}
 
 static int container_ioctl(unsigned long request, void *arg)
 {

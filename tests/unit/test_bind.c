@@ -278,6 +278,16 @@ Test(bind, others_that_stay)
 	cr_assert_eq(bind_one("nvme0", false), -EINVAL);
 }
 
+/* More than there is room for: nothing is looked at, or undone. */
+Test(bind, too_many_at_once)
+{
+	static char *names[100000];
+
+	cr_assert_eq(bind_functions(tree, names, 100000, false, &err), -E2BIG, "%s", err.msg);
+	cr_assert(strstr(err.msg, "name at most 64"), "%s", err.msg);
+	cr_assert_eq(unbind_functions(tree, names, 65, &err), -E2BIG, "%s", err.msg);
+}
+
 /* A later one is refused: the earlier one has not been touched. */
 Test(bind, all_checked_before_any)
 {
@@ -308,6 +318,39 @@ Test(bind, unbind_of_one_in_use)
 	cr_assert_eq(unbind_functions(tree, (char *const[]){name}, 1, &err), -EBUSY, "%s", err.msg);
 	cr_assert(strstr(err.msg, "process 77 (bulkhead-broker)"), "%s", err.msg);
 	cr_assert_str_eq(tree_text("sys/bus/pci/drivers/vfio-pci/unbind"), "");
+}
+
+static void unbind_refused(const char *why)
+{
+	char name[] = NVME;
+
+	cr_assert_eq(unbind_functions(tree, (char *const[]){name}, 1, &err), -EBUSY, "%s", err.msg);
+	cr_assert(strstr(err.msg, why), "%s", err.msg);
+	cr_assert_str_eq(tree_text("sys/bus/pci/drivers/vfio-pci/unbind"), "");
+}
+
+/* vfio-pci takes its virtual functions along when it goes, and waits for who has one. */
+Test(bind, unbind_of_a_physical_function)
+{
+	tree_function(NVME, "vfio-pci", 5);
+	tree_file(NVME_DIR "/sriov_numvfs", "1\n");
+	tree_function("0000:00:10.1", "vfio-pci", 6);
+	tree_vfio("0000:00:10.1", 6, "vfio1");
+	tree_link(NVME_DIR "/virtfn0", "../0000:00:10.1");
+	tree_opener(88, "qemu", "dev/vfio/devices/vfio1");
+	unbind_refused("among them 0000:00:10.1: in use by process 88 (qemu)");
+	cr_assert_eq(unlinkat(tree, "proc/88/fd/9", 0), 0);
+	unbind_refused("`echo 0 >/sys/bus/pci/devices/" NVME "/sriov_numvfs`");
+}
+
+/* VFIO without an IOMMU (enable_unsafe_noiommu_mode): no group, and somebody has it all the same. */
+Test(bind, unbind_without_an_iommu)
+{
+	tree_function(NVME, "vfio-pci", 5);
+	tree_file("sys/kernel/iommu_groups/5/name", "vfio-noiommu\n");
+	tree_node("dev/vfio/noiommu-5", 'c', "243:0", "virtual/vfio/noiommu-5");
+	tree_opener(77, "dpdk-testpmd", "dev/vfio/noiommu-5");
+	unbind_refused("in use by process 77 (dpdk-testpmd)");
 }
 
 /* The host's driver is gone: vfio-pci keeps the function, and the record stays for the next try. */

@@ -3,7 +3,7 @@
  * The loader on hand-made bzImages and initramfs files: a sound one, then every header field at its
  * extremes, every wrong file, every truncation.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <asm/bootparam.h>
@@ -137,9 +137,9 @@ Test(bzimage, loads_again)
 	cr_assert_eq(ram.host[BOOT_CMDLINE + 1], 0);
 	cr_assert_eq(ram.host[0x600], 0);
 	cr_assert_eq(ftruncate(kernel, FILE_SIZE - 16), 0);
-	refused(&ram, kernel, -1, "", "--kernel K: is truncated");
+	refused(&ram, kernel, -1, "", "--kernel: is truncated");
 	cr_assert_eq(ftruncate(kernel, 0), 0);
-	refused(&ram, kernel, -1, "", "--kernel K: is empty");
+	refused(&ram, kernel, -1, "", "--kernel: is empty");
 }
 
 Test(bzimage, header_fields)
@@ -225,7 +225,7 @@ Test(bzimage, wrong_files)
 	int fd;
 
 	fd = open("/", O_RDONLY | O_CLOEXEC);
-	refused(&ram, fd, -1, "", "--kernel K: is a directory; give");
+	refused(&ram, fd, -1, "", "--kernel: is a directory; give");
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	refused(&ram, fd, -1, "", "is not a regular file");
 	refused(&ram, file_of("", 0), -1, "", "is empty");
@@ -261,8 +261,8 @@ Test(bzimage, initramfs_files)
 	struct err err = {0};
 
 	refused(&ram, kernel, open("/", O_RDONLY | O_CLOEXEC), "",
-		"--initramfs I: is a directory; give");
-	refused(&ram, kernel, file_of("", 0), "", "--initramfs I: is empty");
+		"--initramfs: is a directory; give");
+	refused(&ram, kernel, file_of("", 0), "", "--initramfs: is empty");
 	refused(&ram, kernel, file_of("hello, world", 12), "", "is no initramfs");
 	refused(&ram, kernel, file_of(image, sizeof(image)), "", "is no initramfs");
 	refused(&ram, kernel, file_of(padded, sizeof(padded)), "", "is no initramfs");

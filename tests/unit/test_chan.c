@@ -160,15 +160,15 @@ Test(chan, descriptors_nobody_asked_for_are_closed)
 /* A packet that says what a terminal would act on, or what looks like another line. */
 Test(chan, words_are_made_printable_whoever_says_them)
 {
-	char cause[] = "killed\n\x1b[2Jbulkhead: all is \xc3\xa9 well\x7f";
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	char name[] = "0000\n\x1b[2Jbulkhead: all is \xc3\xa9 well\x7f";
+	Bulkhead__CoreDevice device = BULKHEAD__CORE_DEVICE__INIT;
 
-	core.peer = helper.self = ACTOR_BROKER;
-	helper.peer = ACTOR_CORE;
-	gone.cause = cause;
-	inject(&PACKET(HELPER_GONE, helper_gone, &gone), 0, NULL, 0);
+	core.peer = helper.self = ACTOR_OPENER;
+	core.phase = helper.phase = PHASE_SETUP;
+	device.name = name;
+	inject(&PACKET(CORE_DEVICE, core_device, &device), 0, NULL, 0);
 	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_str_eq(msg.packet->helper_gone->cause, "killed??[2Jbulkhead: all is ?? well?");
+	cr_assert_str_eq(msg.packet->core_device->name, "0000??[2Jbulkhead: all is ?? well?");
 	msg_done(&msg);
 }
 
@@ -267,11 +267,14 @@ Test(chan, a_peer_that_hangs_up)
 Test(chan, what_is_not_ours_to_say)
 {
 	Bulkhead__DeviceError error = BULKHEAD__DEVICE_ERROR__INIT;
-	Bulkhead__Describe describe = BULKHEAD__DESCRIBE__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
 
 	cr_assert_eq(chan_tell(&core, &PACKET(DEVICE_ERROR, device_error, &error)), -EINVAL);
-	cr_assert_eq(chan_ask(&core, &PACKET(DESCRIBE, describe, &describe), NULL, 0, &msg, &err),
-		-EINVAL, "set-up is over");
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, &msg, &err), -EINVAL,
+		"not a helper's");
+	core.peer = ACTOR_BROKER;
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, &msg, &err), -EINVAL,
+		"set-up is over");
 	cr_assert_eq(err.blame, BLAME_BUG);
 	cr_assert(chan_is_open(&core));
 }
@@ -290,19 +293,63 @@ Test(chan, events_never_wait)
 	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_DEVICE_ERROR);
 }
 
-Test(chan, run_moves_both_sides_on)
+Test(chan, seal_moves_both_sides_on)
 {
-	Bulkhead__Run run = BULKHEAD__RUN__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
 	Bulkhead__Done done = BULKHEAD__DONE__INIT;
 
 	core.phase = helper.phase = PHASE_SETUP;
+	core.peer = helper.self = ACTOR_BROKER;
 	inject(&PACKET(DONE, done, &done), 1, NULL, 0);
-	cr_assert_eq(chan_ask(&core, &PACKET(RUN, run, &run), NULL, 0, NULL, &err), 0, "%s",
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, NULL, &err), 0, "%s",
 		err.msg);
 	cr_assert_eq(core.phase, PHASE_RUN);
 	cr_assert_eq(chan_recv(&helper, &msg, 0, &err), 0);
 	cr_assert_eq(chan_done(&helper, &msg), 0);
 	cr_assert_eq(helper.phase, PHASE_RUN);
+}
+
+/* One that is refused does not. */
+Test(chan, a_refused_seal_moves_neither_on)
+{
+	Bulkhead__Refused no = BULKHEAD__REFUSED__INIT;
+	Bulkhead__Seal seal = BULKHEAD__SEAL__INIT;
+
+	core.phase = helper.phase = PHASE_SETUP;
+	core.peer = helper.self = ACTOR_BROKER;
+	no.code = -EPERM;
+	inject(&PACKET(REFUSED, refused, &no), 1, NULL, 0);
+	cr_assert_eq(chan_ask(&core, &PACKET(SEAL, seal, &seal), NULL, 0, NULL, &err), -EPERM);
+	cr_assert_eq(core.phase, PHASE_SETUP);
+}
+
+/* What the opener hands over: descriptors arrive with it, and a receiver that is busy is waited for. */
+Test(chan, an_event_that_gives)
+{
+	Bulkhead__CoreConsole console = BULKHEAD__CORE_CONSOLE__INIT;
+	Bulkhead__Packet packet = PACKET(CORE_CONSOLE, core_console, &console);
+	const int out[] = {STDOUT_FILENO, STDIN_FILENO, STDERR_FILENO};
+	int before, r = 0;
+
+	core.peer = helper.self = ACTOR_OPENER;
+	core.phase = helper.phase = PHASE_SETUP;
+	before = census_fds(0);
+	cr_assert_eq(chan_give(&helper, &packet, out, 2, 0), 0);
+	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(census_fds(0), before + 2);
+	msg_done(&msg);
+	while (r == 0)
+		r = chan_give(&helper, &packet, out, 1, 0);
+	cr_assert_eq(r, -EAGAIN, "%d", r);
+	cr_assert(chan_is_open(&helper));
+	cr_assert_eq(chan_recv(&core, &msg, 0, &err), 0, "%s", err.msg);
+	msg_done(&msg);
+	cr_assert_eq(chan_give(&helper, &packet, out, 1, 1000), 0, "there is room");
+	while (chan_recv(&core, &msg, 0, &err) == 0)
+		msg_done(&msg);
+	cr_assert_eq(chan_give(&helper, &packet, out, 3, 0), 0);
+	cr_assert_eq(chan_recv(&core, &msg, 0, &err), -EBADMSG, "more than its row has");
+	cr_assert_eq(census_fds(0), before - 1);
 }
 
 /* Whatever bytes come: an error or a message, no crash, no descriptor kept, no heap. */
@@ -341,159 +388,4 @@ Test(chan, random_bytes)
 		again();
 	cr_assert_eq(census_fds(0), before);
 	cr_assert_gt(good, 0, "none of them got through: this tests nothing");
-}
-
-/* ---- an ask whose answer is taken later: api and core ---- */
-
-static struct chan api;
-
-static void begin_later(void)
-{
-	struct fd a, b;
-
-	cr_assert_eq(frame_pair(&a, &b), 0);
-	chan_init(&api, a, ACTOR_API, ACTOR_CORE, "core");
-	chan_init(&core, b, ACTOR_CORE, ACTOR_API, "api");
-	err = (struct err){0};
-}
-
-TestSuite(chan_later, .init = begin_later, .timeout = 60);
-
-static int send_pause(int64_t now)
-{
-	Bulkhead__LifePause pause = BULKHEAD__LIFE_PAUSE__INIT;
-
-	return chan_send(&api, &PACKET(LIFE_PAUSE, life_pause, &pause), NULL, 0, now, &err);
-}
-
-static int tell_paused(void)
-{
-	Bulkhead__LifePaused paused = BULKHEAD__LIFE_PAUSED__INIT;
-
-	return chan_tell(&core, &PACKET(LIFE_PAUSED, life_paused, &paused));
-}
-
-Test(chan_later, events_come_before_the_answer_and_after_it)
-{
-	for (unsigned i = 0; i < 3; i++) {
-		cr_assert_eq(send_pause(1000), 0, "%s", err.msg);
-		cr_assert_eq(send_pause(1000), -EBUSY, "one at a time");
-		cr_assert_eq(chan_take(&api, &msg, 1000, &err), -ETIMEDOUT);
-		cr_assert(chan_is_open(&api));
-		cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
-		cr_assert_eq(tell_paused(), 0);
-		cr_assert_eq(chan_done(&core, &ask_msg), 0);
-		cr_assert_eq(tell_paused(), 0);
-		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
-		cr_assert_not(msg.rule->answer);
-		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
-		cr_assert(msg.rule->answer);
-		cr_assert_eq(chan_take(&api, &msg, 1000, &err), 0, "%s", err.msg);
-		cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_LIFE_PAUSED);
-	}
-}
-
-Test(chan_later, a_refusal_is_an_answer)
-{
-	struct err why = {.code = -EBUSY, .blame = BLAME_GUEST, .msg = "not now"};
-
-	cr_assert_eq(send_pause(0), 0);
-	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_eq(chan_refuse(&core, &ask_msg, &why), 0);
-	cr_assert_eq(chan_take(&api, &msg, 0, &err), 0, "%s", err.msg);
-	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_REFUSED);
-	cr_assert_eq(chan_refused(&api, &msg, &err), -EBUSY);
-	cr_assert_str_eq(err.msg, "not now");
-	cr_assert_eq(send_pause(0), 0);
-}
-
-Test(chan_later, an_answer_that_is_late_closes_it)
-{
-	cr_assert_eq(send_pause(1000), 0);
-	cr_assert_eq(chan_take(&api, &msg, 60999, &err), -ETIMEDOUT);
-	cr_assert(chan_is_open(&api));
-	cr_assert_eq(chan_take(&api, &msg, 61000, &err), -ETIMEDOUT);
-	cr_assert_not(chan_is_open(&api));
-	cr_assert_eq(send_pause(61000), -EPIPE);
-}
-
-/* Looked at once more: what is there is taken, however late we come. */
-Test(chan_later, an_answer_that_is_there_is_not_late)
-{
-	cr_assert_eq(send_pause(0), 0);
-	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_eq(chan_done(&core, &ask_msg), 0);
-	cr_assert_eq(chan_take(&api, &msg, 1000000, &err), 0, "%s", err.msg);
-	cr_assert(msg.rule->answer);
-}
-
-Test(chan_later, an_answer_nobody_asked_for)
-{
-	Bulkhead__Done done = BULKHEAD__DONE__INIT;
-	uint8_t buf[FRAME_MAX];
-	size_t len = bulkhead__packet__pack(&PACKET(DONE, done, &done), buf);
-
-	cr_assert_eq(frame_send(core.sock.n, buf, len, NULL, 0, &(int){100}), 0);
-	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
-	cr_assert_not(chan_is_open(&api));
-}
-
-Test(chan_later, an_answer_to_another_ask)
-{
-	cr_assert_eq(send_pause(0), 0);
-	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
-	ask_msg.packet->seq++;
-	cr_assert_eq(chan_done(&core, &ask_msg), 0);
-	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
-	cr_assert_not(chan_is_open(&api));
-}
-
-Test(chan_later, an_answer_of_another_kind)
-{
-	Bulkhead__LifeInfoIs info = BULKHEAD__LIFE_INFO_IS__INIT;
-	Bulkhead__Packet packet = PACKET(LIFE_INFO_IS, life_info_is, &info);
-	uint8_t buf[FRAME_MAX];
-
-	packet.seq = 1;
-	cr_assert_eq(send_pause(0), 0);
-	cr_assert_eq(frame_send(core.sock.n, buf, bulkhead__packet__pack(&packet, buf), NULL, 0,
-		&(int){100}), 0);
-	cr_assert_eq(chan_take(&api, &msg, 0, &err), -EBADMSG);
-}
-
-Test(chan_later, a_full_queue_is_not_waited_for)
-{
-	int64_t start = now_ms();
-
-	while (tell_paused() == 0)
-		;
-	api.peer = ACTOR_OPENER; /* one that does not read */
-	for (int r = 0; r == 0; api.asked = NULL) {
-		Bulkhead__ApiBoot boot = BULKHEAD__API_BOOT__INIT;
-
-		r = chan_send(&api, &PACKET(API_BOOT, api_boot, &boot), NULL, 0, 0, &err);
-		cr_assert(r == 0 || r == -EAGAIN, "%d: %s", r, err.msg);
-	}
-	cr_assert(chan_is_open(&api), "the next may find room");
-	cr_assert_lt(now_ms() - start, 5000);
-}
-
-/* Words in the messages of a message. */
-Test(chan_later, words_below_are_made_printable_too)
-{
-	Bulkhead__ApiDevice device = BULKHEAD__API_DEVICE__INIT, *devices[] = {&device};
-	Bulkhead__ApiConfig config = BULKHEAD__API_CONFIG__INIT;
-	Bulkhead__ApiCreate create = BULKHEAD__API_CREATE__INIT;
-
-	api.peer = ACTOR_OPENER;
-	core.self = ACTOR_OPENER;
-	config.kernel = (char[]){"/k\n"};
-	device.id = (char[]){"\x1b[2J"};
-	create.config = &config;
-	create.devices = devices;
-	create.n_devices = 1;
-	cr_assert_eq(chan_send(&api, &PACKET(API_CREATE, api_create, &create), NULL, 0, 0, &err), 0);
-	cr_assert_eq(chan_recv(&core, &ask_msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_str_eq(ask_msg.packet->api_create->config->kernel, "/k?");
-	cr_assert_str_eq(ask_msg.packet->api_create->devices[0]->id, "?[2J");
 }

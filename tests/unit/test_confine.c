@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,22 +41,67 @@ TestSuite(confine, .init = needs_namespaces);
 	} while (0)
 
 static int failures;
+static uid_t outside; /* who we are, to the host */
 
 static long landlock_abi(void)
 {
 	return syscall(444, NULL, 0, 1);
 }
 
+static void map(pid_t pid, const char *file, const char *text)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	cr_assert(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* A child in namespaces of its own, as the launcher's are born (helpers/launch/birth.c): but for that of
+ * pids, so that there is somebody to signal. */
+static pid_t born(void)
+{
+	const unsigned long namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
+		CLONE_NEWUTS | CLONE_NEWCGROUP;
+	char uids[32], gids[32], go;
+	int sync[2];
+	pid_t pid;
+
+	outside = geteuid();
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+	if (pipe(sync) < 0)
+		return -1;
+	pid = (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		alarm(20);
+		if (read(sync[0], &go, 1) != 1 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+			_exit(98);
+		close(sync[0]);
+		close(sync[1]);
+		return 0;
+	}
+	map(pid, "setgroups", "deny");
+	map(pid, "uid_map", uids);
+	map(pid, "gid_map", gids);
+	if (write(sync[1], "", 1) != 1)
+		kill(pid, SIGKILL);
+	close(sync[0]);
+	close(sync[1]);
+	return pid;
+}
+
 /* Runs the checks in a child behind the walls; its exit status is the number that failed. */
 static void inside(const struct confine *walls, void (*checks)(void))
 {
-	pid_t pid = fork();
+	pid_t pid = born();
 	int status;
 
 	if (pid == 0) {
 		struct err err;
 
-		alarm(20);
 		log_init("inside", LOG_ERROR, 2);
 		if (confine_process(walls, &err) < 0) {
 			fprintf(stderr, "%s\n", err.msg);
@@ -69,7 +115,7 @@ static void inside(const struct confine *walls, void (*checks)(void))
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
 }
 
-static const struct confine plain = {.unshare = true, .max_fds = 16, .die_with_parent = true};
+static const struct confine plain = {.max_fds = 16};
 
 static void be_here(void)
 {
@@ -98,7 +144,7 @@ static int status_without_landlock(bool allow_degraded)
 	pid_t pid;
 
 	cr_assert_eq(pipe(log), 0);
-	pid = fork();
+	pid = born();
 	if (pid == 0) {
 		log_init("inside", LOG_WARN, log[1]);
 		_exit(confine_without_landlock(allow_degraded));
@@ -123,35 +169,42 @@ Test(confine, degraded_goes_on_and_says_so)
 }
 
 /* Without namespaces of its own a process must leave the mounts alone: they are the host's. */
-static int confine_without_namespaces(void)
+static int confine_without_namespaces(bool allow_degraded)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	const struct confine bare = {.bare = true, .max_fds = 16};
 	struct err err = {0};
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return 77;
-	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 0) < 0 ||
-		seccomp_load(ctx) < 0)
-		return 90;
-	layers_allow_degraded(true);
-	if (confine_process(&plain, &err) < 0)
-		return 91;
-	return access("/proc/self/status", F_OK) == 0 ? 0 : 1;
+	layers_allow_degraded(allow_degraded);
+	if (confine_process(&bare, &err) < 0)
+		return strstr(err.msg, "namespaces: missing") ? 1 : 91;
+	return access("/proc/self/status", F_OK) == 0 ? 0 : 2;
 }
 
-Test(confine, degraded_without_namespaces_leaves_the_mounts_alone)
+static void status_without_namespaces(bool allow_degraded, int expected)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		log_init("inside", LOG_ERROR, 2);
-		_exit(confine_without_namespaces());
+		_exit(confine_without_namespaces(allow_degraded));
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		cr_skip_test("needs root, to be safe from what it tests");
-	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == expected, "0x%x", status);
+}
+
+Test(confine, born_into_no_namespaces_is_a_refusal)
+{
+	status_without_namespaces(false, 1);
+}
+
+Test(confine, degraded_without_namespaces_leaves_the_mounts_alone)
+{
+	status_without_namespaces(true, 0);
 	inside(&plain, be_here);
 }
 
@@ -229,13 +282,35 @@ static void limits(void)
 	EXPECT(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0);
 	EXPECT(getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_max == 0);
 	EXPECT(getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 0);
-	if (getuid() != 0 && geteuid() != 0) /* the kernel lets uid 0 of the host fork */
+	if (outside != 0) /* the kernel lets uid 0 of the host fork */
 		EXPECT(fork() < 0);
 }
 
 Test(confine, limits_are_set)
 {
 	inside(&plain, limits);
+}
+
+/* The core knows only later how many threads and descriptors the VM takes. */
+static void limits_later(void)
+{
+	const struct confine vm = {.max_fds = 100, .max_procs = 9, .file_size = RLIM_INFINITY};
+	struct rlimit limit;
+	struct err err;
+
+	EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max > 100);
+	EXPECT(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0);
+	EXPECT(confine_limits(&vm, &err) == 0);
+	EXPECT(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max == 100);
+	EXPECT(getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 10); /* itself, too */
+	EXPECT(getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_max == RLIM_INFINITY);
+	EXPECT(confine_limits(&(struct confine){.max_fds = 101, .max_procs = 9}, &err) < 0);
+	EXPECT(strstr(err.msg, "--allow-degraded"));
+}
+
+Test(confine, limits_can_come_later)
+{
+	inside(&(struct confine){.limits_later = true}, limits_later);
 }
 
 static void no_new_code(void)
@@ -259,25 +334,92 @@ static void may_not_signal(void)
 	EXPECT(kill(getppid(), 0) < 0 && errno == EPERM);
 }
 
-static void may_signal(void)
-{
-	EXPECT(kill(getppid(), 0) == 0);
-}
-
 Test(confine, signals_stay_inside)
 {
-	struct confine walls = plain;
+	if (landlock_abi() < 6)
+		cr_skip_test("Landlock ABI %ld has no scopes", landlock_abi());
+	inside(&plain, may_not_signal);
+}
 
-	if (landlock_abi() >= 6)
-		inside(&walls, may_not_signal);
-	walls.kills = true;
-	inside(&walls, may_signal);
+/* ---- the launcher's scopes ---------------------------------------------------------------------- */
+
+/* An abstract socket of somebody outside. */
+static int listener(struct sockaddr_un *ret)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "bulkhead-test-%d", (int)getpid());
+	cr_assert(bind(fd, (void *)ret, sizeof(*ret)) == 0 && listen(fd, 1) == 0);
+	return fd;
+}
+
+static int connects(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (const void *)address, sizeof(*address));
+}
+
+/* Signals and abstract sockets, of those outside; its own children it may end, files are not its scopes'
+ * business, and what it starts can still put up all its walls. */
+static void scoped(const struct sockaddr_un *address)
+{
+	struct err err;
+	pid_t child;
+
+	EXPECT(kill(getppid(), 0) == 0);
+	EXPECT(connects(address) == 0);
+	EXPECT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && confine_scopes(&err) == 0);
+	EXPECT(kill(getppid(), 0) < 0 && errno == EPERM);
+	EXPECT(connects(address) < 0 && errno == EPERM);
+	EXPECT(access("/proc/self/status", R_OK) == 0);
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	EXPECT(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+	inside(&plain, be_here);
+}
+
+Test(confine, scopes_keep_what_is_inside, .timeout = 30)
+{
+	struct sockaddr_un address;
+	int status, fd;
+	pid_t pid;
+
+	if (landlock_abi() < 6)
+		cr_skip_test("Landlock ABI %ld has no scopes", landlock_abi());
+	fd = listener(&address);
+	pid = fork();
+	if (pid == 0) {
+		log_init("scoped", LOG_ERROR, 2);
+		scoped(&address);
+		_exit(failures);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "0x%x", status);
+	close(fd);
+}
+
+/* ---- with its parent ---------------------------------------------------------------------------- */
+
+static void __attribute__((noreturn)) last_one(int pipe_fd)
+{
+	struct err err;
+
+	if (confine_process(&plain, &err) < 0)
+		_exit(1);
+	if (write(pipe_fd, "r", 1) == 1)
+		pause();
+	_exit(0);
 }
 
 /* A grandchild must not outlive a child that is killed. Landlock's signal scope would keep the
- * kernel from delivering the death signal of a confined parent (Linux 6.12 to 6.18 at least): a
- * parent whose children count on it has kills set; the others' children watch their channel. */
-static void outlive(const struct confine *middle_walls)
+ * kernel from delivering the death signal of a confined parent (Linux 6.12 to 6.18 at least), but to who
+ * was born inside: so the launcher's scopes are there before its first child. */
+static void outlive(bool scopes)
 {
 	int pipe_fds[2];
 	pid_t middle;
@@ -287,19 +429,12 @@ static void outlive(const struct confine *middle_walls)
 	middle = fork();
 	if (middle == 0) {
 		struct err err;
-		pid_t last = fork();
 
-		if (last == 0) {
-			close(pipe_fds[0]);
-			alarm(20);
-			if (confine_process(&plain, &err) < 0)
-				_exit(1);
-			if (write(pipe_fds[1], "r", 1) == 1)
-				pause();
-			_exit(0);
-		}
-		if (middle_walls && confine_process(middle_walls, &err) < 0)
+		close(pipe_fds[0]);
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || (scopes && confine_scopes(&err) < 0))
 			_exit(1);
+		if (born() == 0)
+			last_one(pipe_fds[1]);
 		pause();
 	}
 	close(pipe_fds[1]);
@@ -314,13 +449,19 @@ static void outlive(const struct confine *middle_walls)
 
 Test(confine, dies_with_its_parent, .timeout = 20)
 {
-	outlive(NULL);
+	outlive(false);
 }
 
-Test(confine, dies_with_a_confined_parent_that_may_kill, .timeout = 20)
+Test(confine, dies_with_a_parent_in_scopes, .timeout = 20)
 {
-	struct confine walls = plain;
+	outlive(true);
+}
 
-	walls.kills = true;
-	outlive(&walls);
+Test(confine, a_parent_that_is_gone_is_noticed)
+{
+	struct err err = {0};
+
+	cr_expect_eq(confine_with_parent(getppid() + 1, &err), -ESRCH);
+	cr_expect(strstr(err.msg, "parent: it is gone"), "%s", err.msg);
+	cr_expect_eq(confine_with_parent(getppid(), &err), 0);
 }

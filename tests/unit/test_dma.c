@@ -5,34 +5,49 @@
  * left mapped here afterwards. ioctl(2) is a double.
  *
  * links: helpers/broker/dma.c helpers/broker/ram.c helpers/broker/iommufd.c helpers/broker/type1.c
- * links: helpers/host/files.c helpers/retry.c
+ * links: helpers/broker/device.c helpers/retry.c
  */
-#include <cap-ng.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "helpers/broker/broker.h"
 #include "seccomp/iommufd.h"
+#include "seccomp/layers.h"
 #include "tests/unit/trace.h"
 
-enum { MiB = 1 << 20, IOMMUFD = 1000, NODE = 1001, CONTAINER = 1002, GROUP = 1003, IOAS = 7 };
+enum { IOMMUFD = 1000, NODE = 1001, CONTAINER = 1002, GROUP = 1003, IOAS = 7 };
 
 static struct broker broker;
 static struct err err;
 static int no_file;         /* what IOMMU_IOAS_MAP_FILE fails with */
 static uint64_t limit;      /* the last address the IOMMU translates */
 static int no_bind;         /* what a bind with a token fails with */
+static bool no_type1;       /* has the container */
 static bool in_use;         /* and one without fails, too */
 static unsigned busy;       /* so often a bind says EAGAIN first: the device's lock is taken */
 static unsigned char *last; /* where the last piece was mapped by address */
 
-int explain(const struct broker *b, const struct device *device, unsigned how, int code,
-	const char *what, struct err *ret)
+/* The operator's limit, which the launcher has raised as far as it may. */
+static struct rlimit lock;
+
+int getrlimit(__rlimit_resource_t what, struct rlimit *ret)
 {
-	(void)b, (void)device;
-	return err_set(ret, code, BLAME_HOST, "explained: %s by %u", what, how);
+	if (what != RLIMIT_MEMLOCK)
+		return (int)syscall(SYS_prlimit64, 0, what, NULL, ret);
+	*ret = lock;
+	return 0;
+}
+
+int setrlimit(__rlimit_resource_t what, const struct rlimit *limits)
+{
+	if (what != RLIMIT_MEMLOCK)
+		return (int)syscall(SYS_prlimit64, 0, what, limits, NULL);
+	cr_assert_leq(limits->rlim_max, lock.rlim_max, "it may raise none");
+	lock = *limits;
+	return 0;
 }
 
 /* The page at `offset` of guest RAM says so. */
@@ -94,6 +109,10 @@ static int type1_ioctl(unsigned long request, void *arg)
 	const struct vfio_iommu_type1_dma_map *map = arg;
 
 	switch (request) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return !no_type1;
 	case VFIO_SET_IOMMU:
 		return 0;
 	case VFIO_IOMMU_GET_INFO:
@@ -158,6 +177,7 @@ static void set_up(void)
 	} marks[] = {{0, 0x11}, {256 * MiB, 0x22}, {300 * MiB, 0x33}};
 
 	limit = UINT64_MAX;
+	lock = (struct rlimit){8 * MiB, RLIM_INFINITY};
 	broker.iommufd.n = broker.container.n = -1;
 	broker.ioas = IOAS;
 	broker.memfd.n = memfd_create("ram", MFD_CLOEXEC);
@@ -168,10 +188,10 @@ static void set_up(void)
 	broker.ram[0] = (struct ram_region){.size = 300 * MiB};
 	broker.ram[1] = (struct ram_region){.gpa = 4ull << 30, .size = 2 * MiB,
 		.offset = 300 * MiB};
-	broker.n_devices = 2;
 	broker.n_groups = 2;
 	for (int i = 0; i < 2; i++) {
-		broker.devices[i] = (struct device){.group = i, .node = {NODE}, .store = FD_NONE_INIT};
+		broker.devices[i] = (struct device){.name = "dev", .group = i, .node = {NODE},
+			.store = FD_NONE_INIT};
 		broker.groups[i].fd.n = GROUP;
 	}
 }
@@ -245,7 +265,7 @@ Test(dma, no_vf_token_by_iommufd)
 	no_bind = EINVAL;
 	in_use = true;
 	cr_assert_eq(attach(0), -EBUSY);
-	cr_expect_str_eq(err.msg, "explained: VFIO_DEVICE_BIND_IOMMUFD by 1");
+	cr_expect(strncmp(err.msg, "dev is in use: VFIO_DEVICE_BIND_IOMMUFD: ", 40) == 0, "%s", err.msg);
 	expect("bind:ab..cd bind ");
 }
 
@@ -271,21 +291,44 @@ Test(dma, no_memory)
 	cr_expect_not(broker.mapped);
 }
 
-/* The same, told before anything is pinned. */
+/* The same, told before anything is claimed. */
 Test(dma, limit_too_low)
 {
-	const struct rlimit low = {8 << 20, 8 << 20};
-
-	cr_assert_eq(setrlimit(RLIMIT_MEMLOCK, &low), 0);
-	capng_clear(CAPNG_SELECT_CAPS);
-	cr_assert_eq(capng_apply(CAPNG_SELECT_CAPS), 0);
-	cr_assert_eq(ram_allow_lock(&broker, &err), -ENOMEM);
+	lock = (struct rlimit){8 * MiB, 8 * MiB};
+	broker.container.n = CONTAINER;
+	cr_assert_eq(attach(0), -ENOMEM);
+	expect("");
 	cr_expect(strstr(err.msg, "(302 MiB)") && strstr(err.msg, "is 8 MiB") &&
 		!strstr(err.msg, "by user"), "%s", err.msg);
 	broker.iommufd.n = IOMMUFD;
-	cr_assert_eq(ram_allow_lock(&broker, &err), -ENOMEM);
+	cr_assert_eq(attach(0), -ENOMEM);
+	expect("");
 	cr_expect(strstr(err.msg, "iommufd counts by user") && strstr(err.msg, "ulimit -l"), "%s",
 		err.msg);
+}
+
+/* Up to the hard limit, which is what DMA is counted against. */
+Test(dma, the_limit_is_raised_as_far_as_it_goes)
+{
+	lock = (struct rlimit){8 * MiB, 302 * MiB};
+	broker.iommufd.n = IOMMUFD;
+	cr_assert_eq(attach(0), 0, "%s", err.msg);
+	cr_expect_eq(lock.rlim_cur, 302 * MiB);
+}
+
+/* What the kernel says no to is told in the device's name, with what it may be. */
+Test(dma, refusals)
+{
+	broker.iommufd.n = IOMMUFD;
+	in_use = true;
+	cr_assert_eq(attach(0), -EBUSY, "EINVAL: open by its cdev");
+	cr_expect(strstr(err.msg, "dev is in use") && strstr(err.msg, "`bulkhead devices`"), "%s", err.msg);
+	cr_assert_eq(device_refused(&broker.devices[0], -EPERM, "X", &err), -EPERM);
+	cr_expect(strstr(err.msg, "dev: X: Operation not permitted; `dmesg") &&
+		!strstr(err.msg, "remapping"), "%s", err.msg);
+	layers_allow_degraded(true);
+	cr_assert_eq(device_refused(&broker.devices[0], -EPERM, "X", &err), -EPERM);
+	cr_expect(strstr(err.msg, "allow_unsafe_interrupts=1"), "%s", err.msg);
 }
 
 Test(dma, type1)
@@ -296,6 +339,15 @@ Test(dma, type1)
 	cr_expect_not(is_mapped(last));
 	cr_assert_eq(attach(1), 0, "%s", err.msg);
 	expect("group ");
+}
+
+Test(dma, a_container_without_type1)
+{
+	broker.container.n = CONTAINER;
+	no_type1 = true;
+	cr_assert_eq(attach(0), -ENOTSUP);
+	cr_expect_not_null(strstr(err.msg, "`modprobe vfio_iommu_type1`"), "%s", err.msg);
+	expect("");
 }
 
 Test(dma, out_of_reach)

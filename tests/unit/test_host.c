@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What is read of a host's devices, and what is said to stand in their way: each kind by itself, on a
- * made tree. What they are in company: test_host_property.c.
+ * made tree. What they are in company: test_host_property.c; the
+ * words for it: test_host_words.c.
  *
  * links: tests/unit/nodes.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
@@ -307,7 +308,8 @@ Test(host, memory_reserved_by_firmware)
 	cr_assert_eq(verdict_of(NVME).n, 1);
 }
 
-/* Class 06 is not it: bridges have a header of their own, host and ISA bridges are the host's. */
+/* Class 06 is not it: bridges have a header of their own, host and ISA bridges are the host's. One that
+ * is dead is none. */
 Test(host, bridges)
 {
 	uint8_t header[256] = {[0x0e] = 0x81};
@@ -319,6 +321,9 @@ Test(host, bridges)
 	tree_function(OTHER, "pcieport", 6);
 	tree_bytes(DIR(OTHER) "/config", header, sizeof(header));
 	cr_assert_eq(verdict_of(OTHER).obstacles[0].kind, OBSTACLE_STAYS);
+	memset(header, 0xff, sizeof(header));
+	tree_bytes(DIR(OTHER) "/config", header, sizeof(header));
+	cr_assert_eq(verdict_of(OTHER).obstacles[0].kind, OBSTACLE_NO_ANSWER);
 	tree_function("0000:00:10.2", "lpc_ich", 7);
 	tree_file(DIR("0000:00:10.2") "/class", "0x060100\n");
 	cr_assert_eq(verdict_of("0000:00:10.2").obstacles[0].kind, OBSTACLE_STAYS);
@@ -434,48 +439,4 @@ Test(host, vdpa)
 	take_vdpa(&host, &device, &verdict);
 	cr_assert_eq(verdict.obstacles[0].kind, OBSTACLE_USED);
 	host_close(&host);
-}
-
-/* What somebody else has named does not get into a command. */
-Test(host, commands_are_plain)
-{
-	struct verdict verdict;
-
-	tree_function(NVME, "e1000e", 5);
-	tree_file(DIR(NVME) "/net/a;reboot/flags", "0x1003\n");
-	tree_link("sys/class/net/a;reboot", "../../devices/pci0000:00/" NVME "/net/a;reboot");
-	verdict = verdict_of(NVME);
-	cr_assert(verdict.n == 1 && verdict.obstacles[0].advice == ADVICE_NONE, "%s", said);
-	tree_file(DIR(NVME) "/net/a;reboot/flags", "0x1002\n");
-	tree_block(NVME, "nvme0n1", "259:0");
-	tree_file("proc/self/mountinfo", "30 1 259:0 / /media/$(reboot) rw - vfat /dev/nvme0n1 rw\n");
-	verdict = verdict_of(NVME);
-	cr_assert(verdict.n == 1 && verdict.obstacles[0].advice == ADVICE_NONE, "%s", said);
-}
-
-/* The longest names there can be: nothing is cut, and nothing controls a terminal. */
-Test(host, words_fit)
-{
-	struct obstacle o = {.advice = ADVICE_COMMAND};
-	char long_name[400], what[300];
-	struct err err;
-
-	memset(long_name, 'x', sizeof(long_name) - 1);
-	long_name[sizeof(long_name) - 1] = '\0';
-	snprintf(o.of, sizeof(o.of), "7fffffff:ff:1f.7");
-	snprintf(o.next, sizeof(o.next), "bulkhead bind 7fffffff:ff:1f.7");
-	for (enum obstacle_kind kind = 0; kind <= OBSTACLE_NO_RIGHT; kind++) {
-		o.kind = kind;
-		snprintf(o.thing, 64, "%.60s", long_name);
-		snprintf(o.how, 64, "%.60s", long_name);
-		obstacle_what(&o, "7fffffff:ff:1f.6", what, sizeof(what));
-		cr_assert(what[0] && strlen(what) < sizeof(what) - 1, "%s", what);
-		obstacle_keep(&o, "7fffffff:ff:1f.6", true, -1, &err);
-		cr_assert(strstr(err.msg, "takes it all the same"), "%s", err.msg);
-	}
-	tree_function(NVME, "vfio-pci", 5);
-	tree_vfio(NVME, 5, NULL);
-	tree_opener(77, "a\033[2Jb", "dev/vfio/5");
-	verdict_of(NVME);
-	cr_assert(strstr(said, "77 (a?[2Jb)"), "%s", said);
 }

@@ -5,9 +5,9 @@
  * or to a reason why not; `bulkhead bind` takes what is free, and nothing that the host's root,
  * network, console or another VM stands on.
  *
- * The world (world.h) knows by itself what is so, and answers the broker's ioctls with yes.
+ * The world (world.h) knows by itself what is so.
  *
- * links: helpers/broker/nodes.c helpers/retry.c tests/unit/world.c tests/unit/world_made.c tests/unit/world_tree.c tests/unit/world_disks.c
+ * links: tests/unit/world.c tests/unit/world_made.c tests/unit/world_tree.c tests/unit/world_disks.c
  * links: tests/unit/world_files.c
  * links: tests/unit/world_kernel.c tests/unit/nodes.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
@@ -15,20 +15,17 @@
  * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
  * links: helpers/host/way.c
  * links: helpers/devices/bind.c helpers/devices/driver.c helpers/devices/claim.c helpers/devices/record.c
- * links: helpers/broker/check.c helpers/broker/explain.c helpers/broker/vdpa.c helpers/broker/dma.c
- * links: helpers/broker/ram.c helpers/broker/iommufd.c helpers/broker/type1.c
+ * links: helpers/open/devices.c helpers/open/explain.c helpers/open/vdpa.c helpers/open/ways.c
  */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
-#include <linux/vfio.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
-#include "helpers/broker/broker.h"
 #include "helpers/devices/devices.h"
-#include "seccomp/iommufd.h"
+#include "helpers/open/open.h"
+#include "ipc/log.h"
 #include "tests/unit/nodes.h"
 #include "tests/unit/world.h"
 
@@ -36,12 +33,6 @@ enum { HOSTS = 500, PARTS = 10, STEPS = 60 };
 
 static unsigned seed;
 static struct err err;
-
-int ioctl(int fd, unsigned long request, ...)
-{
-	(void)fd;
-	return request == VFIO_CHECK_EXTENSION ? 1 : 0;
-}
 
 #define so(condition, of, ...) \
 	do { \
@@ -71,26 +62,28 @@ static struct verdict look(const char *name, bool vdpa)
 }
 
 /* What a start does with it before it changes anything. */
-static int start(const char *kind, const char *path)
+static int start(enum word_kind kind, const char *path)
 {
-	static struct broker broker;
-	char id[] = "x";
+	static struct opening opening;
+	struct wanted *device = &opening.devices[0];
 	int r;
 
-	memset(&broker, 0, sizeof(broker));
 	nodes_as_root = world.root;
 	nodes_opened[0] = '\0';
-	broker = (struct broker){.root = {world_root()}, .container = {-1}, .iommufd = {-1}, .nodes = {-1},
-		.memfd = {-1}, .n_devices = 1, .devices = {{.kind = kind, .path = path, .id = id,
-		.group = -1, .node = {-1}, .store = {-1}}}};
-	r = check_devices(&broker, &err);
+	opening = (struct opening){.root = {world_root()}, .container = FD_NONE_INIT,
+		.iommufd = FD_NONE_INIT, .opts = {.n_devices = 1,
+		.devices = {{.kind = kind, .path = path, .id = "x"}}}};
+	*device = (struct wanted){.group = -1, .node = FD_NONE_INIT, .watch = FD_NONE_INIT,
+		.rom = FD_NONE_INIT};
+	r = check_devices(&opening, &err);
 	if (r == 0)
-		r = dma_open(&broker, &err);
-	fd_close(&broker.devices[0].node);
-	fd_close(&broker.iommufd);
-	fd_close(&broker.container);
-	for (unsigned i = 0; i < broker.n_groups; i++)
-		fd_close(&broker.groups[i].fd);
+		r = ways_open(&opening, &err);
+	fd_close(&device->node);
+	fd_close(&device->watch);
+	fd_close(&opening.iommufd);
+	fd_close(&opening.container);
+	for (unsigned i = 0; i < opening.n_groups; i++)
+		fd_close(&opening.groups[i].fd);
 	return r;
 }
 
@@ -101,7 +94,7 @@ static void explained(const char *name, int r)
 	so(strstr(err.msg, "; ") && strlen(err.msg) < sizeof(err.msg) - 1, name, "%d: %s", r, err.msg);
 }
 
-static void check_start(const char *name, const char *kind, const char *path,
+static void check_start(const char *name, enum word_kind kind, const char *path,
 	const struct verdict *verdict)
 {
 	char what[400];
@@ -126,7 +119,7 @@ static void check_function_start(const char *bdf, const struct verdict *verdict)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s", world_folder(), bdf);
-	check_start(bdf, "vfio", path, verdict);
+	check_start(bdf, KIND_VFIO, path, verdict);
 }
 
 static const char *first_of(const struct verdict *verdict, const char *name)
@@ -244,7 +237,7 @@ static void check_vdpa_start(int i, const struct verdict *verdict)
 
 	snprintf(node, sizeof(node), "vhost-vdpa-%d", i);
 	snprintf(path, sizeof(path), "%s/dev/%s", world_folder(), node);
-	check_start(node, "vdpa", path, verdict);
+	check_start(node, KIND_VDPA, path, verdict);
 }
 
 static void check_vdpa(int i)

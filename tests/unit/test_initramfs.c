@@ -3,7 +3,7 @@
  * What Linux takes for an initramfs (Documentation/driver-api/early-userspace/buffer-format.rst), and
  * where one is put that is too large for RAM below 3 GiB.
  *
- * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
+ * links: vmm/pci/layout.c vmm/kvm/ram.c vmm/boot/boot.c vmm/boot/image.c vmm/boot/bzimage.c vmm/boot/pvh.c
  * links: vmm/boot/initramfs.c vmm/boot/memmap.c vmm/boot/acpi.c ipc/cpus.c vmm/boot/aml.c vmm/boot/dsdt.c
  */
 #include <asm/bootparam.h>
@@ -172,8 +172,7 @@ static int plan(bool high, uint64_t ram, uint64_t initramfs)
 {
 	static const struct cpus cpus = {1, 1, 1, 1, 1, 1};
 	const struct boot_source source = {.kernel = kernel_that_reaches(high, 0x7fffffff),
-		.initramfs = large(initramfs), .kernel_name = "K", .initramfs_name = "I",
-		.cpus = &cpus};
+		.initramfs = large(initramfs), .cpus = &cpus};
 	struct layout layout;
 
 	cr_assert_eq(layout_plan(ram, (struct phys_space){.bits = 48, .ht = true}, &layout, &err), 0);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: vmm/opts.c vmm/opts_device.c vmm/opts_machine.c vmm/opts_value.c vmm/binary.c
+ * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/opts.h"
+#include "helpers/opts/opts.h"
 
 static struct opts opts;
 static struct err err;
@@ -34,7 +34,7 @@ Test(opts, defaults)
 	cr_expect(strcmp(opts.kernel, "k") == 0 && !opts.initramfs && !opts.cmdline);
 	cr_expect(opts.cpus.boot == 1 && opts.cpus.max == 1 && opts.ram.size == 512 * MiB && !opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == 2 * MiB && !opts.ram.prefault);
-	cr_expect(opts.serial == SERIAL_TTY && opts.seccomp == SECCOMP_MODE_KILL);
+	cr_expect(opts.serial == CONSOLE_TTY && opts.seccomp == SECCOMP_MODE_KILL);
 	cr_expect(opts.n_devices == 0 && opts.verbose == 0 && !opts.log_file);
 	cr_expect(!opts.user && !opts.allow_degraded);
 	cr_expect_eq(opts.iommufd, IOMMUFD_AUTO);
@@ -50,10 +50,10 @@ Test(opts, everything)
 	cr_expect(strcmp(opts.user, "vm1") == 0 && opts.allow_degraded);
 	cr_expect(opts.cpus.boot == 4 && opts.cpus.cores == 4 && opts.ram.size == 5 * GiB && opts.ram.hugepages);
 	cr_expect(opts.ram.hugepage_size == GiB && opts.ram.prefault);
-	cr_expect(opts.serial == SERIAL_FILE && strcmp(opts.serial_path, "/a,b") == 0);
+	cr_expect(opts.serial == CONSOLE_FILE && strcmp(opts.serial_path, "/a,b") == 0);
 	cr_expect(opts.seccomp == SECCOMP_MODE_LOG && opts.verbose == 3);
 	cr_expect_eq(opts.iommufd, IOMMUFD_ON);
-	cr_expect(opts.n_devices == 2 && strcmp(opts.devices[0].kind, "null") == 0);
+	cr_expect(opts.n_devices == 2 && opts.devices[0].kind == KIND_NULL);
 	cr_expect(strcmp(opts.devices[1].id, "n") == 0 && !opts.devices[1].path);
 }
 
@@ -90,10 +90,10 @@ Test(opts, vdpa)
 	cr_assert(parse("--kernel k --vdpa path=/dev/vhost-vdpa-0,num_queues=3,id=n "
 			"path=/dev/vhost-vdpa-1 --device path=/a") == 0, "%s", err.msg);
 	cr_assert(opts.n_devices == 3);
-	cr_expect(strcmp(opts.devices[0].kind, "vdpa") == 0 && opts.devices[0].num_queues == 3);
+	cr_expect(opts.devices[0].kind == KIND_VDPA && opts.devices[0].num_queues == 3);
 	cr_expect(strcmp(opts.devices[0].path, "/dev/vhost-vdpa-0") == 0);
 	cr_expect(strcmp(opts.devices[1].id, "vdpa1") == 0 && opts.devices[1].num_queues == 0);
-	cr_expect(strcmp(opts.devices[2].kind, "vfio") == 0);
+	cr_expect(opts.devices[2].kind == KIND_VFIO);
 }
 
 Test(opts, several_devices_a_flag)
@@ -106,7 +106,7 @@ Test(opts, several_devices_a_flag)
 	cr_expect(strcmp(opts.devices[0].id, "vfio0") == 0);
 	cr_expect(strcmp(opts.devices[1].id, "b") == 0);
 	cr_expect(strcmp(opts.devices[2].path, "/c") == 0);
-	cr_expect(strcmp(opts.devices[2].kind, "vfio") == 0);
+	cr_expect(opts.devices[2].kind == KIND_VFIO);
 }
 
 Test(opts, sizes)
@@ -301,7 +301,7 @@ Test(opts, too_many_devices)
 {
 	char line[1024] = "--kernel k";
 
-	for (unsigned i = 0; i <= DEVICES_MAX; i++)
+	for (unsigned i = 0; i <= VM_SLOTS; i++)
 		strcat(line, " --null");
 	cr_expect(parse(line) == -EINVAL && strstr(err.msg, "30"), "%s", err.msg);
 }

@@ -14,7 +14,7 @@
 
 static char trace[256];
 static int refuses = -1; /* the device that will neither suspend nor resume */
-static struct broker broker;
+static struct devices devices;
 static struct vm vm;
 
 static void traced(const char *what, long n)
@@ -42,21 +42,31 @@ void vcpus_resume(struct vm *v)
 	traced("run", -1);
 }
 
+static long slot_of(const struct remote *fn)
+{
+	for (long i = 0; i < VM_SLOTS; i++) {
+		if (fn == &devices.slots[i].remote)
+			return i;
+	}
+	return -1;
+}
+
 int remote_suspend(struct remote *fn, struct err *err)
 {
-	traced("suspend", fn - broker.remotes);
-	return fn - broker.remotes == refuses ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
+	traced("suspend", slot_of(fn));
+	return slot_of(fn) == refuses ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
 }
 
 int remote_resume(struct remote *fn, struct err *err)
 {
-	traced("resume", fn - broker.remotes);
-	return fn - broker.remotes == refuses ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
+	traced("resume", slot_of(fn));
+	return slot_of(fn) == refuses ? err_set(err, -EIO, BLAME_HOST, "no") : 0;
 }
 
 static void setup(void)
 {
-	broker.n = 3;
+	for (unsigned i = 0; i < 3; i++)
+		devices.slots[i].step = SLOT_HERE;
 }
 
 TestSuite(pause, .init = setup);
@@ -65,10 +75,10 @@ Test(pause, vcpus_stop_first_and_go_on_last)
 {
 	struct err err = {0};
 
-	cr_assert_eq(vm_pause(&vm, &broker, &err), 0);
+	cr_assert_eq(vm_pause(&vm, &devices, &err), 0);
 	cr_assert_str_eq(trace, "park suspend0 suspend1 suspend2 ");
 	trace[0] = '\0';
-	cr_assert_eq(vm_resume(&vm, &broker, &err), 0);
+	cr_assert_eq(vm_resume(&vm, &devices, &err), 0);
 	cr_assert_str_eq(trace, "resume0 resume1 resume2 run ");
 }
 
@@ -77,7 +87,7 @@ Test(pause, a_device_that_will_not_leaves_everything_running)
 	struct err err = {0};
 
 	refuses = 1;
-	cr_assert_eq(vm_pause(&vm, &broker, &err), -EIO);
+	cr_assert_eq(vm_pause(&vm, &devices, &err), -EIO);
 	cr_assert_str_eq(trace, "park suspend0 suspend1 resume0 run ");
 	cr_assert_str_eq(err.msg, "no");
 }
@@ -87,7 +97,7 @@ Test(pause, the_first_device_cannot)
 	struct err err = {0};
 
 	refuses = 0;
-	cr_assert_eq(vm_pause(&vm, &broker, &err), -EIO);
+	cr_assert_eq(vm_pause(&vm, &devices, &err), -EIO);
 	cr_assert_str_eq(trace, "park suspend0 run ");
 }
 
@@ -96,7 +106,7 @@ Test(pause, one_that_does_not_go_on_does_not_hold_the_others)
 	struct err err = {0};
 
 	refuses = 0;
-	cr_assert_eq(vm_resume(&vm, &broker, &err), -EIO);
+	cr_assert_eq(vm_resume(&vm, &devices, &err), -EIO);
 	cr_assert_str_eq(trace, "resume0 resume1 resume2 run ");
 }
 
@@ -104,10 +114,28 @@ Test(pause, without_devices)
 {
 	struct err err = {0};
 
-	broker.n = 0;
-	cr_assert_eq(vm_pause(&vm, &broker, &err), 0);
-	cr_assert_eq(vm_resume(&vm, &broker, &err), 0);
+	for (unsigned i = 0; i < 3; i++)
+		devices.slots[i].step = SLOT_FREE;
+	cr_assert_eq(vm_pause(&vm, &devices, &err), 0);
+	cr_assert_eq(vm_resume(&vm, &devices, &err), 0);
 	cr_assert_str_eq(trace, "park run ");
+}
+
+/* A slot that is free, or whose device has not got there yet, is left alone; the ones behind it are not. */
+Test(pause, slots_without_a_device_are_passed_over)
+{
+	struct err err = {0};
+
+	devices.slots[0].step = SLOT_FREE;
+	devices.slots[1].step = SLOT_OPENS;
+	devices.slots[VM_SLOTS - 1].step = SLOT_HERE;
+	cr_assert_eq(vm_pause(&vm, &devices, &err), 0);
+	cr_assert_eq(vm_resume(&vm, &devices, &err), 0);
+	cr_assert_str_eq(trace, "park suspend2 suspend29 resume2 resume29 run ");
+	trace[0] = '\0';
+	refuses = VM_SLOTS - 1;
+	cr_assert_eq(vm_pause(&vm, &devices, &err), -EIO);
+	cr_assert_str_eq(trace, "park suspend2 suspend29 resume2 run ");
 }
 
 Test(pause, a_vcpu_that_does_not_stop)
@@ -115,6 +143,6 @@ Test(pause, a_vcpu_that_does_not_stop)
 	struct err err = {0};
 
 	stuck = true;
-	cr_assert_eq(vm_pause(&vm, &broker, &err), -ETIMEDOUT);
+	cr_assert_eq(vm_pause(&vm, &devices, &err), -ETIMEDOUT);
 	cr_assert_str_eq(trace, "park run ", "devices are left alone");
 }

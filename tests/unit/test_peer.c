@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The asking side against a helper that is a thread of the test: answers, refusals, silence,
- * nonsense, death. A vCPU must never wait longer than the deadline, and never twice.
+ * nonsense, death. A vCPU must never wait longer than the deadline, and never twice. Before that, what
+ * the helper says of its device unasked.
  *
  * links: vmm/peer.c vmm/peer_ask.c vmm/peer_state.c
  */
@@ -28,7 +29,7 @@ static void setup(void)
 	peer_init(&peer, "0000:00:03.0", ask, event);
 	chan_init(&helper, ask_helper, ACTOR_HELPER, ACTOR_CORE, "core");
 	chan_init(&events, event_helper, ACTOR_HELPER, ACTOR_CORE, "core");
-	peer.ask.phase = helper.phase = PHASE_RUN;
+	peer.ask.phase = peer.event.phase = helper.phase = events.phase = PHASE_RUN;
 	peer_begin(&peer);
 	cr_assert_eq(pipe2(log_pipe, O_NONBLOCK), 0);
 	log_init("", LOG_WARN, log_pipe[1]);
@@ -224,4 +225,101 @@ Test(peer, the_hosts_wish_is_told_on)
 	cr_assert_eq(chan_tell(&events, &PACKET(DEVICE_REQUEST, device_request, &request)), 0);
 	cr_assert(peer_on_event(&peer));
 	cr_assert(!peer_on_event(&peer), "once");
+}
+
+/* ---- described, unasked ---------------------------------------------------------------------------- */
+
+static void not_described_yet(void)
+{
+	setup();
+	peer.ask.phase = peer.event.phase = helper.phase = events.phase = PHASE_SETUP;
+}
+
+TestSuite(peer_describes, .init = not_described_yet, .timeout = 20);
+
+static const struct function_desc a_device = {.config_size = 256,
+	.regions[0] = {.size = 4096, .n_ranges = 1, .ranges = {{0, 4096}}}};
+
+static int describes(const struct function_desc *desc, int device)
+{
+	static struct describe_wire wire;
+
+	describe_to_wire(desc, &wire);
+	return chan_give(&events, &PACKET(DESCRIPTION, description, &wire.description), &device,
+		device >= 0, 0);
+}
+
+Test(peer_describes, it_is_asked_for_nothing)
+{
+	struct fd device = FD_NONE_INIT;
+	struct function_desc desc;
+	struct err err = {0};
+
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), -ETIMEDOUT, "nothing has come");
+	cr_assert(peer_serves(&peer) && peer.event.phase == PHASE_SETUP);
+	cr_assert_eq(describes(&a_device, open("/dev/null", O_RDWR | O_CLOEXEC)), 0);
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), 0, "%s", err.msg);
+	cr_expect(desc.config_size == 256 && desc.regions[0].size == 4096);
+	cr_expect_geq(device.n, 0, "the descriptor its BARs are mapped from");
+	cr_expect(peer.ask.phase == PHASE_RUN && peer.event.phase == PHASE_RUN);
+	fd_close(&device);
+}
+
+/* One is all: its device does not become another. */
+Test(peer_describes, a_second_time_is_a_breach)
+{
+	struct fd device = FD_NONE_INIT;
+	struct function_desc desc;
+	struct err err = {0};
+
+	cr_assert_eq(describes(&a_device, -1), 0);
+	cr_assert_eq(describes(&a_device, -1), 0);
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), 0, "%s", err.msg);
+	cr_expect_lt(device.n, 0);
+	cr_assert(!peer_on_event(&peer));
+	cr_expect_eq(peer.state, PEER_FAILED);
+	cr_expect(strstr(logged(), "DESCRIPTION at the wrong time"));
+}
+
+Test(peer_describes, what_cannot_be_is_refused_by_name)
+{
+	struct function_desc bad = a_device, desc;
+	struct fd device = FD_NONE_INIT;
+	struct err err = {0};
+
+	bad.config_size = 300;
+	cr_assert_eq(describes(&bad, open("/dev/null", O_RDWR | O_CLOEXEC)), 0);
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), -EBADMSG);
+	cr_expect_lt(device.n, 0, "nothing is mapped of it");
+	cr_expect(strncmp(err.msg, "0000:00:03.0: ", 14) == 0, "%s", err.msg);
+}
+
+/* An event of run time, or the end of it. */
+Test(peer_describes, something_else_in_its_place)
+{
+	Bulkhead__DeviceError error = BULKHEAD__DEVICE_ERROR__INIT;
+	struct fd device = FD_NONE_INIT;
+	struct function_desc desc;
+	struct err err = {0};
+
+	events.phase = PHASE_RUN;
+	cr_assert_eq(chan_tell(&events, &PACKET(DEVICE_ERROR, device_error, &error)), 0);
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), -EBADMSG);
+	cr_assert_eq(peer_describes(&peer, &desc, &device, &err), -EPIPE, "cut off");
+}
+
+Test(peer_describes, then_it_hears_that_all_are_there)
+{
+	static struct msg msg;
+	struct err err = {0};
+
+	peer.ask.phase = helper.phase = PHASE_RUN;
+	tell_settled(&peer);
+	cr_assert_eq(chan_recv(&helper, &msg, 0, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->body_case, BULKHEAD__PACKET__BODY_SETTLED);
+	msg_done(&msg);
+	peer_fail(&peer, "gone");
+	(void)logged();
+	tell_settled(&peer);
+	cr_assert_str_eq(logged(), "");
 }

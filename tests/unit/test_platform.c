@@ -53,9 +53,11 @@ Test(platform, s5_powers_off_and_nothing_else_does, .init = make)
 		cr_expect(asked == -1, "another sleep state");
 	}
 	out(PM1A_CNT_PORT, 0x34, 1);
-	out(PM1A_CNT_PORT + 1, 0x34, 1);
 	out(PM1A_CNT_PORT, 0x3400, 4);
-	cr_expect(asked == -1, "odd sizes");
+	cr_expect(asked == -1, "the other byte, an odd size");
+	out(PM1A_CNT_PORT + 1, 0x34, 1);
+	cr_expect(asked == VM_POWEROFF, "the byte that has it all");
+	asked = -1;
 	out(PM1A_CNT_PORT, 0x3401, 2);
 	cr_expect(asked == VM_POWEROFF);
 	cr_expect(in(PM1A_CNT_PORT, 2) == 1, "SCI_EN, and SLP_EN reads 0");
@@ -70,7 +72,7 @@ Test(platform, enable_bits_are_kept_and_no_write_sets_status, .init = make)
 	out(PM1A_EVT_PORT, 0x01000000 | 0xffff, 4);
 	cr_expect(in(PM1A_EVT_PORT, 4) == 0x01000000);
 	out(PM1A_EVT_PORT, 0xffff, 2);
-	out(PM1A_EVT_PORT + 1, 0xffff, 2);
+	out(PM1A_EVT_PORT + 1, 0xff, 1);
 	cr_expect(in(PM1A_EVT_PORT, 4) == 0x01000000, "status only");
 	platform_reset(&platform);
 	cr_expect(in(PM1A_EVT_PORT, 4) == 0);
@@ -91,6 +93,19 @@ Test(platform, the_power_button_is_a_level_until_it_is_cleared, .init = make)
 	cr_expect(platform_press_power(&platform));
 	out(PM1A_EVT_PORT, (uint32_t)BUTTON << 16 | BUTTON, 4);
 	cr_expect(sci == 0, "as both registers at once, too");
+}
+
+/* ACPI 4.8.3.1.1: by bytes or words. */
+Test(platform, events_by_bytes, .init = make)
+{
+	out(PM1A_EVT_PORT + 2, 0x20, 1);
+	out(PM1A_EVT_PORT + 3, BUTTON >> 8, 1);
+	cr_expect(in(PM1A_EVT_PORT, 4) == 0x01200000, "the other byte stays");
+	cr_expect(platform_press_power(&platform) && sci == 1);
+	out(PM1A_EVT_PORT, 0xff, 1);
+	cr_expect(sci == 1);
+	out(PM1A_EVT_PORT + 1, BUTTON >> 8, 1);
+	cr_expect(sci == 0 && in(PM1A_EVT_PORT, 4) == 0x01200000);
 }
 
 Test(platform, a_guest_that_does_not_listen_finds_the_event_later, .init = make)

@@ -4,7 +4,8 @@
  * against the rows; and what must be in no policy whatever the rows come to say. The same filters
  * in the kernel: test_policy_live.c.
  *
- * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
+ * links: seccomp/export.c seccomp/all.c seccomp/launch.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c
+ * links: seccomp/null.c seccomp/api.c seccomp/open.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -191,14 +192,13 @@ static void expect_inside(const struct policy *inner, const struct policy *outer
 
 Test(policy, stages_only_narrow)
 {
+	for (const struct policy *const *p = policies; *p; p++) /* the launcher's, inherited */
+		expect_inside(*p, &policy_launch_run);
 	expect_inside(&policy_core_run, &policy_core_setup);
 	expect_inside(&policy_vcpu_run, &policy_core_setup);
 	expect_inside(&policy_broker_run, &policy_broker_setup);
-	expect_inside(&policy_vfio_setup, &policy_broker_setup);
 	expect_inside(&policy_vfio_run, &policy_vfio_setup);
-	expect_inside(&policy_vdpa_setup, &policy_broker_setup);
 	expect_inside(&policy_vdpa_run, &policy_vdpa_setup);
-	expect_inside(&policy_null_setup, &policy_broker_setup);
 	expect_inside(&policy_null_run, &policy_null_setup);
 }
 
@@ -238,7 +238,7 @@ Test(policy, run_policies_stay_small)
 }
 
 /* vhost requests are the vDPA helper's, and at run time only those that start and stop: none that
- * becomes the owner, and none of them in a broker that is sealed. */
+ * becomes the owner. */
 Test(policy, vhost_is_the_vdpa_helpers)
 {
 	static const uint64_t setup_only[] = {VHOST_SET_OWNER, VHOST_SET_BACKEND_FEATURES,
@@ -252,8 +252,7 @@ Test(policy, vhost_is_the_vdpa_helpers)
 			const struct policy_row *row = &(*p)->rows[i];
 
 			if (row->nr == SYS_ioctl && (row->value >> 8 & 0xff) == 0xaf)
-				cr_assert(vdpa || *p == &policy_broker_setup, "%s %s: %s",
-					(*p)->process, (*p)->stage, row->value_name);
+				cr_assert(vdpa, "%s %s: %s", (*p)->process, (*p)->stage, row->value_name);
 			for (unsigned k = 0; k < sizeof(setup_only) / sizeof(setup_only[0]); k++)
 				cr_assert(*p != &policy_vdpa_run || row->value != setup_only[k],
 					"%s", row->value_name);
@@ -289,7 +288,7 @@ Test(policy, run_policies_never_hold)
 		SYS_process_vm_readv, SYS_process_vm_writev, SYS_kill, SYS_seccomp, SYS_prctl};
 
 	for (const struct policy *const *p = policies; *p; p++) {
-		if (strcmp((*p)->stage, "run") != 0)
+		if (strcmp((*p)->stage, "run") != 0 || (*p)->open)
 			continue;
 		for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
 			struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = (int)never[i]};
@@ -297,6 +296,52 @@ Test(policy, run_policies_never_hold)
 			cr_assert_eq(intent(*p, &data), SECCOMP_RET_KILL_PROCESS, "%s: call %ld",
 				(*p)->process, never[i]);
 		}
+	}
+}
+
+/* Nor while it is being set up: what is open comes to it, and all that is started the launcher starts.
+ * (The core makes threads, at set-up: clone, which gets no flag that makes a process.) */
+Test(policy, nobody_opens_or_starts_anything)
+{
+	static const long never[] = {SYS_open, SYS_openat, SYS_openat2, SYS_creat, SYS_socket, SYS_connect,
+		SYS_socketpair, SYS_execve, SYS_execveat, SYS_fork, SYS_vfork, SYS_ptrace, SYS_mount,
+		SYS_unshare, SYS_setns, SYS_setresuid, SYS_capset, SYS_kill, SYS_pidfd_send_signal,
+		SYS_inotify_add_watch, SYS_readlinkat, SYS_newfstatat, SYS_getdents64};
+
+	for (const struct policy *const *p = policies; *p; p++) {
+		for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]) && !(*p)->open; i++) {
+			struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = (int)never[i]};
+
+			cr_expect_eq(intent(*p, &data), SECCOMP_RET_KILL_PROCESS, "%s %s: call %ld",
+				(*p)->process, (*p)->stage, never[i]);
+		}
+	}
+}
+
+/* The launcher's is the one that allows what it does not name; and what it names nobody of the VM gets:
+ * an error, as the opener's libraries may try. */
+Test(policy, the_launchers_takes_away)
+{
+	static const long taken[] = {SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,
+		SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_io_uring_enter,
+		SYS_io_uring_register, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module,
+		SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_reboot,
+		SYS_open_by_handle_at, SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_personality,
+		SYS_settimeofday, SYS_clock_settime, SYS_vmsplice, SYS_move_pages};
+	static const long its_own[] = {SYS_clone, SYS_clone3, SYS_execveat, SYS_openat, SYS_kill,
+		SYS_wait4, SYS_setresuid, SYS_signalfd4};
+
+	for (const struct policy *const *p = policies; *p; p++)
+		cr_expect_eq((*p)->open, *p == &policy_launch_run, "%s %s", (*p)->process, (*p)->stage);
+	for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = (int)taken[i]};
+
+		cr_expect_eq(intent(&policy_launch_run, &data), SECCOMP_RET_ERRNO | EPERM, "call %ld", taken[i]);
+	}
+	for (unsigned i = 0; i < sizeof(its_own) / sizeof(its_own[0]); i++) {
+		struct seccomp_data data = {.arch = AUDIT_ARCH_X86_64, .nr = (int)its_own[i]};
+
+		cr_expect_eq(intent(&policy_launch_run, &data), SECCOMP_RET_ALLOW, "call %ld", its_own[i]);
 	}
 }
 

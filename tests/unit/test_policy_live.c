@@ -5,7 +5,8 @@
  * the request's neighbours, or where no row is, the child dies by SIGSYS. Arguments no row looks at
  * are chosen so that the call does nothing.
  *
- * links: seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
+ * links: seccomp/all.c seccomp/launch.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c
+ * links: seccomp/null.c seccomp/api.c seccomp/open.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -198,4 +199,30 @@ Test(policy_live, what_an_attacker_would_call, .init = share_errno, .timeout = 1
 	for (const struct policy *const *p = policies; *p; p++)
 		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 			expect_killed(*p, &calls[i]);
+}
+
+/* The launcher's filter is inherited, and a child that has its own on top gets the stricter answer; what
+ * the launcher's denies stays denied where a child has no policy (the opener). */
+Test(policy_live, on_top_of_the_launchers, .init = share_errno)
+{
+	const struct call call = {SYS_userfaultfd, {-1ull}};
+	int status;
+	pid_t pid;
+
+	status = try_call(&policy_launch_run, &call);
+	cr_expect(WIFEXITED(status) && *call_errno == EPERM, "0x%x, errno %d", status, *call_errno);
+	pid = fork();
+	if (pid == 0) {
+		struct err err;
+
+		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			policy_enter(&policy_launch_run, SECCOMP_MODE_KILL, false, &err) < 0 ||
+			policy_enter(&policy_null_run, SECCOMP_MODE_KILL, false, &err) < 0)
+			_exit(EXIT_NO_FILTER);
+		syscall(SYS_userfaultfd, -1ull);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "0x%x", status);
 }

@@ -3,9 +3,11 @@
  * `bulkhead seccomp` as a tester uses it: build/bulkhead-policy with real programs under real
  * filters.
  *
- * links: seccomp/export.c seccomp/all.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c seccomp/null.c seccomp/api.c
+ * links: seccomp/export.c seccomp/all.c seccomp/launch.c seccomp/core.c seccomp/broker.c seccomp/vfio.c seccomp/vdpa.c
+ * links: seccomp/null.c seccomp/api.c seccomp/open.c
  */
 #include <criterion/criterion.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,7 +187,7 @@ Test(policy_tool, export_writes_the_filter)
 		cr_assert(n > 0 && file_bytes(path, file, sizeof(file)) == (size_t)n, "%s", name);
 		cr_expect(memcmp(file, filter, (size_t)n) == 0, "%s", name);
 		file[file_bytes(text, file, sizeof(file) - 1)] = '\0';
-		expect_said(file, "filter for syscall \"recvmsg\"");
+		expect_said(file, (*p)->open ? "filter for syscall \"ptrace\"" : "filter for syscall \"recvmsg\"");
 		expect_said(file, "KILL_PROCESS");
 	}
 	rmdir(dir);
@@ -206,7 +209,7 @@ Test(policy_tool, export_says_why_it_cannot)
 Test(policy_tool, run_dies_by_sigsys_and_says_on_which_call, .init = skip_in_sanitizer_builds)
 {
 	for (const struct policy *const *p = policies; *p; p++) {
-		if (strcmp((*p)->stage, "run") != 0)
+		if (strcmp((*p)->stage, "run") != 0 || (*p)->open)
 			continue;
 		tool("run", (*p)->process, "--", "/bin/true", NULL);
 		cr_expect(WIFSIGNALED(ran.status) && WTERMSIG(ran.status) == SIGSYS, "0x%x",
@@ -218,13 +221,13 @@ Test(policy_tool, run_dies_by_sigsys_and_says_on_which_call, .init = skip_in_san
 	}
 }
 
-/* The broker's set-up policy holds what a program's start takes. */
+/* The launcher's, which is all its children's, lets a program be what it is. */
 Test(policy_tool, run_ends_as_the_command_did, .init = skip_in_sanitizer_builds)
 {
-	tool("run", "broker:setup", "--", "/bin/true", NULL);
+	tool("run", "launch", "--", "/bin/true", NULL);
 	expect_exit(0);
 	cr_expect(ran.err[0] == '\0', "%s", ran.err);
-	tool("run", "broker:setup", "--", "/bin/false", NULL);
+	tool("run", "launch", "--", "/bin/false", NULL);
 	expect_exit(1);
 	tool("run", "--log", "vfio", "--", "/bin/sh", "-c", "kill -TERM $$", NULL);
 	cr_expect(WIFSIGNALED(ran.status) && WTERMSIG(ran.status) == SIGTERM, "0x%x", ran.status);
@@ -247,14 +250,51 @@ Test(policy_tool, run_log_lists_all_with_their_rows, .init = skip_in_sanitizer_b
 	cr_expect(!strstr(ran.err, "its row: ALLOW(write,"), "%s", ran.err);
 }
 
+/* A program whose first call is rmdir(what); one that has to be loaded would not get there. */
+static void make_rmdir(const char *path, const char *what)
+{
+	static const uint8_t code[] = {0xb8, 84, 0, 0, 0, /* mov $SYS_rmdir, %eax */
+		0x48, 0x8d, 0x3d, 11, 0, 0, 0,            /* lea what(%rip), %rdi */
+		0x0f, 0x05, 0x31, 0xff,                   /* syscall; xor %edi, %edi */
+		0xb8, 231, 0, 0, 0, 0x0f, 0x05};          /* mov $SYS_exit_group, %eax; syscall */
+	struct {
+		Elf64_Ehdr file;
+		Elf64_Phdr segment;
+		uint8_t code[sizeof(code)];
+		char what[64];
+	} program = {.file = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
+			.e_entry = 0x400000 + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+			.e_phoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1},
+		.segment = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = 0x400000,
+			.p_filesz = sizeof(program), .p_memsz = sizeof(program), .p_align = 4096}};
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+
+	memcpy(program.code, code, sizeof(code));
+	snprintf(program.what, sizeof(program.what), "%s", what);
+	cr_assert_eq(write(fd, &program, sizeof(program)), (ssize_t)sizeof(program), "%s", path);
+	close(fd);
+}
+
 /* The forbidden call is not made: what it would have removed is still there. */
 Test(policy_tool, run_stops_before_the_call, .init = skip_in_sanitizer_builds)
 {
-	char dir[] = "/tmp/bulkhead-policy-XXXXXX";
+	char dir[] = "/tmp/bulkhead-policy-XXXXXX", inside[64], program[64];
 
 	cr_assert(mkdtemp(dir));
-	tool("run", "broker:setup", "--", "/bin/rmdir", dir, NULL);
+	snprintf(inside, sizeof(inside), "%s/d", dir);
+	snprintf(program, sizeof(program), "%s/program", dir);
+	make_rmdir(program, inside);
+	cr_assert_eq(mkdir(inside, 0700), 0);
+	tool("run", "broker:setup", "--", program, NULL);
 	cr_expect(WIFSIGNALED(ran.status) && WTERMSIG(ran.status) == SIGSYS, "0x%x", ran.status);
-	expect_said(ran.err, "/bin/rmdir: killed by broker (setup): rmdir, ");
-	cr_expect(rmdir(dir) == 0, "%s is gone", dir);
+	expect_said(ran.err, "/program: killed by broker (setup): rmdir, ");
+	cr_expect(rmdir(inside) == 0, "%s is gone", inside);
+	cr_assert_eq(mkdir(inside, 0700), 0);
+	tool("run", "launch", "--", program, NULL);
+	expect_exit(0);
+	cr_expect(rmdir(inside) < 0, "the program does nothing: this tests nothing");
+	unlink(program);
+	rmdir(dir);
 }

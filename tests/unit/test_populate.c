@@ -3,7 +3,7 @@
  * Faulting guest RAM in by threads: all of it is there afterwards, an odd end included, or it is said
  * why not; no thread is left behind.
  *
- * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/kvm/ram_host.c vmm/host.c vmm/pci/layout.c seccomp/core.c
+ * links: vmm/kvm/populate.c vmm/kvm/ram.c vmm/pci/layout.c seccomp/core.c
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -37,7 +37,8 @@ static struct ram make(uint64_t size)
 	struct ram_options options = {.size = size, .hugepage_size = 2 * MiB};
 	struct ram ram = {.memfd = FD_NONE_INIT};
 
-	cr_assert_eq(ram_create(&ram, &options, (struct phys_space){.bits = 40}, &err), 0, "%s", err.msg);
+	cr_assert_eq(ram_create(&ram, &options, &(cpu_set_t){0}, (struct phys_space){.bits = 40}, &err), 0,
+		"%s", err.msg);
 	return ram;
 }
 

@@ -2,15 +2,14 @@
  *
  * Whether this host posts device interrupts, and why not, on hosts made of files.
  *
- * links: vmm/kvm/posted.c vmm/host.c
+ * links: helpers/host/posted.c helpers/host/files.c
  */
 #include <errno.h>
 #include <stdint.h>
 
+#include "helpers/host/files.h"
+#include "helpers/host/posted.h"
 #include "tests/unit/tree.h"
-
-#include "vmm/host.h"
-#include "vmm/kvm/posted.h"
 
 static struct posted posted;
 
@@ -114,17 +113,17 @@ Test(posted, nothing_can_be_read)
 	CANNOT(0, "without VT-x or AMD-V");
 }
 
-Test(host, numbers)
+Test(files, numbers)
 {
 	uint64_t value = 7;
 
 	tree_make();
 	tree_file("m", "Node 0 MemTotal:  12 kB\nNode 0 MemFree:  345 kB\n");
 	tree_file("n", "42\n");
-	cr_expect(host_number(tree, "m", "MemFree:", &value) == 0 && value == 345);
-	cr_expect(host_number(tree, "n", NULL, &value) == 0 && value == 42);
-	cr_expect(host_number(tree, "m", "Nothing:", &value) == -ENOENT);
-	cr_expect(host_number(tree, "m", NULL, &value) == -ENOENT && value == 42);
-	cr_expect(host_number(tree, "absent", NULL, &value) == -ENOENT);
+	cr_expect(attr_number(tree, &value, "MemFree:", "m") == 0 && value == 345);
+	cr_expect(attr_number(tree, &value, NULL, "n") == 0 && value == 42);
+	cr_expect(attr_number(tree, &value, "Nothing:", "m") == -ENOENT);
+	cr_expect(attr_number(tree, &value, NULL, "m") == -ENOENT && value == 42);
+	cr_expect(attr_number(tree, &value, NULL, "absent") == -ENOENT);
 	tree_remove();
 }

@@ -6,6 +6,7 @@
  * links: vmm/pci/remote_map.c vmm/pci/remote_rom.c vmm/peer.c vmm/peer_state.c vmm/kvm/gate.c vmm/boot/image.c
  * links: ipc/describe.c vmm/pci/msi.c vmm/pci/msix.c vmm/pci/pci.c vmm/pci/bus.c
  */
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "tests/unit/remote_device.h"
@@ -19,12 +20,11 @@ static void with_rom(void)
 {
 	static struct remote second;
 	struct err err = {0};
-	struct peer peer = {.name = "0000:00:04.0", .ask.sock = FD_NONE_INIT, .event.sock = FD_NONE_INIT};
 
 	desc.regions[0].size = desc.regions[2].size = 0;
 	desc.msix.vectors = 0;
-	cr_assert_eq(remote_create(&second, &peer, -1, &vm, &pci, &opt, &err), 0, "%s", err.msg);
-	cr_assert_eq(rom_place(&second, &opt, &err), place_result, "%s", err.msg);
+	cr_assert_eq(create(&second, "0000:00:04.0", &err), 0, "%s", err.msg);
+	cr_assert_eq(rom_place(&second, &config, &err), place_result, "%s", err.msg);
 	trace[0] = '\0';
 }
 
@@ -36,9 +36,8 @@ static void rom_file(size_t size)
 
 	cr_assert(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
 	cr_assert_eq(pwrite(fd, "\x55\xaa", 2, 0), 2);
-	opt.rom = path;
-	cr_expect_eq(rom_read_file(&opt, &err), 0, "%s", err.msg);
-	opt.rom = "file";
+	config.rom = ROM_FILE;
+	cr_expect_eq(rom_read_file(fd, &config, &err), 0, "%s", err.msg);
 	close(fd);
 	unlink(path);
 }
@@ -143,7 +142,7 @@ Test(rom, no_room_for_a_file)
 Test(rom, off_or_unreadable_is_none)
 {
 	desc.rom_size = 0x4000;
-	opt.rom = "off";
+	config.rom = ROM_OFF;
 	with_rom();
 	cfg_of(2, 0x30, 4, ~0u);
 	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0);
@@ -157,14 +156,30 @@ Test(rom, that_cannot_be_read_is_none)
 	cr_assert_eq(cfg_get_of(2, 0x30, 4), 0);
 }
 
+/* What the opener opened may be anything. */
 Test(rom, files_that_are_none)
 {
-	static const char *const bad[] = {"/nowhere/rom", "/tmp", "/dev/null"};
+	static const char *const bad[] = {"/tmp", "/dev/null"};
 	struct err err;
 
+	config.rom = ROM_FILE;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		opt.rom = bad[i];
-		cr_assert_lt(rom_read_file(&opt, &err), 0);
-		cr_assert(strstr(err.msg, bad[i]) && strstr(err.msg, "rom="), "%s", err.msg);
+		int fd = open(bad[i], O_RDONLY | O_CLOEXEC);
+
+		cr_assert_lt(rom_read_file(fd, &config, &err), 0, "%s", bad[i]);
+		cr_assert(strstr(err.msg, config.name) && strstr(err.msg, "rom="), "%s", err.msg);
+		close(fd);
 	}
+	cr_assert_lt(rom_read_file(-1, &config, &err), 0, "none came");
+}
+
+/* No image is larger than a ROM's window. */
+Test(rom, a_file_too_large)
+{
+	int fd = memfd_create("rom", MFD_CLOEXEC);
+	struct err err;
+
+	cr_assert_eq(ftruncate(fd, (16 << 20) + 1), 0);
+	cr_assert_eq(rom_read_file(fd, &config, &err), -EFBIG);
+	cr_assert(strstr(err.msg, "at most 16 MiB"), "%s", err.msg);
 }

@@ -2,7 +2,7 @@
  *
  * --user: who the VM becomes. The cgroup needs a host of its own: tests/rig/cases/audit.sh.
  *
- * links: vmm/tenant.c
+ * links: helpers/launch/tenant.c helpers/launch/cgroup.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vmm/tenant.h"
+#include "helpers/launch/tenant.h"
 
 Test(tenant, users)
 {

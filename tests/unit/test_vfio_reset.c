@@ -105,7 +105,7 @@ static void device(bool own, bool flr, unsigned reached, unsigned sibling_group)
 	sibling = sibling_group;
 	reset_setup(&v, (struct fd){open("/dev/null", O_RDONLY | O_CLOEXEC)});
 	cr_assert_eq(v.resets.group.n >= 0, reached != 0, "a group is kept where it is of use");
-	reset_ready(&v);
+	reset_settled(&v);
 }
 
 static int reset(bool whole)
@@ -204,9 +204,27 @@ Test(vfio_reset, of_a_bus_with_another_function_is_for_a_reboot)
 Test(vfio_reset, never_of_a_bus_with_what_is_not_ours)
 {
 	device(true, true, 2, THEIRS);
-	cr_assert_lt(v.resets.group.n, 0, "the group is of no use");
 	itself = EIO;
 	cr_assert_eq(reset(true), -EIO);
+	expect("off itself ");
+}
+
+/* Whose the others are changes as devices of the VM come and go. */
+Test(vfio_reset, of_a_bus_that_becomes_ours_and_is_not_any_more)
+{
+	device(true, true, 2, THEIRS);
+	itself = EIO;
+	sibling = OURS;
+	reset_settled(&v);
+	cr_assert_eq(reset(true), 0, "%s", err.msg);
+	expect("off itself bus on ");
+	sibling = THEIRS;
+	reset_settled(&v);
+	cr_assert_eq(reset(true), -EIO);
+	expect("off itself ");
+	n_reached = 0;
+	reset_settled(&v);
+	cr_assert_eq(reset(true), -EIO, "its reach is not known any more");
 	expect("off itself ");
 }
 

@@ -48,7 +48,7 @@ Test(wire, every_message_decodes)
 
 		if (!rule || !is_ask || tag < 0x80)
 			continue;
-		for (unsigned actor = ACTOR_CORE; actor <= ACTOR_HELPER; actor <<= 1) {
+		for (unsigned actor = ACTOR_CORE; actor <= ACTOR_OPENER; actor <<= 1) {
 			if (!(rule->to & actor))
 				continue;
 			broker.self = (enum actor)actor;
@@ -66,17 +66,24 @@ Test(wire, every_message_decodes)
 
 Test(wire, strings_and_bytes_stay_in_the_arena)
 {
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
-	char cause[] = "killed by signal 9 (KILL)";
+	Bulkhead__BrokerDevice device = BULKHEAD__BROKER_DEVICE__INIT;
+	char name[] = "0000:00:03.0";
+	uint8_t token[16] = {1, 2, 3}, *came;
 
-	gone.index = 7;
-	gone.cause = cause;
-	cr_assert_eq(chan_tell(&broker, &PACKET(HELPER_GONE, helper_gone, &gone)), 0);
-	cr_assert_eq(chan_recv(&core, &msg, 100, &err), 0, "%s", err.msg);
-	cr_assert_eq(msg.packet->helper_gone->index, 7);
-	cr_assert_str_eq(msg.packet->helper_gone->cause, cause);
-	cr_assert((uint8_t *)msg.packet->helper_gone->cause >= msg.arena &&
-		(uint8_t *)msg.packet->helper_gone->cause < msg.arena + sizeof(msg.arena));
+	core.self = broker.peer = ACTOR_OPENER;
+	device.slot = 7;
+	device.name = name;
+	device.vf_token = (ProtobufCBinaryData){sizeof(token), token};
+	cr_assert_eq(chan_tell(&core, &PACKET(BROKER_DEVICE, broker_device, &device)), 0);
+	cr_assert_eq(chan_recv(&broker, &msg, 100, &err), 0, "%s", err.msg);
+	cr_assert_eq(msg.packet->broker_device->slot, 7);
+	cr_assert_str_eq(msg.packet->broker_device->name, name);
+	came = (uint8_t *)msg.packet->broker_device->name;
+	cr_assert(came >= msg.arena && came < msg.arena + sizeof(msg.arena));
+	cr_assert_eq(msg.packet->broker_device->vf_token.len, sizeof(token));
+	came = msg.packet->broker_device->vf_token.data;
+	cr_assert(memcmp(came, token, sizeof(token)) == 0);
+	cr_assert(came >= msg.arena && came < msg.arena + sizeof(msg.arena));
 	msg_done(&msg);
 }
 
@@ -105,13 +112,14 @@ Test(wire, a_packet_that_eats_memory)
 
 Test(wire, an_answer_too_long_to_send)
 {
-	static char cause[FRAME_MAX + 1];
-	Bulkhead__HelperGone gone = BULKHEAD__HELPER_GONE__INIT;
+	static char why[FRAME_MAX + 1];
+	Bulkhead__LifeFailed failed = BULKHEAD__LIFE_FAILED__INIT;
 
-	memset(cause, 'x', sizeof(cause) - 1);
-	gone.cause = cause;
-	cr_assert_eq(chan_tell(&broker, &PACKET(HELPER_GONE, helper_gone, &gone)), -EMSGSIZE);
-	cr_assert(chan_is_open(&broker));
+	memset(why, 'x', sizeof(why) - 1);
+	failed.why = why;
+	core.peer = ACTOR_API;
+	cr_assert_eq(chan_tell(&core, &PACKET(LIFE_FAILED, life_failed, &failed)), -EMSGSIZE);
+	cr_assert(chan_is_open(&core));
 }
 
 Test(wire, truncated_anywhere)

@@ -101,7 +101,7 @@ static bool has_functions(const struct wfunction *f)
 
 bool world_may_bind(const struct wfunction *f)
 {
-	return is_endpoint(f) && world.iommu && !is_reserved(f) && !has_volumes(f) &&
+	return is_endpoint(f) && !f->silent && world.iommu && !is_reserved(f) && !has_volumes(f) &&
 		!(on_native(f) && has_functions(f)) &&
 		!(world_stands() & 1u << (f - world.functions));
 }
@@ -123,7 +123,7 @@ bool world_is_stuck(const struct wfunction *f)
 			(m->physical >= 0 && world.functions[m->physical].group == f->group);
 
 		group |= mine ? 1u << i : 0;
-		if (mine && m->role == ROLE_ISA && m->driver[0])
+		if (mine && (m->silent || (m->role == ROLE_ISA && m->driver[0])))
 			return true;
 	}
 	for (int i = 0; i < world.n_uses; i++)
@@ -174,8 +174,8 @@ static bool may_open(unsigned mode)
 
 bool world_ready(const struct wfunction *f)
 {
-	return is_present(f) && is_endpoint(f) && is_vfio(f) && world.iommu && world.remaps &&
-		!is_reserved(f) && group_is_free(f) && !group_is_used(f) && !has_framebuffer(f) &&
+	return is_present(f) && is_endpoint(f) && !f->silent && is_vfio(f) && world.iommu &&
+		world.remaps && !is_reserved(f) && group_is_free(f) && !group_is_used(f) && !has_framebuffer(f) &&
 		world.nodes_there && ((world.iommufd && world.cdevs && may_open(f->node_mode)) ||
 		may_open(world.group_mode[f->group]));
 }

@@ -32,6 +32,7 @@ struct wfunction {
 	char native[NAME], driver[NAME], override[NAME]; /* empty: none */
 	int group;
 	bool reserved;          /* and so its whole group */
+	bool silent;            /* it answers with ones */
 	bool variant;           /* a VFIO driver of its own fits */
 	bool gone;
 	unsigned node_mode;     /* of its VFIO nodes */

@@ -110,6 +110,7 @@ static void add_functions(void)
 			group += 3;
 		} else if (is_endpoint(f)) {
 			give_driver(f);
+			f->silent = chance(4);
 		}
 	}
 	for (int i = 0; i < 2 * FUNCTIONS; i++)

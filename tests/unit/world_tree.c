@@ -72,6 +72,8 @@ static void put_function(int i)
 	uint8_t config[256] = {[0x0e] = f->role == ROLE_BRIDGE};
 	int functions = 0;
 
+	if (f->silent)
+		memset(config, 0xff, sizeof(config));
 	world_say(WORLD_FILE, AT("sys/devices/%s/config", f->path), config, sizeof(config));
 	put_file(AT("sys/devices/%s/class", f->path), classes[f->role]);
 	put_file(AT("sys/devices/%s/driver_override", f->path),
@@ -235,8 +237,10 @@ static void put_console_use(const struct wfunction *f, const struct wuse *use)
 		put_file("sys/class/vtconsole/vtcon1/name", "(M) frame buffer device\n");
 		put_file("sys/class/vtconsole/vtcon1/bind", "1\n");
 	} else if (use->kind == USE_LINE) {
-		put_file("sys/class/tty/console/active", "tty0 ttyS4\n");
-		put_link("sys/class/tty/ttyS4", TO("../../devices/%s/tty/ttyS4", f->path));
+		put_file("sys/class/tty/console/active", "tty0 ttyS1 ttyS2 ttyS3 ttyS4 ttyS5 ttyS6 ttyS7 "
+			"ttyS8 ttyS9 ttyS10\n");
+		put_link(AT("sys/class/tty/ttyS%d", f->number), TO("../../devices/%s/tty/ttyS%d",
+			f->path, f->number));
 	} else if (use->kind == USE_BOOTFB) {
 		put_framebuffer(f);
 	}

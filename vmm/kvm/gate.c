@@ -73,6 +73,11 @@ void gate_hurry(struct gate *gate)
 	set(gate, GATE_HURRY);
 }
 
+void gate_calm(struct gate *gate)
+{
+	set(gate, GATE_CLOSED);
+}
+
 /* By ppoll, like every wait of ours with a time-out: a futex's goes on after a stop by
  * restart_syscall(2), which the run policy does not have. */
 bool gate_wait_for(struct gate *gate, unsigned n, int ms)

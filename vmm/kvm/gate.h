@@ -42,6 +42,8 @@ void gate_wait(struct gate *gate);
 void gate_open(struct gate *gate);
 /* Closed: from now on those who are not here yet ask no helper any more. */
 void gate_hurry(struct gate *gate);
+/* All are here: what the main thread asks of helpers now holds nobody up. */
+void gate_calm(struct gate *gate);
 /* Waits until n threads stand at the gate, at most ms milliseconds of our own time: while we are
  * stopped or frozen, so are they. */
 bool gate_wait_for(struct gate *gate, unsigned n, int ms);

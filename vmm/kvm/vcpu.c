@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@
 
 enum {
 	LOST_MEMORY_MAX = 16,
-	AGAIN_MAX = 1000,
+	AGAIN_FEW = 10, AGAIN_MAX = 1000,
 	START_MS = 60000,
 	PARK_MS = 4000,   /* longer than a helper may hold up one access (PEER_ACCESS_MS) */
 	HURRY_MS = 12000, /* longer than any one ask of a helper (ipc/rules.c) */
@@ -139,17 +140,29 @@ static void handle_lost_memory(struct vcpu *vcpu)
 		guest_fault(vcpu, "guest memory is gone, out of (huge) pages?", EFAULT);
 }
 
-/* EAGAIN comes once when an application processor got its SIPI, and for ever where KVM may not start
- * the task it needs before it runs a vCPU (kvm_mmu_post_init_vm). EIO: KVM has given the VM up
- * (kvm->vm_dead), and every call fails. */
+/* It comes to an application processor that waits for its INIT whenever something wakes it, which an
+ * NMI does again and again: the guest's doing, and none to spin for. To the first one it comes for ever
+ * where KVM may not start the task it needs before it runs a vCPU (kvm_mmu_post_init_vm). */
+static void handle_again(struct vcpu *vcpu)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+
+	vcpu->again++;
+	if (vcpu->index > 0 && vcpu->again > AGAIN_FEW)
+		ppoll(NULL, 0, &moment, NULL); /* a kick ends it */
+	else if (vcpu->again == AGAIN_MAX)
+		guest_fault(vcpu, "KVM_RUN says EAGAIN again and again; may KVM start its task? look at "
+			"pids.max of this cgroup and ulimit -u", EAGAIN);
+}
+
+/* EIO: KVM has given the VM up (kvm->vm_dead), and every call fails. */
 static void handle_failure(struct vcpu *vcpu, int code)
 {
 	if (code == EFAULT)
 		handle_lost_memory(vcpu);
-	else if (code == EAGAIN && ++vcpu->again == AGAIN_MAX)
-		guest_fault(vcpu, "KVM_RUN says EAGAIN again and again; may KVM start its task? look at "
-			"pids.max of this cgroup and ulimit -u", EAGAIN);
-	else if (code != EAGAIN)
+	else if (code == EAGAIN)
+		handle_again(vcpu);
+	else
 		guest_fault(vcpu, "KVM_RUN fails, errno", (uint64_t)code);
 	if (gate_is_closed(&vcpu->vm->gate) && code != EFAULT)
 		gate_wait(&vcpu->vm->gate);
@@ -347,8 +360,10 @@ bool vcpus_park(struct vm *vm)
 	if (gate_wait_for(&vm->gate, vm->n_vcpus, PARK_MS))
 		return true;
 	gate_hurry(&vm->gate);
-	if (gate_wait_for(&vm->gate, vm->n_vcpus, HURRY_MS))
+	if (gate_wait_for(&vm->gate, vm->n_vcpus, HURRY_MS)) {
+		gate_calm(&vm->gate);
 		return true;
+	}
 	log_error("vCPUs: not all of them have stopped within %d s", (PARK_MS + HURRY_MS) / 1000);
 	return false;
 }

@@ -290,6 +290,7 @@ int remote_create(struct remote *fn, const struct function_desc *desc, int devic
 	*fn = (struct remote){.vm = vm, .pci = pci, .peer = fn->peer, .vfio_file = fn->vfio_file,
 		.pin = FD_NONE_INIT, .pin_resample = FD_NONE_INIT, .p2p = config->p2p, .desc = *desc};
 	pthread_mutex_init(&fn->lock, NULL);
+	pthread_mutex_init(&fn->turn, NULL);
 	r = make(fn, device_fd, config, err);
 	if (r < 0)
 		return r;

@@ -57,7 +57,7 @@ struct doorbell {
 };
 
 struct remote {
-	pthread_mutex_t lock;
+	pthread_mutex_t lock, turn; /* taken by remote_lock; turn: held by who is next to have it */
 	struct vm *vm;
 	struct pci *pci;
 	struct peer peer;
@@ -111,13 +111,13 @@ void remote_take(struct remote *fn);
  * the helper was cut off meanwhile. */
 void remote_lock(struct remote *fn);
 void remote_unlock(struct remote *fn);
-/* Main thread. True: the broker has to be asked to end its helper, to close its device. */
+/* Main thread. True: the launcher has to be told to end its helper, the broker to close its device. */
 bool remote_to_be_ended(struct remote *fn);
 bool remote_to_be_released(struct remote *fn);
-/* The broker says how the helper ended; that the device is closed. */
+/* The launcher says how the helper ended; the broker, that the device is closed. */
 void remote_gone(struct remote *fn, const char *cause);
 void remote_released(struct remote *fn);
-enum peer_state remote_state(struct remote *fn);
+enum peer_state remote_state(const struct remote *fn);
 /* Its event channel is readable. */
 void remote_on_event(struct remote *fn);
 /* The host wants the device back: said, and in so many milliseconds it is time; -1: it does not. */

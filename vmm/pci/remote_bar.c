@@ -160,7 +160,13 @@ static void slots_del(struct remote *fn, struct bar *bar)
 	bar->slots_in = false;
 }
 
-/* A trapped access the helper could serve proves that the device's memory is back: after
+/* What a trapped read got: all-ones is also what memory that is switched off reads as. */
+static bool is_answer(uint64_t value, unsigned size)
+{
+	return value != ~0ull >> (64 - 8 * size);
+}
+
+/* A trapped access that was answered proves that the device's memory is back: after
  * remote_bar_fault took the memslots out, this is where they return. All of them: an access to a
  * doorbell page does not trap, as KVM has an ioeventfd below it. */
 static void served(struct remote *fn)
@@ -186,7 +192,8 @@ static void bar_read(void *opaque, uint64_t offset, uint8_t *data, unsigned size
 	} else if (in_pba(fn, bar, offset, size)) {
 		msix_pba_read(&fn->msix, offset - fn->desc.msix.pba_offset, data, size);
 	} else {
-		if (ask_region_read(&fn->peer, bar->index, offset, size, &value) == 0)
+		if (ask_region_read(&fn->peer, bar->index, offset, size, &value) == 0 &&
+			is_answer(value, size))
 			served(fn);
 		memcpy(data, &value, size);
 	}
@@ -205,7 +212,8 @@ static void bar_write(void *opaque, uint64_t offset, const uint8_t *data, unsign
 		if (in_table(fn, bar, offset, size))
 			msix_table_write(&fn->msix, offset - fn->desc.msix.table_offset, data, size);
 		else if (!in_pba(fn, bar, offset, size) &&
-			ask_region_write(&fn->peer, bar->index, offset, size, value) == 0)
+			ask_region_write(&fn->peer, bar->index, offset, size, value) == 0 &&
+			fn->desc.doorbells.count) /* else it may have gone nowhere */
 			served(fn);
 	}
 	remote_unlock(fn);

@@ -4,8 +4,8 @@
  * wants the device back.
  *
  * Core process. The lock is taken by vCPU threads and the main thread; what happens to the helper is
- * a step of its peer's state (vmm/peer_state.h), taken with the lock held. Asking the broker is the
- * main thread's, which learns from remote_unlock that there is something to ask.
+ * a step of its peer's state (vmm/peer_state.h), taken with the lock held. Telling launcher and broker is
+ * the main thread's, which learns from remote_unlock that there is something to tell.
  */
 #include <stdio.h>
 
@@ -14,9 +14,18 @@
 
 enum { TAKE_MS = 5000 };
 
+/* In turn. A vCPU that does nothing but access the device would take its lock again each time before
+ * the main thread, which has to be woken, has come to it; who waits here is the next. */
+static void lock(struct remote *fn)
+{
+	pthread_mutex_lock(&fn->turn);
+	pthread_mutex_lock(&fn->lock);
+	pthread_mutex_unlock(&fn->turn);
+}
+
 void remote_lock(struct remote *fn)
 {
-	pthread_mutex_lock(&fn->lock);
+	lock(fn);
 	fn->locked_in = fn->peer.state;
 	peer_begin(&fn->peer);
 	if (gate_hurries(&fn->vm->gate) && peer_serves(&fn->peer))
@@ -33,13 +42,13 @@ void remote_unlock(struct remote *fn)
 		vm_ask(fn->vm, VM_RUN);
 }
 
-/* A step that the main thread takes for the broker; true when it led on. */
+/* A step that the main thread takes for launcher or broker; true when it led on. */
 static bool step(struct remote *fn, enum peer_event event, const char *why)
 {
 	enum peer_state before;
 	bool on;
 
-	pthread_mutex_lock(&fn->lock);
+	lock(fn);
 	before = fn->peer.state;
 	peer_step(&fn->peer, event, why);
 	on = fn->peer.state != before;
@@ -47,9 +56,11 @@ static bool step(struct remote *fn, enum peer_event event, const char *why)
 	return on;
 }
 
+/* Looked at first, as this is asked each time the main thread wakes up: it has to hear a signal however
+ * long accesses take. Who makes it true wakes it once more. */
 bool remote_to_be_ended(struct remote *fn)
 {
-	return step(fn, PEER_TO_END, NULL);
+	return peer_to_be_ended(remote_state(fn)) && step(fn, PEER_TO_END, NULL);
 }
 
 bool remote_to_be_released(struct remote *fn)
@@ -70,14 +81,9 @@ void remote_released(struct remote *fn)
 	step(fn, PEER_RELEASED, NULL);
 }
 
-enum peer_state remote_state(struct remote *fn)
+enum peer_state remote_state(const struct remote *fn)
 {
-	enum peer_state state;
-
-	pthread_mutex_lock(&fn->lock);
-	state = fn->peer.state;
-	pthread_mutex_unlock(&fn->lock);
-	return state;
+	return fn->peer.state;
 }
 
 void remote_on_event(struct remote *fn)

@@ -33,6 +33,7 @@ void console_is_ours(struct console *console, bool ours)
 {
 	if (!console->serial)
 		return;
+	console->told = true;
 	console->ours = ours;
 	look(console);
 }

@@ -16,6 +16,7 @@ struct console {
 	const struct shutdown *shutdown;
 	int in;        /* what is read */
 	bool terminal; /* it is one: raw, and Ctrl-A is ours */
+	bool told;     /* whether it is ours, at least once */
 	bool ours;     /* to read */
 	bool prefixed; /* Ctrl-A was the last key */
 	bool ended;    /* no more input: end of file */

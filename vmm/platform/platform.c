@@ -44,26 +44,32 @@ static void update_sci(struct platform *platform)
 		(platform->pm1_status & platform->pm1_enable) != 0);
 }
 
-/* The two bytes of the register at `at`, should the access have them. Registers are written whole, as a
- * word or both as a dword (4.8.3: access as they are sized). */
-static bool get16(const uint8_t *data, unsigned size, uint64_t offset, uint64_t at, uint16_t *ret)
+/* What the access writes to the register at `at`, which may be both of its bytes or one of them
+ * (4.8.3.1.1, 4.8.3.2.1); the others are 0. Returns a mask of those it has. */
+static uint16_t get16(const uint8_t *data, unsigned size, uint64_t offset, uint64_t at, uint16_t *ret)
 {
-	if (offset > at || offset + size < at + sizeof(*ret))
-		return false;
-	memcpy(ret, data + (at - offset), sizeof(*ret));
-	return true;
+	uint16_t has = 0;
+
+	*ret = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		if (at + i < offset || at + i >= offset + size)
+			continue;
+		*ret |= (uint16_t)(data[at + i - offset] << 8 * i);
+		has |= (uint16_t)(0xff << 8 * i);
+	}
+	return has;
 }
 
 static void event_write(void *opaque, uint64_t offset, const uint8_t *data, unsigned size)
 {
 	struct platform *platform = opaque;
-	uint16_t value;
+	uint16_t value, has;
 
 	pthread_mutex_lock(&platform->lock);
-	if (get16(data, size, offset, PM1_STATUS, &value))
-		platform->pm1_status &= (uint16_t)~value; /* a one clears */
-	if (get16(data, size, offset, PM1_ENABLE, &value))
-		platform->pm1_enable = value & PM1_ENABLE_BITS;
+	get16(data, size, offset, PM1_STATUS, &value);
+	platform->pm1_status &= (uint16_t)~value; /* a one clears */
+	has = get16(data, size, offset, PM1_ENABLE, &value);
+	platform->pm1_enable = ((platform->pm1_enable & (uint16_t)~has) | value) & PM1_ENABLE_BITS;
 	update_sci(platform);
 	pthread_mutex_unlock(&platform->lock);
 }
@@ -91,8 +97,7 @@ static void control_write(void *opaque, uint64_t offset, const uint8_t *data, un
 	struct platform *platform = opaque;
 	uint16_t value;
 
-	if (!get16(data, size, offset, 0, &value))
-		return;
+	get16(data, size, offset, 0, &value);
 	if ((value & PM1_SLP_EN) && (value >> PM1_SLP_TYP_SHIFT & 7) == PM1_CNT_S5)
 		vm_ask(platform->vm, VM_POWEROFF);
 }

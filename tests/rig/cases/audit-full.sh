@@ -15,7 +15,7 @@ wait_for 'BH net starts' 60
 status=$?
 sed 's/^/  | /' "$VM_DIR/audit"
 expect "as promised" [ "$status" = 0 ]
-expect "four processes" [ "$(grep -c '^[0-9].* bulkhead' "$VM_DIR/audit")" = 4 ]
+expect "five processes" [ "$(grep -cE '^[0-9]+ bulkhead(-core|-broker|-vfio|-vdpa)?:' "$VM_DIR/audit")" = 5 ]
 if [ "$(cat /sys/devices/system/cpu/smt/active)" = 1 ]; then
     expect "no layer is missing" [ "$(grep -c '^  not here' "$VM_DIR/audit")" = 0 ]
 else

@@ -12,7 +12,11 @@ audit() {
     STATUS=$?
     sed 's/^/  | /' "$VM_DIR/audit"
 }
-verdicts() { awk -v c="$1" '$0 ~ "^  (ok|not here|unseen|unknown|WEAK) +" c " " { print $1 }' "$VM_DIR/audit" | sort | uniq -c | xargs; }
+# verdicts ROW: of core, broker and helper, whose walls those are; the launcher is what STATUS is about.
+verdicts() {
+    awk -v c="$1" '/^[0-9]+ / { sealed = $2 != "bulkhead:" }
+        sealed && $0 ~ "^  (ok|not here|unseen|unknown|WEAK) +" c " " { print $1 }' "$VM_DIR/audit" | sort | uniq -c | xargs
+}
 layer_line() { grep -q "confine: $1" "$ERR"; }
 
 bind_vfio "$NVME0"
@@ -22,6 +26,7 @@ grep -E 'tenancy|confine: (cgroup|core sched|user)' "$ERR" | sed 's/^/  | /'
 expect "it has a cgroup" layer_line 'cgroup: /sys/fs/cgroup/bulkhead-'
 audit
 expect "as promised" [ "$STATUS" = 0 ]
+expect "four processes" [ "$(grep -cE '^[0-9]+ bulkhead(-core|-broker|-vfio)?:' "$VM_DIR/audit")" = 4 ]
 expect "a user of its own" [ "$(verdicts user)" = '3 ok' ]
 expect "a leaf of the cgroup each" [ "$(verdicts cgroup)" = '3 ok' ]
 expect "every filter as shipped" [ "$(verdicts seccomp)" = '3 ok' ]

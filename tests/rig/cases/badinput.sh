@@ -19,10 +19,10 @@ is_file() { KERNEL=$1 plain; }
 
 refuse "kernel missing" /run/none is_file /run/none
 mkdir -p /run/folder
-refuse "kernel is a folder" /run/folder is_file /run/folder
+refuse "kernel is a folder" "--kernel: is a directory" is_file /run/folder
 head -c 1000 "$BZIMAGE" >/run/short
-refuse "kernel truncated" /run/short is_file /run/short
-refuse "kernel is text" /etc/passwd is_file /etc/passwd
+refuse "kernel truncated" "--kernel: " is_file /run/short
+refuse "kernel is text" "--kernel: is no kernel" is_file /etc/passwd
 MEMORY=200G refuse "guest larger than the machine" "200G|memory" plain
 
 refuse "device missing" 0000:00:1e.0 with_device 0000:00:1e.0

@@ -27,7 +27,7 @@ if [ "$RIG_VMM" = bulkhead ]; then
     expect "as two functions of its device 5" [ "$(field "$(said disks)" at)" = 0000:00:05.0,0000:00:05.1, ]
 fi
 if [ "$RIG_VMM" = bulkhead ]; then
-    expect "each has a helper of its own" [ "$(for p in $(tree_of "$VM"); do program_of "$p"; done | grep -c bulkhead-vfio)" = 2 ]
+    expect "each has a helper of its own" [ "$(processes bulkhead-vfio | wc -l)" = 2 ]
 fi
 kill -9 "$VM"
 wait "$VM" 2>/dev/null

@@ -12,7 +12,7 @@ expect "there is a helper to kill ($helper)" [ -n "$helper" ]
 first=$(said config)
 kill -9 "$helper"
 sleep 2
-expect "the core lives" vm_alive
+expect "the core lives" [ -n "$(process bulkhead-core)" ]
 grep -iF "${NVME0#0000:}" "$ERR" | tail -n 3 | sed 's/^/  | /'
 expect "an error line names the device and the cause" \
     grep -qiE "${NVME0#0000:}.*(kill|signal|died|ended|gone|exit)" "$ERR"

@@ -30,7 +30,7 @@ more() { [ "$(reads)" -gt $((before + 1)) ]; }
 for ((n = 0; n < 300; n++)); do ! more || break; sleep 0.1; done
 expect "the guest goes on with its other disk" more
 expect "and no read of it has failed" [ -z "$(said 'reads-on error')" ]
-expect "one helper is left" [ "$(tree_of "$VM" | while read -r p; do program_of "$p"; done | grep -c bulkhead-vfio)" = 1 ]
+expect "one helper is left" [ "$(processes bulkhead-vfio | wc -l)" = 1 ]
 taken "$NVME1"
 expect "it binds to nvme" bind_host "$NVME1"
 disk_of "$NVME1" >/dev/null || fail "no disk after binding back"

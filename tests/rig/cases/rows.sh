@@ -12,11 +12,11 @@ bind_vfio "$OLD0"
 bind_vfio "${OLD0%01.0}02.0"
 bind_vfio "$NVME0"
 
-# helper_of BDF: the pid of the VM's helper with that device.
+# helper_of SLOT: the pid of the VM's helper with the device of that slot, which its command line ends with.
 helper_of() {
     local pid
-    for pid in $(tree_of "$VM"); do
-        if [ "$(program_of "$pid")" = bulkhead-vfio ] && grep -q "$1" "/proc/$pid/cmdline"; then echo "$pid"; fi
+    for pid in $(processes bulkhead-vfio); do
+        if [ "$(tr '\0' ' ' <"/proc/$pid/cmdline" | cut -d ' ' -f 5)" = "$1" ]; then echo "$pid"; fi
     done
 }
 
@@ -36,7 +36,7 @@ held() { find "/proc/$broker/fd" -lname '*vfio-device*' -o -lname '/dev/vfio/dev
 run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" "$OLD0"
 until_marks 1 60
 broker=$(process bulkhead-broker)
-helper=$(helper_of "$OLD0")
+helper=$(helper_of 1)
 expect "the card has a helper ($helper)" [ -n "$helper" ]
 expect "the broker has both in store" [ "$(held)" = 2 ]
 until_marks 2 60

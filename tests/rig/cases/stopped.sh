@@ -1,4 +1,4 @@
-# rig: mem=2G devices=nvme,nvme iommufd=too limit=300
+# rig: mem=2G devices=nvme,nvme iommufd=too limit=300 long=yes
 # Stopped and continued (SIGSTOP, SIGCONT), one process after the other, and frozen all together for longer
 # than any deadline, twice in a row: from the first moments of the start, during the guest's boot, and
 # while it does I/O and its accesses trap. The VM goes on each time.

@@ -1,6 +1,6 @@
 # rig: mem=2G devices=nvme iommufd=too limit=480 long=yes
-# The core is killed at 20 random moments of boot and I/O: within 2 s no process
-# is left, and the device binds back to its host driver at once.  Then the same
+# The launcher or the core is killed at 20 random moments of boot and I/O: within 2 s
+# no process is left, and the device binds back to its host driver at once.  Then the same
 # after a plain poweroff.  Pinning and unpinning RAM goes on for as long as the
 # emulation takes for it, so on a busy machine it may be three times that.
 . /rig/lib.sh
@@ -23,9 +23,12 @@ for ((n = 1; n <= 20; n++)); do
     if ((n % 2)); then wait_ms=$((RANDOM % 1000)); else wait_ms=$((RANDOM % 14000)); fi
     sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
     stage=$(tail -n 1 "$CONSOLE" | tr -d '\r')
-    kill -9 "$VM"
-    wait "$VM" 2>/dev/null
-    freed "killed at $wait_ms ms (${stage:-nothing on its console yet})"
+    killed=bulkhead
+    if ((n / 2 % 2)) && [ -n "$(process bulkhead-core)" ]; then killed=bulkhead-core; fi
+    kill -9 "$(process $killed)"
+    wait_exit 10 2>/dev/null
+    [ $killed = bulkhead ] || expect "without its core the launcher ends, and says so" [ "$STATUS" = 2 ]
+    freed "$killed killed at $wait_ms ms (${stage:-nothing on its console yet})"
 done
 
 bind_vfio "$NVME0"

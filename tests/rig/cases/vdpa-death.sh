@@ -10,15 +10,12 @@ make_sim_blk b0
 run_guest "io-background,net-background,pause12,info" "$net" "$NODE"
 wait_for 'BH net starts' 60
 sleep 2
-helpers=
-for pid in $(tree_of "$VM"); do
-    [ "$(program_of "$pid")" != bulkhead-vdpa ] || helpers+=" $pid"
-done
-expect "there is a helper a device ($helpers)" [ "$(wc -w <<<"$helpers")" = 2 ]
+helpers=$(processes bulkhead-vdpa)
+expect "there is a helper a device" [ "$(wc -w <<<"$helpers")" = 2 ]
 # shellcheck disable=SC2086
 kill -9 $helpers
 sleep 2
-expect "the core lives" vm_alive
+expect "the core lives" [ -n "$(process bulkhead-core)" ]
 grep -i vdpa "$ERR" | tail -n 4 | sed 's/^/  | /'
 for node in "$net" "$NODE"; do
     expect "a line names ${node##*/} and the cause" \

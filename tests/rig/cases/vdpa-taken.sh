@@ -1,4 +1,4 @@
-# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150
+# rig: vdpa=on boot=full mem=3G devices=nvme,vnet,vblk,vnetmq limit=150 long=yes
 # The host removes a vDPA device while a guest reads from it (`vdpa dev del`, which waits for whoever has
 # its node open, and tells nobody): within ten seconds it is gone, and the guest goes on with its other one.
 . /rig/lib.sh

@@ -58,8 +58,8 @@ cut -c 1-150 /run/words | sed 's/^/  | /'
 note "$(said 'devices ')"
 note "$(said 'net ')"
 expect "with it the guest's driver has the function" grep -q 'net=eth0' <<<"$(said 'devices ')"
-expect "core, broker and helper run" [ "$(grep -cE '(^|/)bulkhead(-broker|-vfio)? ' /run/words)" -ge 3 ]
-expect "the core's command line has had it" grep -q 'vf_token=xxxxxxxxxxxx' /run/words
+expect "launcher, core, broker and helper run" [ "$(grep -cE '(^|/)bulkhead(-core|-broker|-vfio)? ' /run/words)" = 4 ]
+expect "the launcher's command line has had it" grep -q 'vf_token=xxxxxxxxxxxx' /run/words
 expect "no process' command line has it" [ -z "$(secrets /run/words)" ]
 power_off_clean
 expect "no log has it" [ -z "$(secrets "$VM_DIR"/* "/out/$CASE.log"; dmesg | secrets)" ]

@@ -95,13 +95,14 @@ static void core_ended(struct launch *launch, int wait_status)
 			? WEXITSTATUS(wait_status) : STATUS_FAULT);
 }
 
-/* Another, with the same sockets; what it has to know it asks the opener. */
+/* Another, with the same sockets; what it has to know it asks the opener. One that ends in order was asked
+ * to, by a client, and the opener ends the rest. */
 static void api_ended(struct launch *launch, const struct child *child, int wait_status)
 {
 	struct err err = {0};
 	char how[64];
 
-	if (launch->stage == STAGE_ENDING || launch->quits)
+	if (launch->stage == STAGE_ENDING || launch->quits || wait_status == 0)
 		return;
 	wait_status_text(wait_status, how, sizeof(how));
 	if (!rebirth_allowed(&launch->rebirth, wait_status, now_ms())) {

@@ -22,7 +22,10 @@ static void take_word(struct core *core, struct word_msg *msg)
 	struct err err = {0};
 	char signal[16];
 
-	snprintf(signal, sizeof(signal), "signal %d", msg->word.value);
+	if (msg->word.value)
+		snprintf(signal, sizeof(signal), "signal %d", msg->word.value);
+	else
+		strcpy(signal, "the API");
 	switch (msg->word.op) {
 	case WORD_DEAL:
 		if (msg->word.kind == KIND_API)

@@ -230,7 +230,7 @@ static void cut(struct launch *launch, const struct word *word)
 		child_kill(child);
 }
 
-/* The core ends in order, and the rest of its life with it; a life without one ends at once. */
+/* The core ends in order, and the rest of its life with it; where no guest runs there is no order to keep. */
 static void end_life(struct launch *launch)
 {
 	struct child *core = child_at(launch, KIND_CORE, 0);
@@ -240,7 +240,10 @@ static void end_life(struct launch *launch)
 		end_of_guest(launch);
 		return;
 	}
-	child_tell(core, &word, NULL, 0);
+	if (launch->stage == STAGE_RUNNING)
+		child_tell(core, &word, NULL, 0);
+	else
+		child_kill(core);
 	end_by(core, CUT_MS);
 }
 
@@ -253,7 +256,7 @@ static void tell_console(void *opaque, bool ours)
 
 static void runs(struct launch *launch)
 {
-	if (launch->stage == STAGE_ENDING)
+	if (launch->stage != STAGE_STARTING && launch->stage != STAGE_NO_GUEST)
 		return;
 	launch->stage = STAGE_RUNNING;
 	if (!launch->api && launch->opts.serial == CONSOLE_TTY)

@@ -3,7 +3,8 @@
  * What the opener says of devices, on a made tree: which it takes and by which way, whom it refuses, and
  * that what the kernel says is explained by what is seen then.
  *
- * links: helpers/open/devices.c helpers/open/explain.c helpers/open/vdpa.c helpers/open/ways.c
+ * links: helpers/open/devices.c helpers/open/allow.c helpers/opts/opts_api.c helpers/opts/opts_value.c
+ * links: helpers/open/explain.c helpers/open/vdpa.c helpers/open/ways.c
  * links: helpers/host/address.c helpers/host/alias.c helpers/host/console.c helpers/host/disk.c
  * links: helpers/host/files.c helpers/host/network.c helpers/host/obstacle.c helpers/host/open.c
  * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
@@ -47,7 +48,9 @@ static void afresh(void)
 		.iommufd = FD_NONE_INIT};
 	for (unsigned i = 0; i < VM_SLOTS; i++)
 		opening.devices[i] = (struct wanted){.group = -1, .node = FD_NONE_INIT,
-			.watch = FD_NONE_INIT, .rom = FD_NONE_INIT};
+			.watch = FD_NONE_INIT, .rom = FD_NONE_INIT, .given = FD_NONE_INIT,
+			.opt = &opening.opts.devices[i]};
+	opening.n_devices = opts.n_devices;
 }
 
 static void set_up(void)
@@ -66,8 +69,8 @@ static int start(void)
 	int r;
 
 	afresh();
-	r = check_devices(&opening, &err);
-	return r == 0 ? ways_open(&opening, &err) : r;
+	r = check_devices(&opening, 0, &err);
+	return r == 0 ? ways_open(&opening, 0, &err) : r;
 }
 
 static void refused(int code, const char *why)

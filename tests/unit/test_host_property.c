@@ -15,7 +15,8 @@
  * links: helpers/host/pci.c helpers/host/place.c helpers/host/take.c helpers/host/vdpa.c
  * links: helpers/host/way.c
  * links: helpers/devices/bind.c helpers/devices/driver.c helpers/devices/claim.c helpers/devices/record.c
- * links: helpers/open/devices.c helpers/open/explain.c helpers/open/vdpa.c helpers/open/ways.c
+ * links: helpers/open/devices.c helpers/open/allow.c helpers/opts/opts_api.c helpers/opts/opts_value.c
+ * links: helpers/open/explain.c helpers/open/vdpa.c helpers/open/ways.c
  */
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -74,10 +75,11 @@ static int start(enum word_kind kind, const char *path)
 		.iommufd = FD_NONE_INIT, .opts = {.n_devices = 1,
 		.devices = {{.kind = kind, .path = path, .id = "x"}}}};
 	*device = (struct wanted){.group = -1, .node = FD_NONE_INIT, .watch = FD_NONE_INIT,
-		.rom = FD_NONE_INIT};
-	r = check_devices(&opening, &err);
+		.rom = FD_NONE_INIT, .given = FD_NONE_INIT, .opt = &opening.opts.devices[0]};
+	opening.n_devices = 1;
+	r = check_devices(&opening, 0, &err);
 	if (r == 0)
-		r = ways_open(&opening, &err);
+		r = ways_open(&opening, 0, &err);
 	fd_close(&device->node);
 	fd_close(&device->watch);
 	fd_close(&opening.iommufd);

@@ -4,7 +4,7 @@
  * whose end leads to which exit status, who is told, who is ended, and how long that is waited for. No
  * process is started: birth, kill(2), raise(3) and the terminal are doubles.
  *
- * links: helpers/launch/life.c helpers/launch/children.c
+ * links: helpers/launch/life.c helpers/launch/children.c helpers/launch/rebirth.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

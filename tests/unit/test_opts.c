@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
+ * links: helpers/opts/opts.c helpers/opts/opts_api.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
  */
 #include <criterion/criterion.h>
 #include <errno.h>

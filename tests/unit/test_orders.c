@@ -32,6 +32,13 @@ int devices_dealt(struct devices *devices, struct word_msg *msg, struct err *err
 	return answer(err);
 }
 
+void operate_dealt(struct operate *operate, struct fd sock)
+{
+	cr_assert(operate == &core.operate && sock.n >= 0);
+	fd_close(&sock);
+	traced("api ");
+}
+
 void devices_ended(struct devices *devices, const struct word *word)
 {
 	cr_assert_eq(devices, &core.devices);

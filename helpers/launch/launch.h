@@ -65,7 +65,6 @@ struct launch {
 	struct listeners listeners;
 	struct fd nothing; /* /dev/null */
 	struct rebirth rebirth;
-	bool stopped;   /* by SIGTSTP, the children too */
 };
 
 /* children.c */
@@ -95,7 +94,7 @@ int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
 
 /* listen.c */
 int listeners_open(struct listeners *ret, const struct opts *opts, struct err *err);
-void listeners_remove(const struct opts *opts);
+void listeners_remove(const struct listeners *listeners, const struct opts *opts);
 
 /* rebirth.c: may the api be started once more, now that it has ended so? */
 bool rebirth_allowed(struct rebirth *rebirth, int wait_status, int64_t now);

@@ -21,6 +21,7 @@ enum { BACKLOG = 64 };
 static int listen_at(const char *option, const char *path, struct fd *ret, struct err *err)
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	fd_owned sock = FD_NONE_INIT;
 	mode_t mask;
 	int r;
 
@@ -28,11 +29,13 @@ static int listen_at(const char *option, const char *path, struct fd *ret, struc
 		return err_set(err, -ENAMETOOLONG, BLAME_HOST, "%s %.120s: a socket's path has at most %zu "
 			"bytes; give a shorter one, or fd=N", option, path, sizeof(at.sun_path) - 1);
 	strcpy(at.sun_path, path);
-	ret->n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	sock.n = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(0177); /* its owner's alone */
-	r = ret->n < 0 || bind(ret->n, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
-		listen(ret->n, BACKLOG) < 0 ? -errno : 0;
+	r = sock.n < 0 || bind(sock.n, (const struct sockaddr *)&at, sizeof(at)) < 0 ||
+		listen(sock.n, BACKLOG) < 0 ? -errno : 0;
 	umask(mask);
+	if (r == 0)
+		*ret = fd_take(&sock);
 	return r == 0 ? 0 : err_set(err, r, BLAME_HOST, "%s %s: %s%s", option, path, strerror(-r),
 		r == -EADDRINUSE ? "; remove it if no VM uses it" : "");
 }
@@ -84,10 +87,10 @@ int listeners_open(struct listeners *ret, const struct opts *opts, struct err *e
 }
 
 /* What we made ourselves; by its path, which is ours as the folder is. */
-void listeners_remove(const struct opts *opts)
+void listeners_remove(const struct listeners *listeners, const struct opts *opts)
 {
-	if (opts->api.path)
+	if (opts->api.path && listeners->api.n >= 0)
 		unlink(opts->api.path);
-	if (opts->status.path)
+	if (opts->status.path && listeners->status.n >= 0)
 		unlink(opts->status.path);
 }

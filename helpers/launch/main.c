@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 		life_end(&launch, STATUS_REFUSED);
 	}
 	serve(&launch);
-	listeners_remove(&launch.opts);
+	listeners_remove(&launch.listeners, &launch.opts);
 	if (launch.signal)
 		end_by_signal(launch.signal);
 	return launch.status;

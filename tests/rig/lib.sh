@@ -240,6 +240,9 @@ wait_for() {
     done
 }
 
+# lines_with MARKER [FILE]: how many of the console's, or the file's, have it.
+lines_with() { grep -ac -- "$1" "${2:-$CONSOLE}"; }
+
 said() { grep -a "^BH $1" "$CONSOLE" | tail -n 1 | tr -d '\r'; }
 
 # field LINE KEY: the value of KEY=… in it.

@@ -96,7 +96,7 @@ expect_state Created
 at_the_hosts
 call boot
 boots 3
-expect "a new life is of new ones" [ "$(printf '%s\n' $first $PROCESSES | sort -u | wc -l)" = 6 ]
+expect "a new life is of new ones" [ "$(printf "%s\n" "$first" "$PROCESSES" | sort -u | wc -l)" = 6 ]
 audited
 goes_on
 call delete

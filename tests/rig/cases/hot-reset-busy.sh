@@ -10,7 +10,6 @@ OLD1=${OLD0%01.0}02.0
 BOOTS=17
 CPUS=1
 
-
 # hold_lock: resets of the other card, which cannot be as it is not alone on its bus; the kernel holds
 # its lock and the bridge's until it knows (pci_reset_function). That sysfs has one for it is from when
 # it was found, alone. From when the guest is to restart until a second after it has: never while it

@@ -112,6 +112,6 @@ expect "all ends with 0" [ "$STATUS" = 0 ]
 expect "nobody is left" gone_within 2
 expect "nor the socket" [ ! -e "$SOCKET" ]
 at_the_hosts
-sed -n 's/.*"source": *"\([a-z]*\)".*"event": *"\([a-z-]*\)".*/\1.\2/p' "$VM_DIR/events" | paste -s -d ' ' | sed 's/^/  events: /'
+note "events: $(sed -n 's/.*"event": "\(.*\)".*/\1/p' "$VM_DIR/events" | paste -s -d ' ')"
 expect "each start was told of" [ "$(lines_with '"booted"' "$VM_DIR/events")" = 3 ]
 pass

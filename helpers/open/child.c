@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,6 +17,8 @@
 
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
+
+enum { END_MS = 1000, LOOK_MS = 5 };
 
 /* What the child found out, small enough for one write (PIPE_BUF). */
 struct report {
@@ -61,6 +64,7 @@ int child_begin(struct vm *vm, struct err *err)
 {
 	int ends[2];
 
+	while (waitpid(-1, NULL, WNOHANG) > 0) {} /* whoever was not waited for */
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set(err, -errno, BLAME_HOST, "pipe: %s", strerror(errno));
 	vm->child = fork();
@@ -73,6 +77,21 @@ int child_begin(struct vm *vm, struct err *err)
 	vm->child = 0;
 	fd_close(&vm->report);
 	return err_set(err, -errno, BLAME_HOST, "bulkhead-open: fork: %s; look at pids.max", strerror(errno));
+}
+
+/* One that is inside an open(2) no signal ends stays, as a zombie of ours at last; nobody waits for it. */
+static void end_child(struct vm *vm)
+{
+	const int64_t until = now_ms() + END_MS;
+	pid_t r;
+
+	kill(vm->child, SIGKILL);
+	while ((r = waitpid(vm->child, NULL, WNOHANG)) == 0 && now_ms() < until)
+		poll(NULL, 0, LOOK_MS);
+	if (r == 0)
+		log_error("pid %d is in the kernel, opening what does not open; it ends when that does",
+			(int)vm->child);
+	vm->child = 0;
 }
 
 /* What it was given is handed over, or gone with it. */
@@ -100,9 +119,7 @@ int child_end(struct vm *vm, struct err *err)
 		read(vm->report.n, &report, sizeof(report)) == (ssize_t)sizeof(report);
 
 	fd_close(&vm->report);
-	kill(vm->child, SIGKILL);
-	waitpid(vm->child, NULL, 0);
-	vm->child = 0;
+	end_child(vm);
 	forget_given(vm->opening);
 	if (!said)
 		return err_set(err, -ETIMEDOUT, BLAME_HOST, "what was to be opened did not open in time; "

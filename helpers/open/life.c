@@ -216,6 +216,15 @@ static void helper_ended(struct vm *vm, unsigned slot, uint32_t generation)
 	}
 }
 
+static void start_failed(struct vm *vm, enum word_kind kind)
+{
+	struct err err = {0};
+
+	err_set(&err, -ECHILD, BLAME_PEER, "bulkhead-%s was not started, or ended at once; the log says why",
+		word_kind_name(kind));
+	fail(vm, &err);
+}
+
 static void take_end(struct vm *vm, const struct word *word)
 {
 	const bool helper = word->kind >= KIND_VFIO;
@@ -227,6 +236,8 @@ static void take_end(struct vm *vm, const struct word *word)
 		helper_ended(vm, word->slot, word->generation);
 	if (word->kind == KIND_CORE && word->generation == vm->lives)
 		core_ended(vm, word->value);
+	else if (vm->step == VM_CHANNELS) /* later the core knows by its channels, and ends */
+		start_failed(vm, (enum word_kind)word->kind);
 	if (vm->step == VM_ENDS && vm->alive == 0)
 		ended(vm);
 }

@@ -37,6 +37,10 @@ static int wait_for_channels(struct vm *vm, struct err *err)
 		if (poll(&words, 1, left) < 0 && errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "poll: %s", strerror(errno));
 		r = take_words(vm, err);
+		if (r == 0 && vm->failed.code < 0) {
+			*err = vm->failed;
+			return err->code;
+		}
 	}
 	return r;
 }

@@ -106,6 +106,12 @@ static void see_helpers_end(struct broker *broker)
 		if (r == 0)
 			tend(broker, polls);
 	}
+	/* With the launcher gone nobody says who has ended, and all do, as we. */
+	for (unsigned i = 0; i < VM_SLOTS && r == 0; i++) {
+		if (broker->devices[i].lives)
+			log_error("%s: its helper does not end; the device stays busy until it does",
+				broker->devices[i].name);
+	}
 }
 
 static int begin(int argc, char **argv, struct broker *broker, struct err *err)

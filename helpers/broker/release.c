@@ -85,13 +85,7 @@ void release_all(struct broker *broker)
 {
 	for (unsigned i = 0; i < VM_SLOTS; i++)
 		bar_dma_unmap(broker, &broker->devices[i]);
-	for (unsigned i = 0; i < VM_SLOTS; i++) {
-		struct device *device = &broker->devices[i];
-
-		if (device->lives)
-			log_error("%s: its helper does not end; the device stays busy until it does",
-				device->name);
-		forget(device);
-	}
+	for (unsigned i = 0; i < VM_SLOTS; i++)
+		forget(&broker->devices[i]);
 	dma_release(broker);
 }

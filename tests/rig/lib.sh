@@ -328,12 +328,15 @@ processes() {
 }
 process() { processes "$1" | head -n 1; }
 
+# has_ended FOLDER: a process whose last thread has let go of everything, reaped or not.
+has_ended() { ! grep -qs '^State:.[^Z]' "$1"/task/*/status; }
+
 left_behind() {
     local pid comm
     for pid in /proc/[0-9]*; do
         { read -r comm <"$pid/comm"; } 2>/dev/null || continue
         case $comm in
-        bulkhead* | vcpu*) grep -qs '^State:.Z' "$pid/status" || echo "${pid##*/}:$comm" ;;
+        bulkhead* | vcpu*) has_ended "$pid" || echo "${pid##*/}:$comm" ;;
         esac
     done
 }

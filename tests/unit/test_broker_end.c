@@ -203,6 +203,22 @@ Test(broker_end, nothing_outlives_its_launcher)
 	cr_assert_eq(read(alive[0], &byte, 1), 0);
 }
 
+/* Who ends with its launcher cannot know of the others, and says nothing of them. */
+Test(broker_end, without_a_launcher_nothing_is_said_of_helpers)
+{
+	fd_owned log = {memfd_create("log", MFD_CLOEXEC)};
+	char text[4096] = "";
+
+	cr_assert(log.n >= 0 && dup2(log.n, STDERR_FILENO) == STDERR_FILENO);
+	bring_up(&vm);
+	fd_close(&broker(&vm)->words);
+	expect_broker_ends(0);
+	cr_assert_geq(pread(log.n, text, sizeof(text) - 1, 0), 0);
+	cr_expect(!strstr(text, "does not end"), "%s", text);
+	for (unsigned i = 0; i < DEVICES; i++)
+		reap(&vm, helper(&vm, i));
+}
+
 Test(broker_end, a_stopped_helper_does_not_hold_up_the_end)
 {
 	bring_up(&vm);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the api asks of the opener, and what it is told.
+ * What the api asks of the opener.
  *
  * Opener process, one thread. The api has one ask open at most, which is answered when it is done, after
  * the ApiLife it leads to; ApiState alone is answered at any time, as an api that has just been started
- * asks it first. An api that takes no word is no loss: the next one asks.
+ * asks it first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,57 +14,10 @@
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
 
-enum { NOTES_PART = 32 * 1024, ROOM_MS = 2000 };
+enum { NOTES_PART = 32 * 1024 };
 
 /* One is kept while it waits for its answer, the other takes what comes meanwhile. */
 static struct msg msgs[2];
-
-/* ---- what the api is told -------------------------------------------------------------------- */
-
-static void tell(struct vm *vm, Bulkhead__Packet *packet)
-{
-	int r = chan_is_open(&vm->api) ? chan_give(&vm->api, packet, NULL, 0, ROOM_MS) : 0;
-
-	if (r < 0 && r != -EPIPE)
-		log_warn("bulkhead-api takes no news: %s", strerror(-r));
-}
-
-void asks_tell_life(struct vm *vm)
-{
-	Bulkhead__ApiLife body = BULKHEAD__API_LIFE__INIT;
-
-	body.life = vm->life;
-	body.cause = vm->cause;
-	body.status = vm->status;
-	body.why = vm->failed.msg;
-	body.serial_pty = vm->opening->serial.name;
-	body.console_pty = vm->opening->console.name;
-	tell(vm, &PACKET(API_LIFE, api_life, &body));
-}
-
-void asks_tell_placed(struct vm *vm, const struct wanted *device)
-{
-	Bulkhead__ApiPlaced body = BULKHEAD__API_PLACED__INIT;
-
-	body.id = device->opt->id;
-	body.slot = device->slot;
-	body.generation = device->generation;
-	tell(vm, &PACKET(API_PLACED, api_placed, &body));
-}
-
-void asks_answer(struct vm *vm, const struct err *err)
-{
-	struct msg *ask = vm->ask;
-
-	vm->ask = NULL;
-	if (!ask)
-		return;
-	if (err)
-		chan_refuse(&vm->api, ask, err);
-	else
-		chan_done(&vm->api, ask);
-	msg_done(ask);
-}
 
 /* ---- what there is --------------------------------------------------------------------------- */
 
@@ -125,7 +78,7 @@ static void tell_notes(struct vm *vm)
 
 		body.offset = at;
 		body.part = (ProtobufCBinaryData){left < NOTES_PART ? left : NOTES_PART, vm->notes + at};
-		tell(vm, &PACKET(API_NOTES, api_notes, &body));
+		answer_tell(vm, &PACKET(API_NOTES, api_notes, &body));
 	}
 }
 
@@ -193,7 +146,7 @@ static int create(struct vm *vm, const struct msg *ask, struct err *err)
 		return r;
 	vm->life = VM_LIFE_CREATED;
 	vm->cause = LIFE_CAUSE_ASKED;
-	asks_tell_life(vm);
+	answer_life(vm);
 	return 0;
 }
 
@@ -302,14 +255,7 @@ static void take_ask(struct vm *vm, struct msg *ask)
 	vm->ask = ask;
 	r = carry_out(vm, ask, &err);
 	if (r != LATER)
-		asks_answer(vm, r < 0 ? &err : NULL);
-}
-
-void asks_forget(struct vm *vm)
-{
-	if (vm->ask)
-		msg_done(vm->ask);
-	vm->ask = NULL;
+		answer_ask(vm, r < 0 ? &err : NULL);
 }
 
 int asks_take(struct vm *vm, struct err *err)

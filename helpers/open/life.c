@@ -53,7 +53,7 @@ static int place(struct vm *vm, struct wanted *device, struct err *err)
 			"leaves", device->opt->id, VM_SLOTS);
 	device->slot = (unsigned)__builtin_ctz(~taken);
 	device->generation = ++vm->generations[device->slot];
-	asks_tell_placed(vm, device);
+	answer_placed(vm, device);
 	return start_process(vm, device->opt->kind, device->slot, device->generation, err);
 }
 
@@ -115,7 +115,7 @@ static void take_deal(struct vm *vm, struct word_msg *msg)
 	struct err err = {0};
 
 	if (kind == KIND_API) {
-		asks_forget(vm);
+		answer_none(vm);
 		chan_close(&vm->api);
 		chan_init(&vm->api, fd_take(&msg->fds[0]), ACTOR_OPENER, ACTOR_API, "api");
 		return;
@@ -153,8 +153,8 @@ static void ended(struct vm *vm)
 	vm->life = vm->towards;
 	if (vm->life == VM_LIFE_NOTHING)
 		config_forget(opening);
-	asks_tell_life(vm);
-	asks_answer(vm, vm->failed.code < 0 ? &vm->failed : NULL);
+	answer_life(vm);
+	answer_ask(vm, vm->failed.code < 0 ? &vm->failed : NULL);
 	vm->failed = (struct err){0};
 	if (vm->life == VM_LIFE_OVER && !vm->api_quits)
 		life_quit(vm, WIFEXITED(vm->status) ? WEXITSTATUS(vm->status) : 2);
@@ -281,9 +281,9 @@ void life_report(struct vm *vm)
 	} else {
 		vm->life = VM_LIFE_LIVE;
 		vm->cause = LIFE_CAUSE_ASKED;
-		asks_tell_life(vm);
+		answer_life(vm);
 	}
-	asks_answer(vm, r < 0 ? &err : NULL);
+	answer_ask(vm, r < 0 ? &err : NULL);
 }
 
 int life_due_ms(const struct vm *vm)

@@ -71,7 +71,7 @@ static void take_asks(struct vm *vm)
 		return;
 	if (err.code != -EPIPE)
 		log_error("%s", err.msg);
-	asks_forget(vm);
+	answer_none(vm);
 	chan_close(&vm->api);
 	if (vm->api_quits)
 		life_quit(vm, 0);

@@ -54,12 +54,15 @@ void serve_api(struct vm *vm);
 
 /* asks.c: what the api has said. -errno: it broke a rule. */
 int asks_take(struct vm *vm, struct err *err);
-/* The open ask is done; or failed, by err->code. */
-void asks_answer(struct vm *vm, const struct err *err);
+
+/* answer.c. The open ask is done; or failed, by err->code. */
+void answer_ask(struct vm *vm, const struct err *err);
 /* Who asked is gone. */
-void asks_forget(struct vm *vm);
-void asks_tell_life(struct vm *vm);
-void asks_tell_placed(struct vm *vm, const struct wanted *device);
+void answer_none(struct vm *vm);
+/* What the api is told; one that takes it not is the worse off. */
+void answer_tell(struct vm *vm, Bulkhead__Packet *packet);
+void answer_life(struct vm *vm);
+void answer_placed(struct vm *vm, const struct wanted *device);
 
 /* life.c */
 int life_start(struct vm *vm, struct err *err);

@@ -144,6 +144,9 @@ static int begin(struct launch *launch, struct err *err)
 {
 	int r = listeners_open(&launch->listeners, &launch->opts, err);
 
+	launch->api = opts_has_api(&launch->opts);
+	if (!launch->api)
+		fd_close(&launch->nothing);
 	if (r == 0)
 		r = close_others(launch);
 	if (r == 0)
@@ -168,7 +171,6 @@ static int start(struct launch *launch, struct err *err)
 {
 	int r = begin(launch, err);
 
-	launch->api = opts_has_api(&launch->opts);
 	if (r == 0 && launch->api && !launch->opts.kernel)
 		launch->stage = STAGE_NO_GUEST;
 	if (r == 0)

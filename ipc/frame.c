@@ -23,6 +23,13 @@ union control {
 	struct cmsghdr align;
 };
 
+int poll_ms(struct pollfd *polls, unsigned n, int64_t ms)
+{
+	const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	return ppoll(polls, n, ms < 0 ? NULL : &time, NULL);
+}
+
 int64_t now_ms(void)
 {
 	struct timespec now;

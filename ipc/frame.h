@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,10 @@ int frame_recv(int sock, struct frame *frame, int *left_ms);
 
 /* Closes the descriptors nobody took; returns how many there were. */
 unsigned frame_done(struct frame *frame);
+
+/* poll(2) under a filter: what poll itself goes on with after a stop, or a look by ptrace, is
+ * restart_syscall(2), a call of its own; ppoll starts again. ms < 0: no bound. */
+int poll_ms(struct pollfd *polls, unsigned n, int64_t ms);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t now_ms(void);

@@ -36,7 +36,7 @@ static const struct policy_row run[] = {
 	ALLOW(inotify_init1, "vdpa.c: watch"), ALLOW(inotify_add_watch, "vdpa.c: watch"),
 	ALLOW_IOCTL(TCGETS, "pty.c: make_raw"), ALLOW_IOCTL(TCSETS, "pty.c: make_raw"),
 	ALLOW_IOCTL(TIOCSPTLCK, "unlockpt"), ALLOW_IOCTL(TIOCGPTN, "ptsname_r"),
-	ALLOW(poll, "serve_api"), ALLOW(getppid, "confine_with_parent"),
+	ALLOW(getppid, "confine_with_parent"),
 };
 
 const struct policy policy_open_run = POLICY("open", "run", run);

@@ -89,9 +89,8 @@ static int begin(int argc, char **argv, struct err *err)
 /* Waits; what we slept longer than that was taken from us and is nobody's fault. */
 static int wait_for(struct pollfd polls[POLLS], int64_t ms, struct err *err)
 {
-	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
 	int64_t before = now_ms(), slept;
-	int n = ppoll(polls, POLLS, ms < 0 ? NULL : &time, NULL);
+	int n = poll_ms(polls, POLLS, ms);
 
 	if (n < 0 && errno != EINTR)
 		return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));

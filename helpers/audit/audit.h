@@ -46,8 +46,9 @@ extern const char *const held_names[HELD_KINDS];
 /* What is promised of a process: promises.c. */
 struct promise {
 	const char *name, *binary;
-	bool free;             /* has the operator's user, namespaces and limits */
-	bool helper;           /* there may be several */
+	bool free;             /* has the operator's namespaces and limits */
+	bool operators;        /* and is the operator's user, with what that may read */
+	bool several;          /* there may be several */
 	uint64_t caps;         /* bit n: may have that capability */
 	bool may_map_ram;
 	uint64_t max_files, max_procs; /* RLIMIT_NOFILE, RLIMIT_NPROC */
@@ -61,7 +62,8 @@ struct promise {
 
 /* By the name of the binary; NULL: none of ours. */
 const struct promise *promise_of(const char *binary);
-extern const struct promise promise_launcher, promise_opener, promise_core, promise_broker;
+extern const struct promise promise_launcher, promise_opener, promise_server, promise_api, promise_core,
+	promise_broker;
 /* Filters of the core's vCPU threads. */
 extern const struct policy *const vcpu_stack[4];
 
@@ -79,7 +81,8 @@ struct audit {
 	pid_t launcher;
 	int pidfd;
 	unsigned n;
-	const struct process *core;
+	const struct process *core;    /* NULL: with an API there need be none */
+	const struct process *tenant;  /* whose user is the VM's: the core, or the api */
 	struct process processes[PROCESSES_MAX]; /* [0]: the launcher; parents before children */
 };
 

@@ -66,16 +66,17 @@ static void check_user(const struct audit *audit, struct process *process, const
 {
 	const char *name = layers[LAYER_USER].name;
 	const unsigned *uid = ids->uid, *gid = ids->gid;
-	struct ids core;
+	struct ids tenant;
 	char status[4096];
 
-	if (process->promise && process->promise->free) {
+	if (process->promise && process->promise->operators) {
 		finding(process, name, VERDICT_OK, "uid %u, gid %u: the operator's", uid[0], gid[0]);
 		return;
 	}
-	if (proc_read(audit->core->dir, "status", status, sizeof(status)) == 0 &&
-		status_ids(status, &core) && memcmp(uid, core.uid, sizeof(core.uid)) != 0)
-		finding(process, name, VERDICT_WEAK, "uid %u, and the core has another", uid[0]);
+	if (proc_read(audit->tenant->dir, "status", status, sizeof(status)) == 0 &&
+		status_ids(status, &tenant) && memcmp(uid, tenant.uid, sizeof(tenant.uid)) != 0)
+		finding(process, name, VERDICT_WEAK, "uid %u, and the %s has another", uid[0],
+			audit->tenant->promise->name);
 	for (unsigned i = 1; i < 4; i++) {
 		if (uid[i] != uid[0] || gid[i] != gid[0]) {
 			finding(process, name, VERDICT_WEAK,
@@ -96,12 +97,12 @@ static void check_user(const struct audit *audit, struct process *process, const
 static uint64_t caps_promised(const struct audit *audit, const struct promise *promise)
 {
 	char status[4096];
-	struct ids core;
+	struct ids tenant;
 
 	if (!promise || !(promise->caps >> CAP_SETFCAP & 1) || promise->caps == UINT64_MAX)
 		return promise ? promise->caps : 0;
-	return proc_read(audit->core->dir, "status", status, sizeof(status)) == 0 &&
-		status_ids(status, &core) && core.uid[0] != 0
+	return proc_read(audit->tenant->dir, "status", status, sizeof(status)) == 0 &&
+		status_ids(status, &tenant) && tenant.uid[0] != 0
 		? promise->caps & ~(1ull << CAP_SETFCAP) : promise->caps;
 }
 
@@ -196,7 +197,7 @@ void check_rights(struct audit *audit, struct process *process)
 	if (status_ids(status, &ids) && status_field(status, "Groups", groups, sizeof(groups))) {
 		check_user(audit, process, &ids, groups);
 		threads.keeps_bounds = promise && promise->free && ids.uid[0] != 0;
-		if (!promise || !promise->free)
+		if (!promise || !promise->operators)
 			check_dumpable(process, &ids);
 	} else {
 		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");

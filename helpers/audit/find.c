@@ -90,26 +90,55 @@ static int add_child(unsigned pid, void *opaque)
 	return add(search->audit, (pid_t)pid, search->parent);
 }
 
+static const struct process *find(const struct audit *audit, const struct promise *promise)
+{
+	for (unsigned i = 0; i < audit->n; i++)
+		if (audit->processes[i].promise == promise)
+			return &audit->processes[i];
+	return NULL;
+}
+
+static bool is_filtered(const struct process *process)
+{
+	char status[4096], mode[8];
+
+	return proc_read(process->dir, "status", status, sizeof(status)) == 0 &&
+		status_field(status, "Seccomp", mode, sizeof(mode)) && strcmp(mode, "2") == 0;
+}
+
+/* One that stays has a filter, or should: a VM with an api has been told so. Its children open for it. */
+static const struct promise *opener_of(const struct audit *audit, const struct process *process)
+{
+	const struct process *server = find(audit, &promise_server);
+
+	if (server)
+		return process->parent == server->pid ? &promise_server : NULL;
+	return is_filtered(process) ? &promise_server : &promise_opener;
+}
+
 /* All are the launcher's children, and of none but helpers there are two. Who is not as it should be is
  * a stranger, named as one. */
 static const struct promise *expected(const struct audit *audit, const struct process *process)
 {
 	const struct promise *promise = promise_of(process->binary);
 
-	if (!promise || promise == &promise_launcher || process->parent != audit->launcher)
+	if (promise == &promise_opener && !find(audit, &promise_opener))
+		promise = opener_of(audit, process);
+	if (!promise || promise == &promise_launcher ||
+		(process->parent != audit->launcher && promise != &promise_server))
 		return NULL;
-	for (const struct process *p = audit->processes; p < process; p++)
-		if (p->promise == promise && !promise->helper)
-			return NULL;
-	return promise;
+	return !promise->several && find(audit, promise) ? NULL : promise;
 }
 
-static const struct process *find_core(const struct audit *audit)
+/* One that opens what argv names has no walls yet; with an api it is to have them. */
+static void expect_walls(struct audit *audit)
 {
-	for (unsigned i = 0; i < audit->n; i++)
-		if (audit->processes[i].promise == &promise_core)
-			return &audit->processes[i];
-	return NULL;
+	for (unsigned i = 0; i < audit->n; i++) {
+		struct process *process = &audit->processes[i];
+
+		if (process->promise == &promise_opener && find(audit, &promise_api))
+			process->promise = &promise_server;
+	}
 }
 
 int audit_find(struct audit *audit, pid_t launcher, struct err *err)
@@ -139,7 +168,9 @@ int audit_find(struct audit *audit, pid_t launcher, struct err *err)
 			return err_set(err, r, BLAME_HOST, "%d: its descendants: %s", launcher,
 				r == -E2BIG ? "more than a VM can have" : strerror(-r));
 	}
-	audit->core = find_core(audit);
-	return audit->core ? 0 : err_set(err, -ESRCH, BLAME_HOST,
+	expect_walls(audit);
+	audit->core = find(audit, &promise_core);
+	audit->tenant = audit->core ? audit->core : find(audit, &promise_api);
+	return audit->tenant ? 0 : err_set(err, -ESRCH, BLAME_HOST,
 		"%d has no core: its VM begins, or has ended; try again", launcher);
 }

@@ -104,7 +104,7 @@ static const struct process *shares_leaf(const struct audit *audit, const struct
 static bool bounded(const struct promise *promise, const char *pids, const char *memory)
 {
 	return (strcmp(pids, "max") != 0 || promise == &promise_launcher) &&
-		(strcmp(memory, "max") != 0 || !promise->helper);
+		(strcmp(memory, "max") != 0 || !promise->several || promise->free);
 }
 
 static void check_cgroup(const struct audit *audit, struct process *process)
@@ -169,7 +169,7 @@ void check_resources(struct audit *audit, struct process *process)
 	if (!process->promise->free)
 		check_limits(process);
 	check_cgroup(audit, process);
-	if (process->promise != &promise_opener) /* which was there before the VM had one */
+	if (process->promise != &promise_opener && process->promise != &promise_server) /* before it had one */
 		check_cookie(audit, process);
 }
 
@@ -210,11 +210,20 @@ static bool takes_fds(int pidfd, unsigned number)
 		value;
 }
 
-/* Descriptors that lead outside, and that several may have: the log, and what the user gave. */
+/* Descriptors that lead outside, and that several may have: the log, and what the user gave. The opener's
+ * child has its channels. */
 static bool is_users(const struct process *process, unsigned number)
 {
 	return number == 2 || !process->promise || process->promise == &promise_opener ||
+		process->promise == &promise_server ||
 		(process->promise == &promise_launcher && number < 2);
+}
+
+/* The API's sockets, and its events' end, are the launcher's, so that the next api has the same. */
+static bool are_api(const struct process *a, const struct process *b)
+{
+	return (a->promise == &promise_launcher && b->promise == &promise_api) ||
+		(a->promise == &promise_api && b->promise == &promise_launcher);
 }
 
 struct end {
@@ -239,7 +248,8 @@ static const struct process *shares_end(const struct holding *holding, const cha
 	for (unsigned i = 0; i < holding->audit->n; i++) {
 		struct end end = {&holding->audit->processes[i], link};
 
-		if (end.process != holding->process && proc_each(end.process->dir, "fd", is_end, &end) > 0)
+		if (end.process != holding->process && !are_api(end.process, holding->process) &&
+			proc_each(end.process->dir, "fd", is_end, &end) > 0)
 			return end.process;
 	}
 	return NULL;

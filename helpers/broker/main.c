@@ -28,8 +28,6 @@ enum { POLL_WORDS, POLL_OPENER, POLL_CORE, POLL_DEVICES, POLLS = POLL_DEVICES + 
 static int wait_for(const struct broker *broker, struct pollfd polls[static POLLS], int ms,
 	struct err *err)
 {
-	const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l};
-
 	polls[POLL_WORDS] = (struct pollfd){.fd = BIRTH_FD_WORDS, .events = POLLIN};
 	polls[POLL_OPENER] = (struct pollfd){.fd = broker->orders.sock.n, .events = POLLIN};
 	polls[POLL_CORE] = (struct pollfd){.fd = broker->core.sock.n, .events = POLLIN};
@@ -40,7 +38,7 @@ static int wait_for(const struct broker *broker, struct pollfd polls[static POLL
 		polls[POLL_DEVICES + 2 * i + 1] = (struct pollfd){.fd = device->log.n,
 			.events = POLLIN};
 	}
-	while (ppoll(polls, POLLS, ms < 0 ? NULL : &time, NULL) < 0)
+	while (poll_ms(polls, POLLS, ms) < 0)
 		if (errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "ppoll: %s", strerror(errno));
 	return 0;

@@ -108,6 +108,7 @@ static void introduce(struct launch *launch)
 		const struct word word = {.op = WORD_DEAL, .kind = (uint8_t)ends[!i]->kind,
 			.generation = ends[!i]->generation};
 
+		(void)frame_refuse_fds(pair[i].n);
 		child_tell(ends[i], &word, &pair[i].n, 1);
 		fd_close(&pair[i]);
 	}

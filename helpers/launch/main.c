@@ -175,13 +175,13 @@ static int start(struct launch *launch, struct err *err)
 		launch->stage = STAGE_NO_GUEST;
 	if (r == 0)
 		r = child_start(launch, KIND_OPENER, 0, 1, 0, err);
-	if (r == 0 && launch->api)
-		r = child_start(launch, KIND_API, 0, 1, 0, err);
 	if (r == 0) {
 		forget(launch);
 		r = tenant_cookie(err); /* not the opener's */
 	}
-	return r < 0 ? r : walls_up(launch, err);
+	if (r == 0)
+		r = walls_up(launch, err);
+	return r < 0 || !launch->api ? r : child_start(launch, KIND_API, 0, 1, 0, err);
 }
 
 static void take_words(struct launch *launch, struct child *child)

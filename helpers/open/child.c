@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -87,7 +86,7 @@ static void end_child(struct vm *vm)
 
 	kill(vm->child, SIGKILL);
 	while ((r = waitpid(vm->child, NULL, WNOHANG)) == 0 && now_ms() < until)
-		poll(NULL, 0, LOOK_MS);
+		poll_ms(NULL, 0, LOOK_MS);
 	if (r == 0)
 		log_error("pid %d is in the kernel, opening what does not open; it ends when that does",
 			(int)vm->child);

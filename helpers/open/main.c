@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = open_and_serve(&vm, &birth, &err);
 	if (r == -EPIPE) /* who has ended has said why; that ends us, by the launcher's hand, or its end */
-		poll(&(struct pollfd){.fd = BIRTH_FD_WORDS}, 1, ENDED_MS);
+		poll_ms(&(struct pollfd){.fd = BIRTH_FD_WORDS}, 1, ENDED_MS);
 	if (r < 0 && err.msg[0])
 		log_error("%s", err.msg);
 	return r < 0;

@@ -34,7 +34,7 @@ static int wait_for_channels(struct vm *vm, struct err *err)
 
 		if (left == 0)
 			return err_set(err, -ETIMEDOUT, BLAME_PEER, "launcher: it starts nothing");
-		if (poll(&words, 1, left) < 0 && errno != EINTR)
+		if (poll_ms(&words, 1, left) < 0 && errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "poll: %s", strerror(errno));
 		r = take_words(vm, err);
 		if (r == 0 && vm->failed.code < 0) {
@@ -86,7 +86,7 @@ void serve_api(struct vm *vm)
 			{.fd = vm->api.sock.n, .events = POLLIN},
 			{.fd = vm->report.n, .events = POLLIN}};
 
-		if (poll(polls, 3, life_due_ms(vm)) < 0 && errno != EINTR)
+		if (poll_ms(polls, 3, life_due_ms(vm)) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents && take_words(vm, &err) < 0)
 			return; /* we end with who started us */

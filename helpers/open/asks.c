@@ -171,10 +171,11 @@ static int shut_down(struct vm *vm, struct err *err)
 	return r < 0 ? r : LATER;
 }
 
-static int delete(struct vm *vm, struct err *err)
+/* Of nothing, too: there is none then. */
+static int delete(struct vm *vm)
 {
 	if (vm->life == VM_LIFE_NOTHING)
-		return needs(vm, VM_LIFE_CREATED, err);
+		return 0;
 	vm->notes_len = 0;
 	life_end(vm, VM_LIFE_NOTHING, LIFE_CAUSE_ASKED);
 	return LATER;
@@ -238,7 +239,7 @@ static int carry_out(struct vm *vm, struct msg *ask, struct err *err)
 	case BULKHEAD__PACKET__BODY_API_CREATE: return create(vm, ask, err);
 	case BULKHEAD__PACKET__BODY_API_BOOT: return boot(vm, err);
 	case BULKHEAD__PACKET__BODY_API_SHUTDOWN: return shut_down(vm, err);
-	case BULKHEAD__PACKET__BODY_API_DELETE: return delete(vm, err);
+	case BULKHEAD__PACKET__BODY_API_DELETE: return delete(vm);
 	case BULKHEAD__PACKET__BODY_API_QUIT: return quit(vm);
 	case BULKHEAD__PACKET__BODY_API_ADD: return add(vm, ask, err);
 	case BULKHEAD__PACKET__BODY_API_REMOVE: return take_away(vm, packet->api_remove->id, err);

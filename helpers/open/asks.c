@@ -162,9 +162,10 @@ static int boot(struct vm *vm, struct err *err)
 	return r < 0 ? r : LATER;
 }
 
+/* What has not come to live and ends is as good. */
 static int shut_down(struct vm *vm, struct err *err)
 {
-	int r = needs(vm, VM_LIFE_LIVE, err);
+	int r = vm->step == VM_ENDS ? 0 : needs(vm, VM_LIFE_LIVE, err);
 
 	if (r == 0)
 		life_end(vm, VM_LIFE_CREATED, LIFE_CAUSE_ASKED);
@@ -228,11 +229,19 @@ static int resize(struct vm *vm, const Bulkhead__ApiResize *told, struct err *er
 	return r < 0 ? r : config_resize(vm->opening, told->vcpus, told->memory, err);
 }
 
+/* One may join another. */
+static bool is_end(const Bulkhead__Packet *packet)
+{
+	return packet->body_case == BULKHEAD__PACKET__BODY_API_SHUTDOWN ||
+		packet->body_case == BULKHEAD__PACKET__BODY_API_DELETE ||
+		packet->body_case == BULKHEAD__PACKET__BODY_API_QUIT;
+}
+
 static int carry_out(struct vm *vm, struct msg *ask, struct err *err)
 {
 	const Bulkhead__Packet *packet = ask->packet;
 
-	if (vm->step != VM_IDLE)
+	if (vm->step != VM_IDLE && !(vm->step == VM_ENDS && is_end(packet)))
 		return err_set(err, -EBUSY, BLAME_HOST, "the VM is being started or ended; ask again when it "
 			"was");
 	switch (packet->body_case) {

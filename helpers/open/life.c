@@ -160,6 +160,15 @@ static void ended(struct vm *vm)
 		life_quit(vm, WIFEXITED(vm->status) ? WEXITSTATUS(vm->status) : 2);
 }
 
+/* Of two ends the farther: everything, the configuration, the guest. */
+static enum vm_life farther(enum vm_life a, enum vm_life b)
+{
+	if (a == VM_LIFE_OVER || b == VM_LIFE_OVER)
+		return VM_LIFE_OVER;
+	return a == VM_LIFE_NOTHING || b == VM_LIFE_NOTHING ? VM_LIFE_NOTHING : VM_LIFE_CREATED;
+}
+
+/* One that joins another is asked for after that failed, and does not fail with it. */
 void life_end(struct vm *vm, enum vm_life towards, enum life_cause cause)
 {
 	const struct word word = {.op = WORD_END_LIFE, .generation = vm->lives};
@@ -167,9 +176,13 @@ void life_end(struct vm *vm, enum vm_life towards, enum life_cause cause)
 
 	if (vm->child)
 		child_end(vm, &err);
-	vm->towards = towards;
-	if (vm->step != VM_ENDS)
+	if (vm->step == VM_ENDS) {
+		vm->towards = farther(vm->towards, towards);
+		vm->failed = (struct err){0};
+	} else {
+		vm->towards = towards;
 		vm->cause = cause;
+	}
 	vm->step = VM_ENDS;
 	vm->due = now_ms() + END_MS;
 	if (vm->alive == 0)

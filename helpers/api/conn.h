@@ -42,7 +42,7 @@ enum request_stage {
 struct request {
 	int call; /* enum call */
 	enum request_stage stage;
-	unsigned step;    /* of those that ask more than once */
+	unsigned step;    /* of those that ask more than once; of a boot, vm.starts before it */
 	uint64_t arrived; /* a count: who came first */
 	int64_t due_ms;   /* of the stage; 0: the peer's own */
 	char id[ID_MAX]; /* of the device it is about */

@@ -124,23 +124,20 @@ static int64_t fill(struct pollfd polls[POLLS], bool ending)
 	return least;
 }
 
+/* All there are: a core is known before the opener says that it lives. */
 static int take_words(struct err *err)
 {
 	struct word_msg msg;
-	int r = word_recv(BIRTH_FD_WORDS, WORDS_LAUNCHER, WORDS_API, &msg);
+	int r;
 
-	if (r == -EAGAIN)
-		return 0;
-	if (r == -EPIPE) {
-		api.launcher_gone = true;
-		return 0;
+	while ((r = word_recv(BIRTH_FD_WORDS, WORDS_LAUNCHER, WORDS_API, &msg)) == 0) {
+		if (msg.word.op == WORD_DEAL && msg.word.kind == KIND_CORE)
+			serve_core(fd_take(&msg.fds[0]));
+		word_done(&msg);
 	}
-	if (r < 0)
-		return err_set(err, r, BLAME_PEER, "launcher: sent what is no word");
-	if (msg.word.op == WORD_DEAL && msg.word.kind == KIND_CORE)
-		serve_core(fd_take(&msg.fds[0]));
-	word_done(&msg);
-	return 0;
+	api.launcher_gone = r == -EPIPE;
+	return r == -EAGAIN || r == -EPIPE ? 0
+		: err_set(err, r, BLAME_PEER, "launcher: sent what is no word");
 }
 
 /* With bytes that have come already, as far as those go. */

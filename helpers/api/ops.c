@@ -116,17 +116,17 @@ static int begin_boot(struct conn *conn, struct err *err)
 {
 	int r = config_check(config_tree(), err);
 
+	conn->request.step = vm.starts;
 	return r == 0 ? link_ask_plain(&opener, conn, ON(API_BOOT), err) : r;
 }
 
 static void look_boot(struct conn *conn)
 {
-	enum vm_state state = vm_state();
 	struct err err;
 
-	if (state == VM_RUNNING || state == VM_PAUSED) {
-		reply_done(conn);
-	} else if (state != VM_BOOTING) {
+	if (vm.starts != conn->request.step) {
+		reply_done(conn); /* whatever has become of it since */
+	} else if (vm_state() != VM_BOOTING) {
 		err_set(&err, -EIO, BLAME_HOST, "%s", vm.why[0] ? vm.why
 			: "it ended before the guest ran; see the log");
 		reply_error(conn, &err);

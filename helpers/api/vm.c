@@ -189,6 +189,7 @@ static void on_started(void)
 	if (vm.life != VM_LIFE_LIVE || vm.started)
 		return;
 	vm.started = true;
+	vm.starts++;
 	EVENT("vm", "booted");
 }
 

@@ -42,6 +42,7 @@ extern struct vm {
 	unsigned launcher; /* its pid, which a user knows */
 	unsigned life; /* enum vm_life */
 	bool started, paused;
+	unsigned starts; /* so often has a guest come to run */
 	bool unsure; /* it lived before we did: whether it runs only the core can say */
 	char why[400]; /* it does not come to run, or has ended */
 	uint64_t memory_actual;

@@ -199,7 +199,18 @@ void life_quit(struct vm *vm, int status)
 	say(&word, NULL);
 }
 
-/* Nobody asked for it: the guest, or whatever befell the core. */
+static void lives(struct vm *vm)
+{
+	vm->step = VM_IDLE;
+	vm->due = 0;
+	vm->life = VM_LIFE_LIVE;
+	vm->cause = LIFE_CAUSE_ASKED;
+	answer_life(vm);
+	answer_ask(vm, NULL);
+}
+
+/* Nobody asked for it: the guest, or whatever befell the core. One that ends well has run, though the child
+ * may not have come to say that it was told everything. */
 static void core_ended(struct vm *vm, int status)
 {
 	const bool off = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -208,6 +219,8 @@ static void core_ended(struct vm *vm, int status)
 	vm->status = status;
 	if (vm->step == VM_ENDS)
 		return;
+	if (off && vm->step == VM_OPENS && !vm->adding)
+		lives(vm);
 	if (vm->step != VM_IDLE)
 		err_set(&vm->failed, -ECHILD, BLAME_PEER, "the VM ended before it ran; the log says why");
 	life_end(vm, stays ? VM_LIFE_CREATED : VM_LIFE_OVER, off ? LIFE_CAUSE_POWEROFF
@@ -286,16 +299,14 @@ void life_report(struct vm *vm)
 		fail(vm, &err);
 		return;
 	}
+	if (!vm->adding) {
+		lives(vm);
+		return;
+	}
 	vm->step = VM_IDLE;
 	vm->due = 0;
-	if (vm->adding) {
-		if (r < 0)
-			unplace(vm);
-	} else {
-		vm->life = VM_LIFE_LIVE;
-		vm->cause = LIFE_CAUSE_ASKED;
-		answer_life(vm);
-	}
+	if (r < 0)
+		unplace(vm);
 	answer_ask(vm, r < 0 ? &err : NULL);
 }
 

@@ -59,12 +59,13 @@ static void __attribute__((noreturn)) open_and_tell(struct vm *vm, int report_fd
 	_exit(write(report_fd, &report, sizeof(report)) != (ssize_t)sizeof(report));
 }
 
+/* A report fits a pipe that is empty (pipe(7)), and who has none to read does not wait for it. */
 int child_begin(struct vm *vm, struct err *err)
 {
 	int ends[2];
 
 	while (waitpid(-1, NULL, WNOHANG) > 0) {} /* whoever was not waited for */
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(err, -errno, BLAME_HOST, "pipe: %s", strerror(errno));
 	vm->child = fork();
 	if (vm->child == 0)

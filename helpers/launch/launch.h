@@ -113,4 +113,6 @@ void life_end(struct launch *launch, int status);
 /* Milliseconds until something is due, -1: never; and whatever is due. */
 int life_due_ms(const struct launch *launch);
 void life_tick(struct launch *launch);
+/* So long everything has stood still, which is nobody's time to end in. */
+void life_lost(struct launch *launch, int64_t ms);
 bool life_over(const struct launch *launch);

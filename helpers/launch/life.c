@@ -182,6 +182,14 @@ static void overdue(struct launch *launch, struct child *child)
 	life_end(launch, STATUS_FAULT);
 }
 
+void life_lost(struct launch *launch, int64_t ms)
+{
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		if (launch->children[i].kill_at)
+			launch->children[i].kill_at += ms;
+	}
+}
+
 void life_tick(struct launch *launch)
 {
 	for (unsigned i = 0; i < CHILDREN; i++) {
@@ -331,10 +339,7 @@ static void stop_job(struct launch *launch)
 	signal_all(launch, SIGSTOP);
 	raise(SIGSTOP);
 	signal_all(launch, SIGCONT);
-	for (unsigned i = 0; i < CHILDREN; i++) {
-		if (launch->children[i].kill_at)
-			launch->children[i].kill_at += now_ms() - since;
-	}
+	life_lost(launch, now_ms() - since);
 	look(launch);
 }
 

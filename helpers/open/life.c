@@ -14,7 +14,7 @@
 #include "ipc/log.h"
 
 enum {
-	DEAL_MS = 10000,  /* for the launcher to clone */
+	DEAL_MS = 30000,  /* for the launcher to clone; with what follows within API_BOOT's deadline */
 	OPEN_MS = 60000,  /* for the child: within API_ADD's deadline (ipc/rules.c) */
 	END_MS = 110000,  /* for all processes of a life: devices close */
 };

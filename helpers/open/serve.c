@@ -12,6 +12,8 @@
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
 
+enum { SLICE_MS = 1000 };
+
 static int take_words(struct vm *vm, struct err *err)
 {
 	struct word_msg msg;
@@ -24,17 +26,29 @@ static int take_words(struct vm *vm, struct err *err)
 	return r == -EAGAIN ? 0 : err_set(err, r, BLAME_PEER, "launcher: %s", strerror(-r));
 }
 
+/* Waits, in slices. What one takes longer than that everything stood still, as a job that is stopped does,
+ * and it is not the time of whom we wait for. */
+static int wait_for(struct vm *vm, struct pollfd *polls, unsigned n)
+{
+	const int64_t before = now_ms();
+	const int left = life_due_ms(vm), slice = left > SLICE_MS ? SLICE_MS : left;
+	const int r = poll_ms(polls, n, slice);
+	const int64_t lost = now_ms() - before - slice;
+
+	if (slice >= 0 && lost > 0)
+		vm->due += lost;
+	return r;
+}
+
 static int wait_for_channels(struct vm *vm, struct err *err)
 {
 	struct pollfd words = {.fd = BIRTH_FD_WORDS, .events = POLLIN};
 	int r = 0;
 
 	while (r == 0 && !life_has_channels(vm)) {
-		const int left = life_due_ms(vm);
-
-		if (left == 0)
+		if (life_due_ms(vm) == 0)
 			return err_set(err, -ETIMEDOUT, BLAME_PEER, "launcher: it starts nothing");
-		if (poll_ms(&words, 1, left) < 0 && errno != EINTR)
+		if (wait_for(vm, &words, 1) < 0 && errno != EINTR)
 			return err_set(err, -errno, BLAME_BUG, "poll: %s", strerror(errno));
 		r = take_words(vm, err);
 		if (r == 0 && vm->failed.code < 0) {
@@ -86,7 +100,7 @@ void serve_api(struct vm *vm)
 			{.fd = vm->api.sock.n, .events = POLLIN},
 			{.fd = vm->report.n, .events = POLLIN}};
 
-		if (poll_ms(polls, 3, life_due_ms(vm)) < 0 && errno != EINTR)
+		if (wait_for(vm, polls, 3) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents && take_words(vm, &err) < 0)
 			return; /* we end with who started us */

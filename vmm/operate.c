@@ -63,8 +63,20 @@ void operate_failed(struct operate *operate, const char *why)
 	tell(operate, &PACKET(LIFE_FAILED, life_failed, &body));
 }
 
+/* A device that does not go on is failed; the VM goes on without it. */
+static void go_on(struct operate *operate)
+{
+	struct err one = {0};
+
+	if (operate->paused && vm_resume(operate->vm, operate->devices, &one) < 0)
+		log_error("%s", one.msg);
+	operate->paused = false;
+}
+
+/* It is paused no more; its vCPUs are kept where they are by the request for it (vcpus_resume). */
 void operate_rebooting(struct operate *operate)
 {
+	go_on(operate);
 	operate->ready = false;
 	TELL(operate, LIFE_REBOOTING, life_rebooting, LifeRebooting);
 }
@@ -91,29 +103,15 @@ static int pause_vm(struct operate *operate, struct err *err)
 	return 0;
 }
 
-/* A device that does not go on is failed; the VM goes on without it. */
 static int resume_vm(struct operate *operate)
 {
-	struct err one = {0};
-
-	if (operate->paused && vm_resume(operate->vm, operate->devices, &one) < 0)
-		log_error("%s", one.msg);
-	operate->paused = false;
+	go_on(operate);
 	TELL(operate, LIFE_RESUMED, life_resumed, LifeResumed);
 	return 0;
 }
 
-static int refuse_paused(const struct operate *operate, struct err *err)
+static int reboot(struct operate *operate)
 {
-	return operate->paused ? err_set(err, -EBUSY, BLAME_HOST, "the VM is paused; resume it first") : 0;
-}
-
-static int reboot(struct operate *operate, struct err *err)
-{
-	int r = refuse_paused(operate, err);
-
-	if (r < 0)
-		return r;
 	operate->rebooting = true;
 	vm_ask(operate->vm, VM_RESET);
 	return 1;
@@ -239,7 +237,7 @@ static int carry_out(struct operate *operate, struct err *err)
 	switch (operate->ask.packet->body_case) {
 	case BULKHEAD__PACKET__BODY_LIFE_PAUSE: return pause_vm(operate, err);
 	case BULKHEAD__PACKET__BODY_LIFE_RESUME: return resume_vm(operate);
-	case BULKHEAD__PACKET__BODY_LIFE_REBOOT: return reboot(operate, err);
+	case BULKHEAD__PACKET__BODY_LIFE_REBOOT: return reboot(operate);
 	case BULKHEAD__PACKET__BODY_LIFE_POWER: return press_power(operate, err);
 	case BULKHEAD__PACKET__BODY_LIFE_NMI: return send_nmi(operate, err);
 	default: return err_set(err, -EOPNOTSUPP, BLAME_BUG, "the core does not do that");

@@ -323,5 +323,6 @@ void opts_help_end(void)
 	printf("\nSIGTERM, SIGINT: press the guest's power button; once more: end the VM, as SIGQUIT does at\n"
 	       "once. SIGUSR1: print exits to user space, by reason. SIGHUP does nothing.\n"
 	       "Ends with 0 when the guest has powered off, 1 when it cannot be started, 2 when it cannot\n"
-	       "go on, 3 when it was cut off: by a second signal, after the time-out, by Ctrl-A x.\n");
+	       "go on, 3 when it was cut off: by a second signal, after the time-out, by Ctrl-A x. With an\n"
+	       "API signals end it with 0, too.\n");
 }

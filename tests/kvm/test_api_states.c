@@ -5,7 +5,7 @@
  */
 #include <sys/un.h>
 
-#include "tests/kvm/api.h"
+#include "tests/kvm/whole_api.h"
 
 /* mov dx, PM1 enable; mov ax, PWRBTN_EN; out. '!' and, once the button is pressed, off. */
 static const uint8_t obeys[] = {
@@ -43,7 +43,7 @@ static void bring_to(unsigned to)
 }
 
 /* docs/api.md, "Calls"; and where it leads. */
-Test(api, every_call_in_every_state, .init = needs_a_vm, .timeout = 300)
+Test(api_states, every_call_in_every_state, .init = needs_a_vm, .timeout = 300)
 {
 	static const char *const names[STATES] = {"", "Created", "Running", "Paused"};
 	static const struct {
@@ -83,7 +83,7 @@ Test(api, every_call_in_every_state, .init = needs_a_vm, .timeout = 300)
 	quit();
 }
 
-Test(api, one_life_after_another_in_the_same_launcher, .init = needs_a_vm, .timeout = 120)
+Test(api_states, one_life_after_another_in_the_same_launcher, .init = needs_a_vm, .timeout = 120)
 {
 	pid_t core, broker, opener, server;
 
@@ -114,7 +114,7 @@ Test(api, one_life_after_another_in_the_same_launcher, .init = needs_a_vm, .time
 
 /* ---- the guest ---------------------------------------------------------------------------------- */
 
-Test(api, a_reboot_is_the_guests_alone, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_reboot_is_the_guests_alone, .init = needs_a_vm, .timeout = 60)
 {
 	pid_t core;
 
@@ -142,7 +142,7 @@ static unsigned long exits(void)
 	return strtoul(at + 8, NULL, 10);
 }
 
-Test(api, a_guest_that_is_paused_does_nothing, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_guest_that_is_paused_does_nothing, .init = needs_a_vm, .timeout = 60)
 {
 	const int64_t end = now_ms() + PATIENCE_MS;
 	unsigned long before;
@@ -160,7 +160,7 @@ Test(api, a_guest_that_is_paused_does_nothing, .init = needs_a_vm, .timeout = 60
 	quit();
 }
 
-Test(api, the_power_button_of_a_guest_that_listens, .init = needs_a_vm, .timeout = 60)
+Test(api_states, the_power_button_of_a_guest_that_listens, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(obeys, sizeof(obeys), "--no-shutdown");
 	create_and_boot();
@@ -173,7 +173,7 @@ Test(api, the_power_button_of_a_guest_that_listens, .init = needs_a_vm, .timeout
 	quit();
 }
 
-Test(api, the_power_button_of_a_guest_that_does_not_listen, .init = needs_a_vm, .timeout = 60)
+Test(api_states, the_power_button_of_a_guest_that_does_not_listen, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(sleeps, sizeof(sleeps), "");
 	create_and_boot();
@@ -184,7 +184,7 @@ Test(api, the_power_button_of_a_guest_that_does_not_listen, .init = needs_a_vm, 
 }
 
 /* An NMI without an IDT is a triple fault, and that a reset (SDM 3A 6.15). */
-Test(api, an_nmi_reaches_the_guest, .init = needs_a_vm, .timeout = 60)
+Test(api_states, an_nmi_reaches_the_guest, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(sleeps, sizeof(sleeps), "");
 	create_and_boot();
@@ -195,7 +195,7 @@ Test(api, an_nmi_reaches_the_guest, .init = needs_a_vm, .timeout = 60)
 	quit();
 }
 
-Test(api, a_triple_fault_is_a_reset, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_triple_fault_is_a_reset, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(faults_once, sizeof(faults_once), "");
 	create_and_boot();
@@ -204,7 +204,7 @@ Test(api, a_triple_fault_is_a_reset, .init = needs_a_vm, .timeout = 60)
 	quit();
 }
 
-Test(api, a_guest_that_powers_off_ends_everything, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_guest_that_powers_off_ends_everything, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(obeys, sizeof(obeys), "");
 	create_and_boot();
@@ -214,7 +214,7 @@ Test(api, a_guest_that_powers_off_ends_everything, .init = needs_a_vm, .timeout 
 }
 
 /* Whatever has become of it by then, it has been booted. */
-Test(api, a_guest_that_powers_off_at_once_has_been_booted, .init = needs_a_vm, .timeout = 120)
+Test(api_states, a_guest_that_powers_off_at_once_has_been_booted, .init = needs_a_vm, .timeout = 120)
 {
 	char want[21] = "";
 
@@ -229,7 +229,7 @@ Test(api, a_guest_that_powers_off_at_once_has_been_booted, .init = needs_a_vm, .
 	quit();
 }
 
-Test(api, the_command_lines_vm_runs_at_once, .init = needs_a_vm, .timeout = 60)
+Test(api_states, the_command_lines_vm_runs_at_once, .init = needs_a_vm, .timeout = 60)
 {
 	start_running(sleeps, sizeof(sleeps), "");
 	read_until(run.out_text, "!");
@@ -265,7 +265,7 @@ static void expect_good_boot(void)
 	expect_state("Running");
 }
 
-Test(api, a_kernel_that_is_not_allowed, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_kernel_that_is_not_allowed, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(sleeps, sizeof(sleeps), "");
 	create_of("/etc/passwd");
@@ -279,7 +279,7 @@ Test(api, a_kernel_that_is_not_allowed, .init = needs_a_vm, .timeout = 60)
 }
 
 /* Of those there is one text, and nobody is held up. */
-Test(api, a_kernel_that_is_no_file, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_kernel_that_is_no_file, .init = needs_a_vm, .timeout = 60)
 {
 	char folder_path[64], fifo[80], more[100];
 
@@ -301,7 +301,7 @@ Test(api, a_kernel_that_is_no_file, .init = needs_a_vm, .timeout = 60)
 	rmdir(folder_path);
 }
 
-Test(api, a_kernel_that_is_none, .init = needs_a_vm, .timeout = 60)
+Test(api_states, a_kernel_that_is_none, .init = needs_a_vm, .timeout = 60)
 {
 	char path[80], more[100];
 	int fd;

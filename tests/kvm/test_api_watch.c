@@ -3,7 +3,7 @@
  * A VM with an API as those see it who watch: other clients while one waits, monitors, the reader of its
  * events; and what many lives leave in the processes that stay.
  */
-#include "tests/kvm/api.h"
+#include "tests/kvm/whole_api.h"
 
 /* ---- clients beside each other ------------------------------------------------------------------- */
 
@@ -19,7 +19,7 @@ static void others_see(const char *want)
 	api.conn = waits;
 }
 
-Test(api_more, a_boot_that_takes_long_holds_nobody_up, .init = needs_a_vm, .timeout = 120)
+Test(api_watch, a_boot_that_takes_long_holds_nobody_up, .init = needs_a_vm, .timeout = 120)
 {
 	pid_t core;
 
@@ -48,7 +48,7 @@ Test(api_more, a_boot_that_takes_long_holds_nobody_up, .init = needs_a_vm, .time
 	quit();
 }
 
-Test(api_more, what_is_asked_during_a_boot_waits_for_it, .init = needs_a_vm, .timeout = 60)
+Test(api_watch, what_is_asked_during_a_boot_waits_for_it, .init = needs_a_vm, .timeout = 60)
 {
 	int other;
 
@@ -65,7 +65,7 @@ Test(api_more, what_is_asked_during_a_boot_waits_for_it, .init = needs_a_vm, .ti
 	quit();
 }
 
-Test(api_more, a_monitor_looks_and_changes_nothing, .init = needs_a_vm, .timeout = 60)
+Test(api_watch, a_monitor_looks_and_changes_nothing, .init = needs_a_vm, .timeout = 60)
 {
 	static const char *const changes[] = {"vm.create", "vm.boot", "vm.pause", "vm.resume", "vm.reboot",
 		"vm.power-button", "vm.nmi", "vm.shutdown", "vm.delete", "vm.resize", "vm.add-device",
@@ -123,7 +123,7 @@ static const char *events(void)
 	return list;
 }
 
-Test(api_more, events_come_in_order, .init = needs_a_vm, .timeout = 60)
+Test(api_watch, events_come_in_order, .init = needs_a_vm, .timeout = 60)
 {
 	static const char want[] = "vmm starting, vm booting, vm booted, vm pausing, vm paused, vm resuming, "
 		"vm resumed, vm rebooting, vm rebooted, vm shutdown, vm booting, vm booted, vm shutdown, "
@@ -144,7 +144,7 @@ Test(api_more, events_come_in_order, .init = needs_a_vm, .timeout = 60)
 	tidy_up();
 }
 
-Test(api_more, a_guest_that_powers_off_is_an_event, .init = needs_a_vm, .timeout = 60)
+Test(api_watch, a_guest_that_powers_off_is_an_event, .init = needs_a_vm, .timeout = 60)
 {
 	start_api(says_hi, sizeof(says_hi), "");
 	EXPECT_WITH("vm.create", api.body, 204);
@@ -173,7 +173,7 @@ static unsigned descriptors_of(pid_t pid)
 	return n;
 }
 
-Test(api_more, twenty_lives_leave_nothing, .init = needs_a_vm, .timeout = 300)
+Test(api_watch, twenty_lives_leave_nothing, .init = needs_a_vm, .timeout = 300)
 {
 	static const char *const stay[] = {"api", "open"};
 	unsigned before[3], after[3];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The opener: whoever knows names opens them, and hands what is open to core and broker with nothing
- * but numbers.
+ * The opener: whoever knows paths opens them, and hands what is open to core and broker with numbers, and
+ * what to call it in the log.
  *
  * Opener process, one thread. It parses argv in full and opens what it names with the operator's
  * rights. It never hears core or broker, has no RAM, starts nothing (the launcher does), and keeps no

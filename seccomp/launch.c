@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the launcher may never call, and so no process that it starts once it has this: all but the opener.
+ * What the launcher may never call, and so no process that it starts from then on: all but the opener.
  *
  * Filters add up: what is refused here no child could have for itself, so this is no list of what it
  * uses but of what nobody of a VM has a use for. (clone3 is the launcher's own; the filters of its

@@ -33,7 +33,9 @@ until_marks() {
 # What the broker still has of devices.
 held() { find "/proc/$broker/fd" -lname '*vfio-device*' -o -lname '/dev/vfio/devices/*' | wc -l; }
 
-run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" "$OLD0"
+{ printf '\x55\xaa\x01'; head -c 509 /dev/zero; } >/tmp/rom # read by the core, with offsets
+run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" \
+    -- --device "path=/sys/bus/pci/devices/$OLD0,rom=/tmp/rom"
 until_marks 1 60
 broker=$(process bulkhead-broker)
 helper=$(helper_of 1)

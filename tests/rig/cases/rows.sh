@@ -1,8 +1,8 @@
-# rig: mem=2G devices=nvme,old iommufd=too only=asked limit=250
+# rig: mem=2G devices=nvme,old,e1000e iommufd=too only=asked limit=300
 # For make check-rows: in one VM all that broker and VFIO helper ask of the kernel. A
 # disk, and a card whose bus is reset with it. The guest reboots, which resets both;
 # then the card's helper is killed, and the next reboot lets go of the card; then the
-# host takes the disk back.
+# host takes the disk back. In another, what the core asks for a card's ROM.
 . /rig/lib.sh
 bulkhead_only
 OLD0=$(basename "$(echo /sys/bus/pci/devices/0000:00:1c.0/0000:*:01.0)")
@@ -56,4 +56,9 @@ expect "the VM goes on" vm_alive
 kill -QUIT "$VM"
 wait_exit 10
 expect "the VM is cut off in order" [ "$STATUS" = 3 ]
+
+bind_vfio "$E1000E"
+run_guest rom "$E1000E"
+wait_for 'BH rom end' 60
+power_off_clean
 pass

@@ -2,7 +2,7 @@
  *
  * What of a VM's configuration is numbers, as launcher, opener and core all know it.
  *
- * Names stay with the opener (helpers/opts/opts.h); the core is told by CoreConfig and CoreDevice.
+ * Paths stay with the opener (helpers/opts/opts.h); the core is told by CoreConfig and CoreDevice.
  */
 #pragma once
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Putting up the walls. Every process, once, with one thread.
+ * Putting up the walls. Core, broker and helpers, once, with one thread; launcher and opener a few.
  *
- * The order matters: namespaces first (they give the capabilities the rest needs), the root while
- * we may still mount, then no capabilities, then what needs none. The death signal comes after
- * every change of credentials, as those clear it. What a wall that does not go up means is said by
- * its row in layers.c.
+ * The order matters: namespaces are there from birth (they give the capabilities the rest needs); the
+ * root while we may still mount, then no capabilities, then what needs none. The death signal comes
+ * after every change of credentials, as those clear it. What a wall that does not go up means is said
+ * by its row in layers.c.
  */
 #include <cap-ng.h>
 #include <errno.h>

@@ -2,9 +2,10 @@
  *
  * The walls around a process besides seccomp, one function a wall, in the order they go up.
  *
- * Runs in every process, before it reads a byte from a peer or a guest, while it has one thread.
- * Each wall is reported by a log line at info level ("confine: root: empty, read-only"); what a wall
- * that cannot be put up means is in its row of layers.c.
+ * Runs in core, broker and helpers, before they read a byte from a peer or a guest, while they have one
+ * thread; confine_with_parent in the opener, too, and confine_scopes in the launcher alone. Each wall is
+ * reported by a log line at info level ("confine: root: empty, read-only"); what a wall that cannot be
+ * put up means is in its row of layers.c.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the launcher, and so every process of the VM, may never call.
+ * What the launcher may never call, and so no process that it starts from then on: all but the opener.
  *
- * Filters add up: what is killed here no child could have for itself, so this is no list of what it
+ * Filters add up: what is refused here no child could have for itself, so this is no list of what it
  * uses but of what nobody of a VM has a use for. (clone3 is the launcher's own; the filters of its
  * children have no row for it.)
  */

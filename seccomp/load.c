@@ -2,8 +2,9 @@
  *
  * From a policy table to a filter in the kernel, by libseccomp.
  *
- * Every process, at the ends of set-up and, in the core, every thread. A filter once loaded stays;
- * a second one can only take more away. Entries by another ABI (i386, x32) are killed as well.
+ * Every process but the opener, at the ends of set-up and, in the core, every thread. A filter once
+ * loaded stays; a second one can only take more away. Entries by another ABI (i386, x32) are killed as
+ * well.
  */
 #include <errno.h>
 #include <seccomp.h>

@@ -6,7 +6,7 @@
  * This page is the order in which things are learnt, used and given up; start() is the place to begin.
  * Each step says what it needs and what must not have happened yet. It is confined before it is told
  * anything: no path can be opened, ever. What can be refused is refused by step 4, before a device is
- * touched; after step 12 the main thread can do no more than reset and end the VM.
+ * touched; after step 11 the main thread can do no more than reset the VM, give up devices and end.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -253,7 +253,7 @@ static int make_vcpus(struct core *core, struct err *err)
 	return r;
 }
 
-/* ---- 9 to 12: sealed ------------------------------------------------------------------------- */
+/* ---- 9 to 11: sealed ------------------------------------------------------------------------- */
 
 static int seal_devices(struct core *core, struct err *err)
 {

@@ -202,14 +202,16 @@ static void answered(struct link *link, const struct msg *msg)
 		reply_error(conn, &err);
 }
 
-/* The channel has broken: who asked is told. */
+/* The channel has broken: who asked is told, or has what was last known. */
 static void lost(struct link *link, const struct err *err)
 {
 	struct conn *conn = link->asking;
 
 	link->asking = NULL;
 	log_line(err->code == -EPIPE ? LOG_INFO : LOG_WARN, "%s", err->msg);
-	if (conn)
+	if (conn && ops[conn->request.call].late)
+		ops[conn->request.call].late(conn);
+	else if (conn)
 		reply_error(conn, err);
 }
 

@@ -142,6 +142,7 @@ static int on_state(const Bulkhead__ApiStateIs *state, struct err *err)
 		set_life(state->life);
 	vm.life = state->life;
 	vm.unsure = vm.life == VM_LIFE_LIVE;
+	vm.told = vm.unsure && !state->first;
 	for (size_t i = 0; i < state->n_devices && vm.life == VM_LIFE_LIVE; i++) {
 		const Bulkhead__ApiDevice *told = state->devices[i];
 
@@ -190,7 +191,8 @@ static void on_started(void)
 		return;
 	vm.started = true;
 	vm.starts++;
-	EVENT("vm", "booted");
+	if (!vm.told)
+		EVENT("vm", "booted");
 }
 
 static void on_paused(bool paused)
@@ -198,7 +200,8 @@ static void on_paused(bool paused)
 	if (!vm.started || vm.paused == paused)
 		return;
 	vm.paused = paused;
-	EVENT("vm", paused ? "paused" : "resumed");
+	if (!vm.told)
+		EVENT("vm", paused ? "paused" : "resumed");
 }
 
 static void on_plugged(const Bulkhead__LifePlugged *told)
@@ -298,6 +301,7 @@ static void on_info(const Bulkhead__LifeInfoIs *info)
 	if (info->state != RUN_STATE_SETUP)
 		on_started();
 	on_paused(info->state == RUN_STATE_PAUSED);
+	vm.told = false;
 	vm.memory_actual = info->memory_actual;
 	vm.n_tids = 0;
 	for (size_t i = 0; i < info->n_vcpu_tids && i < VCPUS_MAX; i++)

@@ -44,6 +44,7 @@ extern struct vm {
 	bool started, paused;
 	unsigned starts; /* so often has a guest come to run */
 	bool unsure; /* it lived before we did: whether it runs only the core can say */
+	bool told;   /* and what the core says of it first is no news: an api before us has told it */
 	char why[400]; /* it does not come to run, or has ended */
 	uint64_t memory_actual;
 	unsigned n_tids;

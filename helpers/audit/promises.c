@@ -35,8 +35,8 @@ const struct promise promise_launcher = {
 	.stack = {&policy_launch_run},
 };
 
-/* It was there before the launcher had a filter, has what it opens until it has handed that over, and is
- * gone when the guest runs. */
+/* It was there before the launcher had a filter, has what it opens until it has handed that over, and ends
+ * then. */
 const struct promise promise_opener = {
 	.name = "opener", .binary = "bulkhead-open", .free = true, .operators = true, .caps = UINT64_MAX,
 	.fds = CHANNELS | STANDARD | BIT(HELD_DIR) | BIT(HELD_KVM) | BIT(HELD_VFIO_DEVICE) |

@@ -2,7 +2,7 @@
  *
  * `bulkhead devices`, `bulkhead bind` and `bulkhead unbind`. bulkhead-devices, one thread.
  *
- * `bulkhead VERB` becomes this program with the verb as argv[0] (vmm/binary.c).
+ * `bulkhead VERB` becomes this program with the verb as argv[0] (helpers/launch/binary.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The opener: whoever knows names opens them, and hands what is open to core and broker with nothing
- * but numbers. It keeps the VM's configuration and its life.
+ * The opener: whoever knows paths opens them, and hands what is open to core and broker with numbers, and
+ * what to call it in the log. It keeps the VM's configuration and its life.
  *
  * Opener process, one thread; and a child of it for each request of the API's that opens something.
  * What argv names is opened with the operator's rights; then it becomes the VM's user behind walls of

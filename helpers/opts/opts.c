@@ -121,7 +121,7 @@ static const struct option options[] = {
 		"hugepages=on, hugepage_size=2M|1G, prefault=on,\n"
 		"host_numa_node=N (all of it on that node of the host)", opts_memory, 0, false},
 	{"--device", 0, true, "path=P[,KEY=V] …", "pass a PCI device through, by its sysfs directory;\n"
-		"it must be bound to vfio-pci; several may follow; also\n"
+		"it must be bound to a VFIO driver; several may follow; also\n"
 		"id=X, pci_device_id=N[,pci_function=N] (its place on\n"
 		"the guest's bus; functions of one device keep together),\n"
 		"rom=FILE|off (in place of its expansion ROM),\n"
@@ -321,7 +321,8 @@ void opts_help(void)
 void opts_help_end(void)
 {
 	printf("\nSIGTERM, SIGINT: press the guest's power button; once more: end the VM, as SIGQUIT does at\n"
-	       "once. SIGUSR1: print exits to user space, by reason. SIGHUP does nothing.\n"
+	       "once, and as all three do before the guest runs. SIGUSR1: print exits to user space, by\n"
+	       "reason. SIGHUP does nothing.\n"
 	       "Ends with 0 when the guest has powered off, 1 when it cannot be started, 2 when it cannot\n"
 	       "go on, 3 when it was cut off: by a second signal, after the time-out, by Ctrl-A x. With an\n"
 	       "API signals end it with 0, too.\n");

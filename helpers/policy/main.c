@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `bulkhead seccomp`: show, export and run for people; watch for the core, with --seccomp log.
+ * `bulkhead seccomp`: show, export and run for people; watch for the launcher, with --seccomp log.
  *
  * bulkhead-policy, one thread, with the rights of whoever started it. Ends with 1 when it refuses;
  * `run` ends as its command did, and by SIGSYS when the policy forbade a call.

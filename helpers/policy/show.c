@@ -52,7 +52,7 @@ void show_all(void)
 {
 	printf("What each bulkhead process may ask of the kernel: call and argument, what becomes "
 	       "of it, why.\nEverything else kills the process (SECCOMP_RET_KILL_PROCESS). The "
-	       "launcher's list is of what\nneither it nor its children may; all else it may.\n"
+	       "launcher's list is of what\nneither it nor its children, but for the opener, may; all else it may.\n"
 	       "seccomp/POLICY.txt is this list: `make policy` writes it from seccomp/*.c, `make "
 	       "check` fails\nwhen it is stale.\n");
 	for (const struct policy *const *p = policies; *p; p++)

@@ -29,7 +29,7 @@
 		{WALL_USERNS, -EPERM}, {WALL_LANDLOCK, -EPERM})
 #define WALLS_OF_A_SIGNAL                                                                          \
 	STOPS(SIGSYS_SECCOMP, {WALL_PIDNS, -ESRCH}, {WALL_SCOPES, -EPERM})
-/* What the launcher may not call, and so nobody it starts. */
+/* What the launcher may not call, and so nobody it has started since. */
 #define REFUSED_CALL STOPS({WALL_SECCOMP, -EPERM})
 /* Said on the birth socket. */
 #define CUT_BY_LAUNCHER STOPS({WALL_WORDS, KILLED - SIGKILL})

@@ -156,7 +156,7 @@ static inline void start(const char *options, int tty, uid_t uid)
 			before_exec();
 		if (uid && setuid(uid) < 0)
 			_exit(125);
-		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no VM */
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no VM; setuid clears it */
 		execv(path, argv);
 		_exit(126);
 	}

@@ -318,8 +318,8 @@ Test(policy, nobody_opens_or_starts_anything)
 	}
 }
 
-/* The launcher's is the one that allows what it does not name; and what it names nobody of the VM gets:
- * an error, as the opener's libraries may try. */
+/* The launcher's is the one that allows what it does not name; and what it names nobody gets who is born
+ * behind it: an error here, and the child's own filter kills. */
 Test(policy, the_launchers_takes_away)
 {
 	static const long taken[] = {SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp,

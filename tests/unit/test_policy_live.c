@@ -202,7 +202,7 @@ Test(policy_live, what_an_attacker_would_call, .init = share_errno, .timeout = 1
 }
 
 /* The launcher's filter is inherited, and a child that has its own on top gets the stricter answer; what
- * the launcher's denies stays denied where a child has no policy (the opener). */
+ * the launcher's denies stays denied where a child has no policy. */
 Test(policy_live, on_top_of_the_launchers, .init = share_errno)
 {
 	const struct call call = {SYS_userfaultfd, {-1ull}};

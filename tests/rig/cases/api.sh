@@ -19,7 +19,7 @@ call() {
     sed 's/^/  | /' "$VM_DIR/answer"
     fail "$1: refused"
 }
-state() { "$BULKHEAD" ctl --json "$SOCKET" info | sed -n 's/.*"state":"\([A-Za-z]*\)".*/\1/p'; }
+state() { "$BULKHEAD" ctl "$SOCKET" info | sed -n 's/^state *//p'; }
 expect_state() { expect "the VM is $1" [ "$(state)" = "$1" ]; }
 audited() { expect "audit is content" "$BULKHEAD" audit "$VM"; }
 reads() { lines_with '^BH reads-on [0-9]'; }

@@ -1,8 +1,8 @@
 # rig: mem=2G devices=nvme,nvme limit=300
 # After set-up, by /proc: separate binaries in separate processes; seccomp in
 # every thread; namespaces of their own and no capability in any set, but for the
-# launcher, which holds nothing; the core holds no device; the helper exactly its
-# device and its sockets.
+# launcher, which holds no device, no KVM and no guest RAM; the core holds no
+# device it could read or write; the helper exactly its device and its sockets.
 . /rig/lib.sh
 . /rig/confinement.sh
 bulkhead_only

@@ -1,8 +1,8 @@
-# rig: mem=2G devices=nvme,old iommufd=too only=asked limit=250
+# rig: mem=2G devices=nvme,old,e1000e iommufd=too only=asked limit=300
 # For make check-rows: in one VM all that broker and VFIO helper ask of the kernel. A
 # disk, and a card whose bus is reset with it. The guest reboots, which resets both;
 # then the card's helper is killed, and the next reboot lets go of the card; then the
-# host takes the disk back.
+# host takes the disk back. In another, what the core asks for a card's ROM.
 . /rig/lib.sh
 bulkhead_only
 OLD0=$(basename "$(echo /sys/bus/pci/devices/0000:00:1c.0/0000:*:01.0)")
@@ -33,7 +33,9 @@ until_marks() {
 # What the broker still has of devices.
 held() { find "/proc/$broker/fd" -lname '*vfio-device*' -o -lname '/dev/vfio/devices/*' | wc -l; }
 
-run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" "$OLD0"
+{ printf '\x55\xaa\x01'; head -c 509 /dev/zero; } >/tmp/rom # read by the core, with offsets
+run_guest "marks,pause5,reboots,io-forever bh.woff=15360 bh.ways=acpi,pci" "$NVME0" \
+    -- --device "path=/sys/bus/pci/devices/$OLD0,rom=/tmp/rom"
 until_marks 1 60
 broker=$(process bulkhead-broker)
 helper=$(helper_of 1)
@@ -54,4 +56,9 @@ expect "the VM goes on" vm_alive
 kill -QUIT "$VM"
 wait_exit 10
 expect "the VM is cut off in order" [ "$STATUS" = 3 ]
+
+bind_vfio "$E1000E"
+run_guest rom "$E1000E"
+wait_for 'BH rom end' 60
+power_off_clean
 pass

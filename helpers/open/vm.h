@@ -43,7 +43,7 @@ struct vm {
 	pid_t child;              /* who opens; 0: nobody */
 	struct fd report;         /* its end of the pipe */
 	int64_t due;              /* now_ms(): it, the launcher or the life is late; 0: nothing is due */
-	unsigned notes_len, notes_total;
+	unsigned notes_len;
 	uint8_t notes[NOTES_MAX];
 };
 

@@ -158,9 +158,9 @@ static void begin(void)
 
 	opening = (struct opening){.walled = true, .argv = {.max_cpus = CPUS, .max_memory = GiB,
 			.max_devices = DEVICES, .hotplug = true, .shutdown_timeout_s = 1},
-		.kvm = none, .core.sock = none, .broker.sock = none, .serial = {none, none, ""},
+		.kvm = none, .out = none, .core.sock = none, .broker.sock = none, .serial = {none, none, ""},
 		.console = {none, none, ""}};
-	vm = (struct vm){.opening = &opening, .report = none};
+	vm = (struct vm){.opening = &opening, .report = none, .pidfd = none};
 	chan_init(&vm.api, (struct fd){API}, ACTOR_OPENER, ACTOR_API, "api");
 	config_forget(&opening);
 	opens = false;

@@ -82,11 +82,14 @@ void serve_api(struct vm *vm)
 	struct err err = {0};
 
 	while (!vm->over) {
+		const int ms = life_due_ms(vm);
+		const struct timespec time = {ms / 1000, ms % 1000 * 1000000l};
 		struct pollfd polls[] = {{.fd = BIRTH_FD_WORDS, .events = POLLIN},
 			{.fd = vm->api.sock.n, .events = POLLIN},
 			{.fd = vm->report.n, .events = POLLIN}};
 
-		if (poll(polls, 3, life_due_ms(vm)) < 0 && errno != EINTR)
+		/* Not poll(2): stopped and continued, it would come back as restart_syscall. */
+		if (ppoll(polls, 3, ms < 0 ? NULL : &time, NULL) < 0 && errno != EINTR)
 			return;
 		if (polls[0].revents && take_words(vm, &err) < 0)
 			return; /* we end with who started us */

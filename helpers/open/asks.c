@@ -41,7 +41,7 @@ static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig 
 	ret->packages = opts->cpus.packages;
 	ret->memory = opts->ram.size;
 	ret->hugepages = opts->ram.hugepages;
-	ret->hugepage_size = opts->ram.hugepage_size;
+	ret->hugepage_size = opts->ram.hugepages ? opts->ram.hugepage_size : 0;
 	ret->prefault = opts->ram.prefault;
 	ret->serial = opts->serial;
 	ret->serial_file = (char *)(uintptr_t)text(opts->serial_path);

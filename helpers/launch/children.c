@@ -96,7 +96,7 @@ struct deal {
 	unsigned n;
 };
 
-/* Whichever of core and api is born later: both hear of it by a word. */
+/* Whichever of core and api is born later: both hear of it by a word. No descriptor goes between them. */
 static void introduce(struct launch *launch)
 {
 	struct child *const ends[] = {child_at(launch, KIND_CORE, 0), child_at(launch, KIND_API, 0)};
@@ -108,6 +108,7 @@ static void introduce(struct launch *launch)
 		const struct word word = {.op = WORD_DEAL, .kind = (uint8_t)ends[!i]->kind,
 			.generation = ends[!i]->generation};
 
+		(void)frame_refuse_fds(pair[i].n);
 		child_tell(ends[i], &word, &pair[i].n, 1);
 		fd_close(&pair[i]);
 	}

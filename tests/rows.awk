@@ -17,7 +17,10 @@ BEGIN {
 		"exit_group v futex -v- rt_sigreturn . eventfd2 vv ioctl -v pread64 -v-- " \
 		"pwrite64 -v-- fstat -v fstatfs -v munmap -- wait4 -vvv waitid v-vvv " \
 		"pidfd_send_signal -vvv tgkill v-v alarm v seccomp vv- brk - mmap v--v-- " \
-		"mremap ----v fcntl --- prlimit64 vvv-", t, " ")
+		"mremap ----v fcntl --- prlimit64 vvv- openat ---- openat2 ---- newfstatat ---- " \
+		"faccessat2 ---v readlink --- readlinkat ---- getdents64 --- clone v---- pipe2 -v " \
+		"getpid . getppid . inotify_init1 v inotify_add_watch --v accept4 ---v " \
+		"getsockopt --v--", t, " ")
 	for (i = 1; i in t; i += 2)
 		arguments[t[i]] = t[i + 1]
 }

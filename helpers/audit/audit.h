@@ -46,15 +46,17 @@ extern const char *const held_names[HELD_KINDS];
 /* What is promised of a process: promises.c. */
 struct promise {
 	const char *name, *binary;
+	bool as_started;       /* has the operator's user */
 	bool free;             /* has the operator's namespaces and limits */
-	bool operators;        /* and is the operator's user, with what that may read */
-	bool several;          /* there may be several */
+	bool apart;            /* not on a core with the guest */
+	bool helper;           /* there may be several */
 	uint64_t caps;         /* bit n: may have that capability */
 	bool may_map_ram;
 	uint64_t max_files, max_procs; /* RLIMIT_NOFILE, RLIMIT_NPROC */
 	bool writes_files;     /* RLIMIT_FSIZE may be unlimited */
 	uint64_t fds;          /* bit n: may hold descriptors of kind n */
-	uint64_t standard_fds; /* and as 0, 1 and 2 */
+	uint64_t standard_fds; /* and as 0, 1 and 2, or up to last_standard: what the user gave */
+	unsigned last_standard;
 	uint64_t high_fds;     /* and from FD_FLOOR on (seccomp/policy.h) */
 	unsigned max_devices;  /* descriptors that are VFIO or vDPA devices */
 	const struct policy *stack[4]; /* filters of the main thread, the oldest first */
@@ -62,8 +64,9 @@ struct promise {
 
 /* By the name of the binary; NULL: none of ours. */
 const struct promise *promise_of(const char *binary);
-extern const struct promise promise_launcher, promise_opener, promise_server, promise_api, promise_core,
-	promise_broker;
+extern const struct promise promise_launcher, promise_opener, promise_core, promise_broker;
+/* Of a VM with an API: the opener behind its walls, a child of it while it opens, the api. */
+extern const struct promise promise_walled, promise_child, promise_api;
 /* Filters of the core's vCPU threads. */
 extern const struct policy *const vcpu_stack[4];
 
@@ -81,8 +84,8 @@ struct audit {
 	pid_t launcher;
 	int pidfd;
 	unsigned n;
-	const struct process *core;    /* NULL: with an API there need be none */
-	const struct process *tenant;  /* whose user is the VM's: the core, or the api */
+	const struct process *core;   /* NULL: no guest, between two lives of an API's */
+	const struct process *tenant; /* who has the VM's user */
 	struct process processes[PROCESSES_MAX]; /* [0]: the launcher; parents before children */
 };
 
@@ -100,6 +103,7 @@ struct ids {
 	unsigned uid[4], gid[4];
 };
 bool status_ids(const char *status, struct ids *ret);
+bool ids_of(const struct process *process, struct ids *ret);
 /* Hard limit; UINT64_MAX: unlimited. */
 bool limits_field(const char *limits, const char *name, uint64_t *ret);
 struct mapping {

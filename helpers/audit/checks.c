@@ -66,15 +66,13 @@ static void check_user(const struct audit *audit, struct process *process, const
 {
 	const char *name = layers[LAYER_USER].name;
 	const unsigned *uid = ids->uid, *gid = ids->gid;
-	struct ids tenant;
-	char status[4096];
+	struct ids vms;
 
-	if (process->promise && process->promise->operators) {
+	if (process->promise && process->promise->as_started) {
 		finding(process, name, VERDICT_OK, "uid %u, gid %u: the operator's", uid[0], gid[0]);
 		return;
 	}
-	if (proc_read(audit->tenant->dir, "status", status, sizeof(status)) == 0 &&
-		status_ids(status, &tenant) && memcmp(uid, tenant.uid, sizeof(tenant.uid)) != 0)
+	if (ids_of(audit->tenant, &vms) && memcmp(uid, vms.uid, sizeof(vms.uid)) != 0)
 		finding(process, name, VERDICT_WEAK, "uid %u, and the %s has another", uid[0],
 			audit->tenant->promise->name);
 	for (unsigned i = 1; i < 4; i++) {
@@ -96,13 +94,11 @@ static void check_user(const struct audit *audit, struct process *process, const
 /* The map of root's own id takes a capability more (helpers/launch/walls.c). */
 static uint64_t caps_promised(const struct audit *audit, const struct promise *promise)
 {
-	char status[4096];
-	struct ids tenant;
+	struct ids vms;
 
 	if (!promise || !(promise->caps >> CAP_SETFCAP & 1) || promise->caps == UINT64_MAX)
 		return promise ? promise->caps : 0;
-	return proc_read(audit->tenant->dir, "status", status, sizeof(status)) == 0 &&
-		status_ids(status, &tenant) && tenant.uid[0] != 0
+	return ids_of(audit->tenant, &vms) && vms.uid[0] != 0
 		? promise->caps & ~(1ull << CAP_SETFCAP) : promise->caps;
 }
 
@@ -187,7 +183,7 @@ void check_rights(struct audit *audit, struct process *process)
 	const struct promise *promise = process->promise;
 	struct threads threads = {.process = process, .caps = caps_promised(audit, promise)};
 	char status[4096], groups[256];
-	struct ids ids;
+	struct ids ids, launcher;
 	int r = proc_read(process->dir, "status", status, sizeof(status));
 
 	if (r < 0) {
@@ -196,8 +192,9 @@ void check_rights(struct audit *audit, struct process *process)
 	}
 	if (status_ids(status, &ids) && status_field(status, "Groups", groups, sizeof(groups))) {
 		check_user(audit, process, &ids, groups);
-		threads.keeps_bounds = promise && promise->free && ids.uid[0] != 0;
-		if (!promise || !promise->operators)
+		threads.keeps_bounds = promise && promise->free &&
+			ids_of(&audit->processes[0], &launcher) && launcher.uid[0] != 0;
+		if (!promise || !promise->as_started)
 			check_dumpable(process, &ids);
 	} else {
 		finding(process, layers[LAYER_USER].name, VERDICT_UNKNOWN, "its status has none");
@@ -298,7 +295,8 @@ void check_namespaces(struct audit *audit, struct process *process)
 	fd_owned self = FD_NONE_INIT;
 
 	if (process->promise && process->promise->free) {
-		finding(process, name, VERDICT_OK, "the operator's");
+		finding(process, name, VERDICT_OK, "the operator's%s", process->promise->as_started ? ""
+			: ": names mean something there, and Landlock says which may be opened");
 		return;
 	}
 	if (proc_open(getpid(), &self.n) < 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "helpers/audit/audit.h"
+#include "ipc/fd.h"
 
 void finding(struct process *process, const char *what, enum verdict verdict, const char *fmt, ...)
 {
@@ -90,6 +91,51 @@ static int add_child(unsigned pid, void *opaque)
 	return add(search->audit, (pid_t)pid, search->parent);
 }
 
+/* Has the VM an API? Its opener stays, then, and has walls. By the command line, as an api may be there
+ * no more; and by the api, as a command line may be longer than is looked at. */
+static bool is_operated(const struct audit *audit)
+{
+	static const char option[] = "--api-socket";
+	static char words[16384];
+	const int dir = audit->processes[0].dir;
+	fd_owned fd = {openat(dir, "cmdline", O_RDONLY | O_CLOEXEC)};
+	ssize_t n = fd.n < 0 ? 0 : read(fd.n, words, sizeof(words) - 1);
+
+	words[n > 0 ? n : 0] = '\0';
+	for (const char *word = words; word < words + n; word += strlen(word) + 1)
+		if (strncmp(word, option, sizeof(option) - 1) == 0)
+			return true;
+	for (unsigned i = 0; i < audit->n; i++)
+		if (audit->processes[i].promise == &promise_api)
+			return true;
+	return false;
+}
+
+static const struct process *parent_of(const struct audit *audit, const struct process *process)
+{
+	for (const struct process *p = audit->processes; p < process; p++)
+		if (p->pid == process->parent)
+			return p;
+	return NULL;
+}
+
+/* All are the launcher's children, but who opens for an API, and of none but helpers there are two. Who is
+ * not as it should be is a stranger, named as one. */
+static const struct promise *expected(const struct audit *audit, const struct process *process)
+{
+	const struct promise *promise = promise_of(process->binary);
+	const struct process *parent = parent_of(audit, process);
+
+	if (promise == &promise_opener && parent && parent->promise == &promise_opener)
+		return &promise_child;
+	if (!promise || promise == &promise_launcher || process->parent != audit->launcher)
+		return NULL;
+	for (const struct process *p = audit->processes; p < process; p++)
+		if (p->promise == promise && !promise->helper)
+			return NULL;
+	return promise;
+}
+
 static const struct process *find(const struct audit *audit, const struct promise *promise)
 {
 	for (unsigned i = 0; i < audit->n; i++)
@@ -98,47 +144,11 @@ static const struct process *find(const struct audit *audit, const struct promis
 	return NULL;
 }
 
-static bool is_filtered(const struct process *process)
+static void wall_openers(struct audit *audit)
 {
-	char status[4096], mode[8];
-
-	return proc_read(process->dir, "status", status, sizeof(status)) == 0 &&
-		status_field(status, "Seccomp", mode, sizeof(mode)) && strcmp(mode, "2") == 0;
-}
-
-/* One that stays has a filter, or should: a VM with an api has been told so. Its children open for it. */
-static const struct promise *opener_of(const struct audit *audit, const struct process *process)
-{
-	const struct process *server = find(audit, &promise_server);
-
-	if (server)
-		return process->parent == server->pid ? &promise_server : NULL;
-	return is_filtered(process) ? &promise_server : &promise_opener;
-}
-
-/* All are the launcher's children, and of none but helpers there are two. Who is not as it should be is
- * a stranger, named as one. */
-static const struct promise *expected(const struct audit *audit, const struct process *process)
-{
-	const struct promise *promise = promise_of(process->binary);
-
-	if (promise == &promise_opener && !find(audit, &promise_opener))
-		promise = opener_of(audit, process);
-	if (!promise || promise == &promise_launcher ||
-		(process->parent != audit->launcher && promise != &promise_server))
-		return NULL;
-	return !promise->several && find(audit, promise) ? NULL : promise;
-}
-
-/* One that opens what argv names has no walls yet; with an api it is to have them. */
-static void expect_walls(struct audit *audit)
-{
-	for (unsigned i = 0; i < audit->n; i++) {
-		struct process *process = &audit->processes[i];
-
-		if (process->promise == &promise_opener && find(audit, &promise_api))
-			process->promise = &promise_server;
-	}
+	for (unsigned i = 0; i < audit->n && is_operated(audit); i++)
+		if (audit->processes[i].promise == &promise_opener)
+			audit->processes[i].promise = &promise_walled;
 }
 
 int audit_find(struct audit *audit, pid_t launcher, struct err *err)
@@ -168,9 +178,11 @@ int audit_find(struct audit *audit, pid_t launcher, struct err *err)
 			return err_set(err, r, BLAME_HOST, "%d: its descendants: %s", launcher,
 				r == -E2BIG ? "more than a VM can have" : strerror(-r));
 	}
-	expect_walls(audit);
+	wall_openers(audit);
 	audit->core = find(audit, &promise_core);
 	audit->tenant = audit->core ? audit->core : find(audit, &promise_api);
+	if (!audit->tenant)
+		audit->tenant = find(audit, &promise_walled);
 	return audit->tenant ? 0 : err_set(err, -ESRCH, BLAME_HOST,
 		"%d has no core: its VM begins, or has ended; try again", launcher);
 }

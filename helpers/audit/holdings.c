@@ -85,7 +85,7 @@ static int leaf_of(const struct audit *audit, const struct process *process, cha
 	return r;
 }
 
-/* Another process of the VM whose leaf it is, too, or NULL. */
+/* Another process of the VM whose leaf it is, too, or NULL. The opener's child is in the opener's. */
 static const struct process *shares_leaf(const struct audit *audit, const struct process *process,
 	const char *path)
 {
@@ -94,7 +94,7 @@ static const struct process *shares_leaf(const struct audit *audit, const struct
 	for (unsigned i = 0; i < audit->n; i++) {
 		const struct process *p = &audit->processes[i];
 
-		if (p != process && leaf_of(audit, p, other) == 0 && strcmp(path, other) == 0)
+		if (p != process && p->promise != &promise_child && leaf_of(audit, p, other) == 0 && strcmp(path, other) == 0)
 			return p;
 	}
 	return NULL;
@@ -104,7 +104,7 @@ static const struct process *shares_leaf(const struct audit *audit, const struct
 static bool bounded(const struct promise *promise, const char *pids, const char *memory)
 {
 	return (strcmp(pids, "max") != 0 || promise == &promise_launcher) &&
-		(strcmp(memory, "max") != 0 || !promise->several || promise->free);
+		(strcmp(memory, "max") != 0 || !promise->helper);
 }
 
 static void check_cgroup(const struct audit *audit, struct process *process)
@@ -123,7 +123,7 @@ static void check_cgroup(const struct audit *audit, struct process *process)
 	else if (!*path)
 		finding(process, name, VERDICT_NOT_HERE, "none of its own; to have one: %s",
 			layers[LAYER_CGROUP].get);
-	else if ((other = shares_leaf(audit, process, path)) != NULL)
+	else if (process->promise != &promise_child && (other = shares_leaf(audit, process, path)) != NULL)
 		finding(process, name, VERDICT_WEAK, "the leaf of %.40s %d", other->binary, other->pid);
 	else if (cgroup_value(path, "pids.max", pids, sizeof(pids)) < 0 ||
 		cgroup_value(path, "memory.max", memory, sizeof(memory)) < 0)
@@ -144,6 +144,15 @@ static int cookie_of(pid_t pid, uint64_t *ret)
 	return 0;
 }
 
+/* Whoever hears clients is not on a core with the guest; with whom else, it does not matter. */
+static void check_apart(struct process *process, uint64_t own, uint64_t vms, uint64_t ours)
+{
+	const bool shared = own == vms && vms != 0 && vms != ours;
+
+	finding(process, layers[LAYER_CORE_SCHED].name, shared ? VERDICT_WEAK : VERDICT_OK,
+		shared ? "the VM's cookie" : "not the VM's cookie");
+}
+
 static void check_cookie(const struct audit *audit, struct process *process)
 {
 	const char *name = layers[LAYER_CORE_SCHED].name;
@@ -155,6 +164,8 @@ static void check_cookie(const struct audit *audit, struct process *process)
 			r == -ENODEV ? "no SMT" : "not in this kernel");
 	else if (r < 0 || cookie_of(audit->launcher, &vms) < 0 || cookie_of(0, &ours) < 0)
 		finding(process, name, VERDICT_UNKNOWN, "%s", strerror(-r));
+	else if (process->promise->apart)
+		check_apart(process, own, vms, ours);
 	else if (own == 0 || own != vms || own == ours)
 		finding(process, name, VERDICT_WEAK, "%s", own == 0 ? "no cookie" :
 			own == ours ? "the operator's cookie" : "another cookie than the launcher's");
@@ -169,8 +180,7 @@ void check_resources(struct audit *audit, struct process *process)
 	if (!process->promise->free)
 		check_limits(process);
 	check_cgroup(audit, process);
-	if (process->promise != &promise_opener && process->promise != &promise_server) /* before it had one */
-		check_cookie(audit, process);
+	check_cookie(audit, process);
 }
 
 /* ---- descriptors ----------------------------------------------------------------------------- */
@@ -210,20 +220,20 @@ static bool takes_fds(int pidfd, unsigned number)
 		value;
 }
 
-/* Descriptors that lead outside, and that several may have: the log, and what the user gave. The opener's
- * child has its channels. */
-static bool is_users(const struct process *process, unsigned number)
+static bool is_standard(const struct promise *promise, unsigned number)
 {
-	return number == 2 || !process->promise || process->promise == &promise_opener ||
-		process->promise == &promise_server ||
-		(process->promise == &promise_launcher && number < 2);
+	return number <= (promise->last_standard ? promise->last_standard : 2);
 }
 
-/* The API's sockets, and its events' end, are the launcher's, so that the next api has the same. */
-static bool are_api(const struct process *a, const struct process *b)
+/* Descriptors that lead outside, and that several may have: the log, and what the user gave. A child of
+ * the opener has what the opener has. */
+static bool is_users(const struct process *process, unsigned number)
 {
-	return (a->promise == &promise_launcher && b->promise == &promise_api) ||
-		(a->promise == &promise_api && b->promise == &promise_launcher);
+	const struct promise *promise = process->promise;
+
+	return number == 2 || !promise || promise == &promise_opener || promise == &promise_child ||
+		(promise == &promise_launcher && number < 2) ||
+		(promise->last_standard && number > 2 && is_standard(promise, number));
 }
 
 struct end {
@@ -248,8 +258,7 @@ static const struct process *shares_end(const struct holding *holding, const cha
 	for (unsigned i = 0; i < holding->audit->n; i++) {
 		struct end end = {&holding->audit->processes[i], link};
 
-		if (end.process != holding->process && !are_api(end.process, holding->process) &&
-			proc_each(end.process->dir, "fd", is_end, &end) > 0)
+		if (end.process != holding->process && proc_each(end.process->dir, "fd", is_end, &end) > 0)
 			return end.process;
 	}
 	return NULL;
@@ -283,7 +292,7 @@ static void check_end(struct holding *holding, unsigned number, const char *link
 /* A bit a kind. */
 static uint64_t fds_allowed(const struct promise *promise, unsigned number)
 {
-	return number <= 2 ? promise->standard_fds
+	return is_standard(promise, number) ? promise->standard_fds
 		: number < FD_FLOOR ? promise->fds
 				    : promise->fds | promise->high_fds;
 }

@@ -128,6 +128,13 @@ bool status_ids(const char *status, struct ids *ret)
 		sscanf(gids, "%u %u %u %u", &gid[0], &gid[1], &gid[2], &gid[3]) == 4;
 }
 
+bool ids_of(const struct process *process, struct ids *ret)
+{
+	char status[4096];
+
+	return proc_read(process->dir, "status", status, sizeof(status)) == 0 && status_ids(status, ret);
+}
+
 /* "Max open files            1024                 4096                 files" */
 bool limits_field(const char *limits, const char *name, uint64_t *ret)
 {

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <string.h>
 
+#include "helpers/api/conn.h"
 #include "helpers/audit/audit.h"
 #include "helpers/virtio/virtio_pci.h"
 
@@ -14,52 +15,66 @@
 	(BIT(HELD_TTY) | BIT(HELD_NULL) | BIT(HELD_PIPE) | BIT(HELD_FILE) | BIT(HELD_SOCKET))
 #define CHANNELS (BIT(HELD_SOCKET))
 
-/* Bounds of vmm/main.c max_fds and max_tasks, and helpers/broker/ask.c lower_limits, at the most vCPUs and
- * devices there can be. */
+/* Bounds of vmm/main.c max_fds and max_tasks, helpers/broker/ask.c lower_limits and helpers/api/main.c
+ * begin, at the most vCPUs and devices there can be. */
 enum {
 	CORE_VCPUS = 1024, CORE_FILES = 64 + CORE_VCPUS + 30 * 2564, BROKER_FILES = 16 + 6 * 30,
 	HELPER_FILES = 16,
+	API_FILES = 16 + CONNS_MAX * (1 + REQUEST_FDS) + FDS_AT_ONCE,
+	API_LAST_STANDARD = 5, OPENER_LAST_STANDARD = 4, /* enum api_fd; OPEN_FD_STDOUT */
 	VDPA_FILES = 24 + 2 * VIRTIO_QUEUES_MAX,
-	API_FILES = 1024, /* helpers/api/main.c FDS_MAX */
 };
 
 /* Filters add up: the launcher's is everybody's who was born behind it. */
 #define STACK(setup, run) {&policy_launch_run, (setup), (run)}
 
 const struct promise promise_launcher = {
-	.name = "launcher", .binary = "bulkhead", .free = true, .operators = true,
+	.name = "launcher", .binary = "bulkhead", .as_started = true, .free = true,
 	.caps = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL) | BIT(CAP_SETFCAP),
-	/* binaries, cgroup leaves; with an API its sockets and events, and /dev/null for who has none */
-	.fds = BIT(HELD_SIGNAL) | CHANNELS | BIT(HELD_FILE) | BIT(HELD_DIR) | BIT(HELD_NULL) | BIT(HELD_PIPE),
+	/* Binaries, cgroup leaves; and what it keeps for an api: sockets, the end of its events, nothing. */
+	.fds = BIT(HELD_SIGNAL) | STANDARD | BIT(HELD_DIR),
 	.standard_fds = STANDARD,
 	.stack = {&policy_launch_run},
 };
 
-/* It was there before the launcher had a filter, has what it opens until it has handed that over, and ends
- * then. */
+/* It was there before the launcher had a filter, has what it opens until it has handed that over, and is
+ * gone when the guest runs. */
 const struct promise promise_opener = {
-	.name = "opener", .binary = "bulkhead-open", .free = true, .operators = true, .caps = UINT64_MAX,
+	.name = "opener", .binary = "bulkhead-open", .as_started = true, .free = true, .apart = true,
+	.caps = UINT64_MAX,
 	.fds = CHANNELS | STANDARD | BIT(HELD_DIR) | BIT(HELD_KVM) | BIT(HELD_VFIO_DEVICE) |
 		BIT(HELD_VFIO_GROUP) | BIT(HELD_VFIO_CONTAINER) | BIT(HELD_IOMMU) | BIT(HELD_VDPA) |
 		BIT(HELD_WATCH),
 	.standard_fds = STANDARD, .max_devices = 30,
 };
 
-/* With an API it stays, behind walls: it and its children, one for each request that opens something. */
-const struct promise promise_server = {
-	.name = "opener", .binary = "bulkhead-open", .free = true, .several = true,
-	.fds = CHANNELS | STANDARD | BIT(HELD_DIR) | BIT(HELD_KVM) | BIT(HELD_VFIO_DEVICE) |
-		BIT(HELD_VFIO_GROUP) | BIT(HELD_VFIO_CONTAINER) | BIT(HELD_IOMMU) | BIT(HELD_VDPA) |
-		BIT(HELD_WATCH),
-	.standard_fds = STANDARD, .max_devices = 30,
+/* It stays: the VM's user by now. /dev/kvm is for the next life, folders are what --allow names, and
+ * devices are those a client has sent it before the VM is started. */
+#define WALLED_FDS                                                                                 \
+	(CHANNELS | BIT(HELD_DIR) | BIT(HELD_KVM) | BIT(HELD_TTY) | BIT(HELD_PIPE) |               \
+		BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA))
+
+const struct promise promise_walled = {
+	.name = "opener", .binary = "bulkhead-open", .free = true, .apart = true,
+	.fds = WALLED_FDS, .standard_fds = STANDARD, .last_standard = OPENER_LAST_STANDARD,
+	.max_devices = 30, .stack = {&policy_open_run},
+};
+
+/* For as long as it opens. */
+const struct promise promise_child = {
+	.name = "opener's child", .binary = "bulkhead-open", .free = true, .apart = true,
+	.fds = WALLED_FDS | STANDARD | BIT(HELD_VFIO_GROUP) | BIT(HELD_VFIO_CONTAINER) |
+		BIT(HELD_IOMMU) | BIT(HELD_WATCH),
+	.standard_fds = STANDARD, .last_standard = OPENER_LAST_STANDARD, .max_devices = 60,
 	.stack = {&policy_open_run},
 };
 
-/* Devices are a client's, on their way to the opener. */
+/* Its first descriptors are what the user gave, and the launcher keeps for its successors. A client's
+ * device is on its way to the opener. */
 const struct promise promise_api = {
-	.name = "api", .binary = "bulkhead-api", .max_files = API_FILES, .writes_files = true,
-	.fds = CHANNELS | STANDARD | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA), .standard_fds = CHANNELS | STANDARD,
-	.max_devices = API_FILES,
+	.name = "api", .binary = "bulkhead-api", .apart = true, .max_files = API_FILES, .writes_files = true,
+	.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VDPA),
+	.standard_fds = STANDARD, .last_standard = API_LAST_STANDARD, .max_devices = 30,
 	.stack = {&policy_launch_run, &policy_api_run},
 };
 
@@ -89,21 +104,21 @@ const struct promise promise_broker = {
 };
 
 static const struct promise helpers[] = {
-	{.name = "vfio helper", .binary = "bulkhead-vfio", .several = true,
+	{.name = "vfio helper", .binary = "bulkhead-vfio", .helper = true,
 		.max_files = HELPER_FILES, .max_devices = 1,
 		.fds = CHANNELS | BIT(HELD_VFIO_DEVICE) | BIT(HELD_VFIO_GROUP) | BIT(HELD_EVENT),
 		.standard_fds = CHANNELS, .stack = STACK(&policy_vfio_setup, &policy_vfio_run)},
-	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .several = true,
+	{.name = "vdpa helper", .binary = "bulkhead-vdpa", .helper = true,
 		.may_map_ram = true, .max_files = VDPA_FILES, .max_devices = 1,
 		.fds = CHANNELS | BIT(HELD_VDPA) | BIT(HELD_EVENT), .standard_fds = CHANNELS,
 		.stack = STACK(&policy_vdpa_setup, &policy_vdpa_run)},
-	{.name = "null helper", .binary = "bulkhead-null", .several = true,
+	{.name = "null helper", .binary = "bulkhead-null", .helper = true,
 		.max_files = HELPER_FILES, .fds = CHANNELS | BIT(HELD_EVENT),
 		.standard_fds = CHANNELS, .stack = STACK(&policy_null_setup, &policy_null_run)},
 };
 
-static const struct promise *const singles[] = {&promise_launcher, &promise_opener, &promise_api,
-	&promise_core, &promise_broker};
+static const struct promise *const singles[] = {&promise_launcher, &promise_opener, &promise_core,
+	&promise_broker, &promise_api};
 
 const struct promise *promise_of(const char *binary)
 {

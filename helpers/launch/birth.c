@@ -162,6 +162,8 @@ static void __attribute__((noreturn)) become(struct newborn *b)
 	if (errno != 0)
 		give_up(b->sync, "its cgroup");
 	wait_for_go(b);
+	if (b->plan->kind == KIND_API) /* one that is started anew would have the VM's */
+		tenant_apart();
 	errno = b->inside ? -become_root_inside(b->drops_groups) : 0;
 	if (errno != 0)
 		give_up(b->sync, "its user");

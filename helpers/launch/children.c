@@ -96,7 +96,7 @@ struct deal {
 	unsigned n;
 };
 
-/* Whichever of core and api is born later: both hear of it by a word. */
+/* Whichever of core and api is born later: both hear of it by a word. No descriptor goes between them. */
 static void introduce(struct launch *launch)
 {
 	struct child *const ends[] = {child_at(launch, KIND_CORE, 0), child_at(launch, KIND_API, 0)};

@@ -27,6 +27,8 @@ int tenant_init(struct tenant *tenant, const struct opts *opts, struct err *err)
 /* A new cookie for the caller and whom it starts from now on: fork and exec keep it
  * (core-scheduling.rst). */
 int tenant_cookie(struct err *err);
+/* And another, for who is not to share a core with the VM. */
+void tenant_apart(void);
 
 /* cgroup.c */
 int cgroup_make(struct tenant *tenant, const struct opts *opts, struct err *err);

@@ -14,7 +14,8 @@
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
 
-enum { NOTES_PART = 32 * 1024 };
+enum { NOTES_PART = 12 * 1024 };
+_Static_assert(NOTES_PART + 64 <= FRAME_MAX, "a packet takes it");
 
 /* One is kept while it waits for its answer, the other takes what comes meanwhile. */
 static struct msg msgs[2];
@@ -113,7 +114,7 @@ static int take_notes(struct vm *vm, const Bulkhead__ApiNotes *told)
 {
 	if (told->offset == 0)
 		vm->notes_len = 0;
-	if (told->total > NOTES_MAX || told->offset != vm->notes_len ||
+	if (told->total > NOTES_MAX || told->offset != vm->notes_len || told->offset > told->total ||
 		told->part.len > told->total - told->offset)
 		return -EBADMSG;
 	memcpy(vm->notes + told->offset, told->part.data, told->part.len);

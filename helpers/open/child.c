@@ -5,12 +5,14 @@
  *
  * Opener process, and the child. It has our channels to core and broker, and tells them itself; we learn
  * by one report how it went, and what has to be known when the next device is added. What it opened is
- * closed with it.
+ * closed with it. It is known by its pidfd, so that we may end it, and nobody else.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,39 +61,50 @@ static void __attribute__((noreturn)) open_and_tell(struct vm *vm, int report_fd
 	_exit(write(report_fd, &report, sizeof(report)) != (ssize_t)sizeof(report));
 }
 
+/* One that has ended; false: none has. */
+static bool reap(idtype_t which, int id)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	return waitid(which, (id_t)id, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0;
+}
+
 /* A report fits a pipe that is empty (pipe(7)), and who has none to read does not wait for it. */
 int child_begin(struct vm *vm, struct err *err)
 {
-	int ends[2];
+	int ends[2], pidfd = -1;
 
-	while (waitpid(-1, NULL, WNOHANG) > 0) {} /* whoever was not waited for */
+	while (reap(P_ALL, 0)) {} /* whoever was not waited for */
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(err, -errno, BLAME_HOST, "pipe: %s", strerror(errno));
-	vm->child = fork();
+	/* Not fork(3), which has more to ask of the kernel from one C library to the next. */
+	vm->child = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
 	if (vm->child == 0)
 		open_and_tell(vm, ends[1]);
 	close(ends[1]);
 	vm->report.n = ends[0];
+	vm->pidfd.n = pidfd;
 	if (vm->child > 0)
 		return 0;
 	vm->child = 0;
 	fd_close(&vm->report);
-	return err_set(err, -errno, BLAME_HOST, "bulkhead-open: fork: %s; look at pids.max", strerror(errno));
+	return err_set(err, -errno, BLAME_HOST, "bulkhead-open: clone: %s; look at pids.max", strerror(errno));
 }
 
 /* One that is inside an open(2) no signal ends stays, as a zombie of ours at last; nobody waits for it. */
 static void end_child(struct vm *vm)
 {
 	const int64_t until = now_ms() + END_MS;
-	pid_t r;
+	bool ended;
 
-	kill(vm->child, SIGKILL);
-	while ((r = waitpid(vm->child, NULL, WNOHANG)) == 0 && now_ms() < until)
+	syscall(SYS_pidfd_send_signal, vm->pidfd.n, SIGKILL, NULL, 0);
+	while (!(ended = reap(P_PIDFD, vm->pidfd.n)) && now_ms() < until)
 		poll_ms(NULL, 0, LOOK_MS);
-	if (r == 0)
+	if (!ended)
 		log_error("pid %d is in the kernel, opening what does not open; it ends when that does",
 			(int)vm->child);
 	vm->child = 0;
+	fd_close(&vm->pidfd);
 }
 
 /* What it was given is handed over, or gone with it. */

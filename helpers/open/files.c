@@ -77,13 +77,14 @@ static int open_output(const struct opening *opening, const char *option, const 
 }
 
 /* Standard output, but non-blocking: without O_NONBLOCK on the terminal or pipe itself, which we
- * share with others. A file never blocks; a socket has no second view, and rarely anyone else. */
-static int open_stdout(struct fd *ret, struct err *err)
+ * share with others. A file never blocks; a socket has no second view, and rarely anyone else. Once, as
+ * Landlock lets nobody open what is in /proc/self/fd. */
+int out_open(struct opening *opening, struct err *err)
 {
 	struct stat st;
 	int fd = -1;
 
-	if (fstat(OPEN_FD_STDOUT, &st) < 0)
+	if (opening->out.n >= 0 || fstat(OPEN_FD_STDOUT, &st) < 0)
 		return 0; /* closed: there is nobody to print for */
 	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
 		fd = open("/proc/self/fd/4" /* OPEN_FD_STDOUT */, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -93,7 +94,7 @@ static int open_stdout(struct fd *ret, struct err *err)
 		return err_set(err, -errno, BLAME_HOST, "standard output: %s", strerror(errno));
 	if (S_ISSOCK(st.st_mode))
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	ret->n = fd;
+	opening->out.n = fd;
 	return 0;
 }
 
@@ -123,7 +124,9 @@ static int open_serial(struct opening *opening, struct err *err)
 		r = copy(opening->serial.master.n, &files->serial_out, err);
 		return r < 0 ? r : copy(opening->serial.master.n, &files->serial_in, err);
 	case CONSOLE_TTY:
-		r = open_stdout(&files->serial_out, err);
+		r = out_open(opening, err);
+		if (r == 0 && opening->out.n >= 0)
+			r = copy(opening->out.n, &files->serial_out, err);
 		return r < 0 ? r : open_stdin(&files->serial_in, err);
 	default: return 0;
 	}

@@ -25,11 +25,11 @@ enum { ENDED_MS = 10000 };
 
 static void begin(struct opening *opening, struct vm *vm)
 {
-	*opening = (struct opening){.root = FD_NONE_INIT, .kvm = FD_NONE_INIT, .iommufd = FD_NONE_INIT,
+	*opening = (struct opening){.root = FD_NONE_INIT, .kvm = FD_NONE_INIT, .iommufd = FD_NONE_INIT, .out = FD_NONE_INIT,
 		.container = FD_NONE_INIT, .core.sock = FD_NONE_INIT, .broker.sock = FD_NONE_INIT,
 		.files = {FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT},
 		.serial = {FD_NONE_INIT, FD_NONE_INIT, ""}, .console = {FD_NONE_INIT, FD_NONE_INIT, ""}};
-	*vm = (struct vm){.opening = opening, .api.sock = FD_NONE_INIT, .report = FD_NONE_INIT,
+	*vm = (struct vm){.opening = opening, .api.sock = FD_NONE_INIT, .report = FD_NONE_INIT, .pidfd = FD_NONE_INIT,
 		.argv_time = true, .began_ms = now_ms()};
 }
 
@@ -42,8 +42,11 @@ static int at_argv_time(struct vm *vm, struct err *err)
 	opening->root.n = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (opening->root.n < 0)
 		return err_set(err, -errno, BLAME_HOST, "/: %s", strerror(errno));
-	if (opts_has_api(&opening->argv))
+	if (opts_has_api(&opening->argv)) {
 		r = allow_pin(opening, err);
+		if (r == 0)
+			r = out_open(opening, err);
+	}
 	if (r == 0)
 		r = kvm_open(&opening->kvm, err);
 	if (r == 0)

@@ -78,6 +78,7 @@ struct opening {
 	struct allowed allowed[ALLOWED_MAX];
 
 	struct files files;
+	struct fd out;       /* standard output, for every life */
 	unsigned n_devices, n_groups;
 	struct wanted devices[VM_SLOTS]; /* of opts.devices, in its order */
 	struct iommu_group groups[GROUPS_MAX];
@@ -100,6 +101,8 @@ int name_allows(const struct opening *opening, const char *path, struct err *err
  * do. */
 int files_open(struct opening *opening, struct err *err);
 int kvm_open(struct fd *ret, struct err *err);
+/* Standard output as the core gets it, once, before there are walls. */
+int out_open(struct opening *opening, struct err *err);
 
 /* pty.c: raw, as the guest's end is. */
 int pty_open(struct pty *ret, struct err *err);

@@ -41,9 +41,10 @@ struct vm {
 	unsigned alive;           /* processes of the life that have not been reaped */
 	bool adding;              /* VM_OPENS: the last device; else a whole VM */
 	pid_t child;              /* who opens; 0: nobody */
+	struct fd pidfd;          /* of it */
 	struct fd report;         /* its end of the pipe */
 	int64_t due;              /* now_ms(): it, the launcher or the life is late; 0: nothing is due */
-	unsigned notes_len, notes_total;
+	unsigned notes_len;
 	uint8_t notes[NOTES_MAX];
 };
 

@@ -23,8 +23,8 @@
 struct page *vm_page;
 char vm_folder[64];
 
-static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-core",
-	"bulkhead-broker", "bulkhead-null", "bulkhead-vfio", "bulkhead-vdpa", "guest"};
+static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-api",
+	"bulkhead-core", "bulkhead-broker", "bulkhead-null", "bulkhead-vfio", "bulkhead-vdpa", "guest"};
 
 static void copy(const char *from, const char *to)
 {

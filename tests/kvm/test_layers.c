@@ -4,7 +4,7 @@
  */
 #include <seccomp.h>
 
-#include "tests/kvm/process.h"
+#include "tests/kvm/audit.h"
 
 /* A host without Landlock in lsm=. */
 static void no_landlock(void)
@@ -48,62 +48,6 @@ Test(layers, degraded_every_process_says_what_it_lacks, .init = needs_a_vm, .tim
 
 /* ---- `bulkhead audit` --------------------------------------------------------------------------- */
 
-static struct {
-	char text[16384];
-	int status;
-} report;
-
-static void audit_as(uid_t uid)
-{
-	char path[PATH_MAX], pid[16];
-	char *argv[] = {path, (char[]){"audit"}, pid, NULL};
-	size_t used = 0;
-	int out[2];
-	pid_t child;
-	ssize_t n;
-
-	binary(path);
-	snprintf(pid, sizeof(pid), "%d", run.pid);
-	cr_assert(pipe(out) == 0);
-	child = fork();
-	if (child == 0) {
-		dup2(out[1], 1);
-		if (uid && setuid(uid) < 0)
-			_exit(125);
-		execv(path, argv);
-		_exit(126);
-	}
-	close(out[1]);
-	while ((n = read(out[0], report.text + used, sizeof(report.text) - 1 - used)) > 0)
-		used += (size_t)n;
-	report.text[used] = '\0';
-	close(out[0]);
-	cr_assert(waitpid(child, &report.status, 0) == child && WIFEXITED(report.status));
-	report.status = WEXITSTATUS(report.status);
-	if (report.status == 126)
-		cr_skip_test("nobody may not run the build tree's binary");
-}
-
-static void needs_an_audit(void)
-{
-#ifdef BULKHEAD_SANITIZER
-	cr_skip_test("a build with sanitizers loads no filters");
-#endif
-	if (geteuid() != 0)
-		cr_skip_test("only root can read the filters of others");
-	needs_a_vm();
-	make_kernel(sleeps, sizeof(sleeps));
-}
-
-static unsigned count(const char *word)
-{
-	unsigned n = 0;
-
-	for (const char *at = report.text; (at = strstr(at, word)) != NULL; at++)
-		n++;
-	return n;
-}
-
 Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .timeout = 60)
 {
 	start("--cpus boot=2 --null --null", -1, 0);
@@ -128,13 +72,13 @@ Test(audit, a_healthy_vm_is_as_promised_and_goes_on, .init = needs_an_audit, .ti
 /* One byte more in one helper, and it runs like the other. */
 Test(audit, a_binary_that_was_not_built_with_it_is_named, .init = needs_an_audit, .timeout = 60)
 {
-	char copies[] = "/tmp/bulkhead-copies-XXXXXX", path[PATH_MAX], command[7 * PATH_MAX + 200];
+	char copies[] = "/tmp/bulkhead-copies-XXXXXX", path[PATH_MAX], command[8 * PATH_MAX + 200];
 
 	binary(path);
 	cr_assert(mkdtemp(copies) != NULL);
-	snprintf(command, sizeof(command), "cd %s && cp %s %s-open %s-core %s-broker %s-null %s-vfio "
-		"%s-vdpa . && chmod 755 . && echo >>bulkhead-null", copies, path, path, path, path, path, path,
-		path);
+	snprintf(command, sizeof(command), "cd %s && cp %s %s-open %s-api %s-core %s-broker %s-null "
+		"%s-vfio %s-vdpa . && chmod 755 . && echo >>bulkhead-null", copies, path, path, path, path,
+		path, path, path, path);
 	cr_assert_eq(system(command), 0);
 	folder = copies;
 	start("--null", -1, 0);

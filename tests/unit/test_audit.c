@@ -159,8 +159,8 @@ static void sha256sum(const char *file, char ret[static DIGEST_SIZE])
 
 Test(audit, digests_are_those_of_what_was_built)
 {
-	static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-core",
-		"bulkhead-broker", "bulkhead-vfio", "bulkhead-vdpa", "bulkhead-null"};
+	static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-api",
+		"bulkhead-core", "bulkhead-broker", "bulkhead-vfio", "bulkhead-vdpa", "bulkhead-null"};
 	char self[200], file[256], want[DIGEST_SIZE], got[DIGEST_SIZE] = "";
 	int dir;
 

@@ -58,7 +58,7 @@ static void begin(void)
 	close(open(kernel, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	cr_assert(frame_pair(&a, &b) == 0 && frame_pair(&c, &d) == 0);
 	opening = (struct opening){.root = {open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)},
-		.iommufd = FD_NONE_INIT, .container = FD_NONE_INIT,
+		.out = FD_NONE_INIT, .iommufd = FD_NONE_INIT, .container = FD_NONE_INIT,
 		.files = {FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT, FD_NONE_INIT},
 		.opts = {.kernel = kernel, .serial = CONSOLE_OFF, .shutdown_timeout_s = 60,
 			.cpus = {2, 4, 2, 2, 1, 1},

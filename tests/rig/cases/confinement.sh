@@ -55,5 +55,5 @@ others=$(fds "$helper" | tr ',' '\n' | awk '$2 !~ /^(vfio-device|socket|eventfd|
 expect "the helper holds its device, sockets and event descriptors only" [ -z "$others" ]
 expect "vcpu0 and vcpu1 are threads of the core" [ "$(cat "/proc/$core"/task/*/comm | grep -cE '^vcpu[01]$')" = 2 ]
 kill -9 "$VM"
-gone_within 2 || fail "left behind: $(left_behind)"
+gone_within $((2 * PATIENCE)) || fail "left behind: $(left_behind)"
 pass

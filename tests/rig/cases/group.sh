@@ -31,6 +31,6 @@ if [ "$RIG_VMM" = bulkhead ]; then
 fi
 kill -9 "$VM"
 wait "$VM" 2>/dev/null
-gone_within 2 || fail "left behind: $(left_behind)"
+gone_within $((2 * PATIENCE)) || fail "left behind: $(left_behind)"
 expect "both bind back" eval 'bind_host "$PAIR0" && bind_host "$PAIR1"'
 pass

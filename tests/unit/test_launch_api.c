@@ -38,8 +38,10 @@ static void without_vm(void)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *child = &launch.children[i];
 
-		if (child->kind == KIND_CORE || child->kind == KIND_BROKER || is_helper(child->kind))
-			child->pid = 0;
+		if (child->kind == KIND_OPENER || child->kind == KIND_API)
+			continue;
+		child->pid = 0;
+		fd_close(&child->words);
 	}
 	launch.stage = STAGE_NO_GUEST;
 }

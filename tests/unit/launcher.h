@@ -76,6 +76,11 @@ void terminal_begin(void (*tell)(void *opaque, bool ours), void *opaque)
 	tell_terminal = tell;
 }
 
+void terminal_continued(void)
+{
+	terminal_look();
+}
+
 void terminal_look(void)
 {
 	looked = true;

@@ -208,11 +208,11 @@ Test(core_config, each_field_of_a_device_that_cannot_be_is_named)
 {
 	static const unsigned kinds[] = {KIND_LAUNCHER, KIND_OPENER, KIND_CORE, KIND_BROKER, WORD_KINDS,
 		UINT32_MAX};
-	char name[65];
+	char name[66];
 	Bulkhead__CoreDevice device;
 
 	memset(name, 'x', sizeof(name));
-	name[64] = '\0';
+	name[65] = '\0';
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		device = a_device();
 		device.kind = kinds[i];

@@ -209,7 +209,7 @@ Test(policy_tool, export_says_why_it_cannot)
 Test(policy_tool, run_dies_by_sigsys_and_says_on_which_call, .init = skip_in_sanitizer_builds)
 {
 	for (const struct policy *const *p = policies; *p; p++) {
-		if (strcmp((*p)->stage, "run") != 0 || (*p)->open)
+		if (strcmp((*p)->stage, "run") != 0 || (*p)->open || *p == &policy_open_run) /* which may brk */
 			continue;
 		tool("run", (*p)->process, "--", "/bin/true", NULL);
 		cr_expect(WIFSIGNALED(ran.status) && WTERMSIG(ran.status) == SIGSYS, "0x%x",

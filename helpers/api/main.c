@@ -125,7 +125,7 @@ static int64_t fill(struct pollfd polls[POLLS], bool ending)
 }
 
 /* All there are: a core is known before the opener says that it lives. */
-static int take_words(struct err *err)
+static void take_words(void)
 {
 	struct word_msg msg;
 	int r;
@@ -135,9 +135,9 @@ static int take_words(struct err *err)
 			serve_core(fd_take(&msg.fds[0]));
 		word_done(&msg);
 	}
-	api.launcher_gone = r == -EPIPE;
-	return r == -EAGAIN || r == -EPIPE ? 0
-		: err_set(err, r, BLAME_PEER, "launcher: sent what is no word");
+	if (r != -EAGAIN && r != -EPIPE)
+		log_error("launcher: it sent what is no word: %s", strerror(-r));
+	api.launcher_gone |= r != -EAGAIN;
 }
 
 /* With bytes that have come already, as far as those go. */
@@ -175,12 +175,13 @@ static int serve(struct err *err)
 	int64_t end = 0;
 	int r = 0;
 
+	serve_begin(take_words);
 	while (r == 0 && !(ending && (!conn_unsent() || clock_ms() >= end))) {
 		int64_t ms = fill(polls, ending);
 
 		r = wait_for(polls, ending ? sooner(ms, LAST_ANSWERS_MS) : ms, err);
-		if (r == 0 && polls[POLL_WORDS].revents)
-			r = take_words(err);
+		if (polls[POLL_WORDS].revents)
+			take_words();
 		if (!ending && !serve_links())
 			api.launcher_gone = true; /* the opener: one does not go without the other */
 		if (polls[POLL_LISTENER].revents)

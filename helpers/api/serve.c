@@ -202,6 +202,8 @@ static void answered(struct link *link, const struct msg *msg)
 		reply_error(conn, &err);
 }
 
+static void (*take_words)(void);
+
 /* The channel has broken: who asked is told, or has what was last known. */
 static void lost(struct link *link, const struct err *err)
 {
@@ -260,12 +262,15 @@ static bool ends_life(const struct msg *msg)
 		vm.life == VM_LIFE_LIVE && msg->packet->api_life->life != VM_LIFE_LIVE;
 }
 
+/* Whatever it says of a life, the launcher has dealt that life's core before. */
 static void take_opener(void)
 {
 	static struct msg msg;
 	struct err err = {0};
 
 	while (chan_take(&opener.chan, &msg, clock_ms(), &err) == 0) {
+		if (msg.packet->body_case == BULKHEAD__PACKET__BODY_API_LIFE)
+			take_words();
 		if (ends_life(&msg))
 			hear_last_words();
 		hear(&opener, &msg, vm_on_opener);
@@ -309,6 +314,11 @@ static void take_core(void)
 bool serve_hears_core(void)
 {
 	return vm.life == VM_LIFE_LIVE && chan_is_open(&core.chan);
+}
+
+void serve_begin(void (*words)(void))
+{
+	take_words = words;
 }
 
 bool serve_links(void)

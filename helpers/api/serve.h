@@ -15,6 +15,8 @@ void serve_request(struct conn *conn);
 
 /* Takes all that opener and core have said. False: the opener is gone, and so are we. */
 bool serve_links(void);
+/* words: takes all that the launcher has said by now. */
+void serve_begin(void (*words)(void));
 
 /* Begins what can be begun, in the order in which it came; looks at what was waited for. */
 void serve_turn(void);

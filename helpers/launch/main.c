@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "helpers/launch/binary.h"
@@ -184,7 +185,8 @@ static int start(struct launch *launch, struct err *err)
 	return r < 0 || !launch->api ? r : child_start(launch, KIND_API, 0, 1, 0, err);
 }
 
-static void take_words(struct launch *launch, struct child *child)
+/* True: there may be more. */
+static bool take_words(struct launch *launch, struct child *child)
 {
 	static const enum word_actor actors[WORD_KINDS] = {[KIND_OPENER] = WORDS_OPENER,
 		[KIND_API] = WORDS_API, [KIND_CORE] = WORDS_CORE, [KIND_BROKER] = WORDS_BROKER,
@@ -200,21 +202,43 @@ static void take_words(struct launch *launch, struct child *child)
 		}
 	}
 	if (r == 0 || r == -EAGAIN)
-		return;
+		return r == 0;
 	/* Hung up: its end comes by a signal. Or it said what nobody may. */
 	fd_close(&child->words);
 	if (r == -EPIPE)
-		return;
+		return false;
 	log_error("bulkhead-%s broke a rule: it is ended", word_kind_name(child->kind));
 	child_kill(child);
+	return false;
+}
+
+/* What it said before it ended counts first; until it has been reaped its pid is nobody else's. */
+static void reap(struct launch *launch)
+{
+	siginfo_t info = {.si_pid = 0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid) {
+		struct child *child = child_of_pid(launch, info.si_pid);
+		int wait_status = 0;
+
+		while (child && child->words.n >= 0 && take_words(launch, child)) {}
+		(void)waitpid(info.si_pid, &wait_status, 0);
+		if (child) /* or the tracer, which ends when it likes */
+			life_ended(launch, child, wait_status);
+		info.si_pid = 0;
+	}
 }
 
 static void take_signal(struct launch *launch)
 {
 	struct signalfd_siginfo info;
 
-	while (read(launch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		life_signal(launch, (int)info.ssi_signo);
+	while (read(launch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(launch);
+		else
+			life_signal(launch, (int)info.ssi_signo);
+	}
 }
 
 /* Waits, in slices: what one takes longer than that, as when the whole job is stopped, is lost to all. */

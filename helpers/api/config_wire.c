@@ -195,7 +195,7 @@ static int add_device(json_t *config, const Bulkhead__ApiDevice *device, struct 
 
 	if (!tree)
 		return err->code;
-	if (device->kind != DEVICE_KIND_NULL && !device->path[0])
+	if (!device->path[0]) /* it came by a descriptor, or is one that does nothing */
 		json_object_set_new(tree, "fd", json_integer(-1));
 	if (!json_object_get(config, list->name))
 		json_object_set_new(config, list->name, json_array());

@@ -25,8 +25,8 @@ static const struct pair {
 } pairs[] = {
 	{KIND_OPENER, KIND_API, 1, BIRTH_FD_ORDERS, false},
 	{KIND_OPENER, KIND_CORE, 1, BIRTH_FD_ORDERS, false},
-	{KIND_OPENER, KIND_BROKER, 1, BIRTH_FD_ORDERS, false},
 	{KIND_CORE, KIND_BROKER, 2, BIRTH_FD_LOG + 1, false}, /* ask, event */
+	{KIND_OPENER, KIND_BROKER, 1, BIRTH_FD_ORDERS, false},
 	{KIND_BROKER, HELPER, 1, BIRTH_FD_ORDERS, true},
 	{KIND_CORE, HELPER, 2, BIRTH_FD_LOG + 1, false},      /* ask, event */
 };
@@ -152,7 +152,8 @@ static void hand_out(const struct child *newborn, struct deal *deal)
 	}
 }
 
-/* Who was there before hears of it in the order of the table: a helper's broker before its core. */
+/* Who was there before hears of it in the order of the table: a helper's broker before its core, and last
+ * the opener, by whose word they are to be there. */
 static int start(struct launch *launch, struct child *child, struct birth_plan *plan,
 	struct err *err)
 {

@@ -27,6 +27,12 @@ static const char *text(const char *s)
 	return s ? s : "";
 }
 
+/* One that nobody asked for. */
+static bool cpus_are_plain(const struct cpus *cpus)
+{
+	return cpus->threads == 1 && cpus->cores == cpus->boot && cpus->dies == 1 && cpus->packages == 1;
+}
+
 static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig *ret)
 {
 	const struct opts *opts = &opening->opts;
@@ -35,10 +41,12 @@ static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig 
 	ret->initramfs = (char *)(uintptr_t)text(opts->initramfs);
 	ret->cmdline = (char *)(uintptr_t)text(opts->cmdline);
 	ret->vcpus = opts->cpus.boot;
-	ret->threads_per_core = opts->cpus.threads;
-	ret->cores_per_die = opts->cpus.cores;
-	ret->dies_per_package = opts->cpus.dies;
-	ret->packages = opts->cpus.packages;
+	if (!cpus_are_plain(&opts->cpus)) {
+		ret->threads_per_core = opts->cpus.threads;
+		ret->cores_per_die = opts->cpus.cores;
+		ret->dies_per_package = opts->cpus.dies;
+		ret->packages = opts->cpus.packages;
+	}
 	ret->memory = opts->ram.size;
 	ret->hugepages = opts->ram.hugepages;
 	ret->hugepage_size = opts->ram.hugepages ? opts->ram.hugepage_size : 0;

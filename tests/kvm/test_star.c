@@ -100,7 +100,7 @@ Test(star, each_has_what_it_needs_and_no_more, .init = needs_a_vm, .timeout = 60
 	holdings(child_of("null", 0), &all[3]);
 	holdings(child_of("null", 1), &all[4]);
 	/* stdin, stdout, stderr; a birth socket a child */
-	expect_holdings("the launcher", &all[0], "6 binary 3 pipe 1 signal 4 socket");
+	expect_holdings("the launcher", &all[0], "7 binary 3 pipe 1 signal 4 socket");
 	/* what vCPUs ask, who of them has parked, the serial port's room; log, serial in and out; words, two
 	 * to the broker, two a helper */
 	expect_holdings("the core", &all[1], "3 event 1 kernel 3 pipe 7 socket 2 vcpu 1 vm");

@@ -231,25 +231,6 @@ int confine_to_files(const struct confine_file *files, unsigned n, struct err *e
 	return report_landlock("what --allow names", abi, err);
 }
 
-/* Of who was never root: he has none, and may neither lock securebits nor empty his bounding set. With
- * no_new_privs none of that can give him any. */
-static int drop_capabilities(struct err *err)
-{
-	capng_clear(CAPNG_SELECT_CAPS);
-	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
-		return failed(err, LAYER_CAPABILITIES, "dropping them");
-	layer_holds(LAYER_CAPABILITIES, "none");
-	return 0;
-}
-
-int confine_capabilities(struct err *err)
-{
-	int r = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) ? wall_capabilities(err)
-		: drop_capabilities(err);
-
-	return r < 0 ? r : wall_privileges(err);
-}
-
 int confine_scopes(struct err *err)
 {
 	const struct landlock_attr attr = {.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
@@ -272,6 +253,27 @@ static int wall_mdwe(struct err *err)
 		return failed(err, LAYER_MDWE, "prctl");
 	layer_holds(LAYER_MDWE, "no memory becomes executable");
 	return 0;
+}
+
+/* Of who was never root: he has none, and may neither lock securebits nor empty his bounding set. With
+ * no_new_privs none of that can give him any. */
+static int drop_capabilities(struct err *err)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		return failed(err, LAYER_CAPABILITIES, "dropping them");
+	layer_holds(LAYER_CAPABILITIES, "none");
+	return 0;
+}
+
+int confine_capabilities(struct err *err)
+{
+	int r = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) ? wall_capabilities(err)
+		: drop_capabilities(err);
+
+	if (r == 0)
+		r = wall_privileges(err);
+	return r < 0 ? r : wall_mdwe(err);
 }
 
 /* A parent that ended before the signal was asked for is noticed by who its child is now, or,

@@ -52,5 +52,5 @@ enum {
 /* For a process that goes on opening files: all else of the file system is denied, with the network and
  * the scopes. */
 int confine_to_files(const struct confine_file *files, unsigned n, struct err *err);
-/* None, and none to come; no_new_privs. */
+/* None, and none to come; no_new_privs, not dumpable, MDWE. */
 int confine_capabilities(struct err *err);

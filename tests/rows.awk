@@ -122,7 +122,8 @@ END {
 	for (k = 1; k <= n; k++) {
 		row = order[k]
 		if (used[row] == 0) {
-			finding(row ": unused")
+			if (!here || row !~ /^v(fio|dpa) /) # a helper without its device
+				finding(row ": unused")
 			continue
 		}
 		call = row; sub(/^[^:]*: /, "", call); sub(/ .*/, "", call)

@@ -59,6 +59,8 @@ long try_open_kvm(void);
 long try_exec(void);
 long try_exec_memfd(void);
 long try_unix_path(void);
+long try_write_allowed(void);
+long try_mount(void);
 /* process.c */
 long try_fork(void);
 long try_clone3(void);
@@ -77,6 +79,7 @@ long try_tgkill(void);
 long try_sigqueue(void);
 long try_setown(void);
 long try_unshare(void);
+long try_clone_user(void);
 long try_io_uring(void);
 long try_userfaultfd(void);
 long try_bpf(void);

@@ -26,6 +26,7 @@ $(eval $(call breakout_process,$(BO)/bulkhead,launch))
 $(foreach p,$(CHILDREN),$(eval $(call breakout_process,$(BO)/bulkhead-$(p),$(p))))
 $(BO)/bulkhead-core: $(call obj,tests/breakout/core.c)
 $(BO)/bulkhead-core: BO_WRAPPED += ram_create
+$(BO)/bulkhead-api: private LIBS += -ljansson
 $(BO)/breakout: $(call obj,$(BO_HARNESS) $(BO_PAYLOAD)) $(COMMON_OBJ)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

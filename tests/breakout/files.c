@@ -10,6 +10,7 @@
 #include <linux/openat2.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -34,6 +35,20 @@ long try_openat2(void)
 	struct open_how how = {.flags = O_RDONLY};
 
 	return let_go(RAW(SYS_openat2, AT_FDCWD, page->file, &how, sizeof(how)));
+}
+
+/* It is below a folder that may be read. */
+long try_write_allowed(void)
+{
+	return let_go(RAW(SYS_openat, AT_FDCWD, page->program, O_WRONLY));
+}
+
+/* What is no mount has no propagation to change, which is found out behind every check. */
+long try_mount(void)
+{
+	long r = RAW(SYS_mount, NULL, page->file, NULL, MS_PRIVATE, NULL);
+
+	return r == -EINVAL ? THROUGH : r;
 }
 
 /* By inode, past every path; the file system is that of the directory we are in. */

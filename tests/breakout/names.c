@@ -17,6 +17,8 @@ const char *who_name(enum who who)
 	case WHO_VFIO: return "vfio helper";
 	case WHO_VDPA: return "vdpa helper";
 	case WHO_LAUNCHER: return "launcher";
+	case WHO_API: return "api";
+	case WHO_OPENER: return "opener";
 	case WHO_STARTER: return "starter";
 	default: return "?";
 	}

@@ -14,12 +14,13 @@
 /* Who attempts. Bits: an attempt names all it is made by. */
 enum who {
 	WHO_VCPU = 1, WHO_CORE = 2, WHO_BROKER = 4, WHO_NULL = 8, WHO_VFIO = 16, WHO_VDPA = 32,
-	WHO_LAUNCHER = 64,
-	WHO_STARTER = 128, /* whoever starts bulkhead: the harness itself */
+	WHO_LAUNCHER = 64, WHO_API = 128, WHO_OPENER = 256, /* behind its walls */
+	WHO_STARTER = 512, /* whoever starts bulkhead: the harness itself */
 	WHO_VMM = WHO_VCPU | WHO_CORE,
 	WHO_HELPER = WHO_NULL | WHO_VFIO | WHO_VDPA,
-	WHO_ALL = WHO_VMM | WHO_BROKER | WHO_HELPER,
-	WHO_BITS = 8,
+	WHO_ALL = WHO_VMM | WHO_BROKER | WHO_HELPER | WHO_API,
+	WHO_OPERATED = WHO_API | WHO_OPENER,
+	WHO_BITS = 10,
 };
 
 /* What may stop an attempt. The first of them can be taken away in a test VM, each by itself

@@ -129,7 +129,7 @@ static enum who who_is(const struct policy *policy)
 		enum who who;
 	} names[] = {{"vcpu", WHO_VCPU}, {"core", WHO_CORE}, {"broker", WHO_BROKER},
 		{"null", WHO_NULL}, {"vfio", WHO_VFIO}, {"vdpa", WHO_VDPA},
-		{"launch", WHO_LAUNCHER}};
+		{"launch", WHO_LAUNCHER}, {"api", WHO_API}, {"open", WHO_OPENER}};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(policy->process, names[i].process) == 0)

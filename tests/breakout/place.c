@@ -21,7 +21,7 @@
 #include "tests/breakout/vm.h"
 
 struct page *vm_page;
-char vm_folder[64];
+char vm_folder[64], vm_socket[80];
 
 static const char *const programs[] = {"bulkhead", "bulkhead-open", "bulkhead-api",
 	"bulkhead-core", "bulkhead-broker", "bulkhead-null", "bulkhead-vfio", "bulkhead-vdpa", "guest"};
@@ -131,6 +131,7 @@ void vm_place(const char *binaries)
 		snprintf(to, sizeof(to), "%s/%s", vm_folder, programs[i]);
 		copy(from, to);
 	}
+	snprintf(vm_socket, sizeof(vm_socket), "%s/api", vm_folder);
 	make_page();
 	snprintf(vm_page->file, PATH_BYTES, "/etc/passwd");
 	snprintf(vm_page->program, PATH_BYTES, "%s/program", vm_folder);

@@ -227,6 +227,12 @@ long try_unshare(void)
 	return RAW(SYS_unshare, CLONE_NEWUSER);
 }
 
+/* All capabilities, in a namespace of its own. */
+long try_clone_user(void)
+{
+	return born(RAW(SYS_clone, CLONE_NEWUSER | SIGCHLD));
+}
+
 long try_io_uring(void)
 {
 	struct io_uring_params params = {0};

@@ -63,7 +63,7 @@ static const char *first_device(enum who actor, const char **ret_path)
 /* A null device is the second. */
 static void start(enum who actor, unsigned removed)
 {
-	static char device[300];
+	static char device[300], allowed[80];
 	const char *options[OPTIONS_MAX + 1], *path;
 	unsigned n = 0;
 
@@ -73,6 +73,14 @@ static void start(enum who actor, unsigned removed)
 		options[n++] = device;
 	}
 	options[n++] = "--null";
+	if (actor & WHO_OPERATED) {
+		unlink(vm_socket);
+		options[n++] = "--api-socket";
+		options[n++] = vm_socket;
+		options[n++] = "--allow";
+		snprintf(allowed, sizeof(allowed), "ro=%s", vm_folder);
+		options[n++] = allowed;
+	}
 	if (removed)
 		options[n++] = "--allow-degraded";
 	if (removed >> WALL_SECCOMP & 1) {
@@ -152,6 +160,8 @@ static int actors_end(enum who actor)
 		r = by_words("bulkhead-broker was");
 	else if (actor & WHO_VMM)
 		r = by_words("bulkhead-core was");
+	else if (actor & WHO_OPERATED)
+		r = by_words(actor == WHO_API ? "bulkhead-api was" : "bulkhead-open was");
 	if (vm.ended && WIFSIGNALED(vm.status))
 		return KILLED - WTERMSIG(vm.status);
 	return vm.ended && r == UNTRIED ? TRYING : r;
@@ -168,13 +178,13 @@ static bool is_killed(int result)
 /* Is it the end of the VM, too? */
 static bool takes_vm_along(enum who actor, int result)
 {
-	return (actor & (WHO_VMM | WHO_LAUNCHER)) && is_killed(result);
+	return (actor & (WHO_VMM | WHO_LAUNCHER | WHO_OPENER)) && is_killed(result);
 }
 
 /* What the guest must see now. */
 static const char *expected_round(enum who actor, int result)
 {
-	if (result >= 0 || result == DROPPED || (result > KILLED && result < 0))
+	if (actor & WHO_OPERATED || result >= 0 || result == DROPPED || (result > KILLED && result < 0))
 		return "12";
 	return actor == WHO_BROKER ? "xx" : "x2";
 }
@@ -219,7 +229,7 @@ static void finish(enum who actor, const char *what, bool well)
 	vm_stop(&vm);
 	if (vm_left(&vm))
 		fault("%s, %s: %u processes stay", who_name(actor), what, vm_left(&vm));
-	if (well && (ended || !WIFEXITED(vm.status) || WEXITSTATUS(vm.status) != CUT_SHORT))
+	if (well && (ended || !WIFEXITED(vm.status) || WEXITSTATUS(vm.status) != (actor & WHO_OPERATED ? 0 : CUT_SHORT)))
 		fault("%s, %s: the VM ended with status 0x%x", who_name(actor), what, vm.status);
 }
 

@@ -28,7 +28,7 @@ struct vm {
 void vm_place(const char *binaries);
 void vm_place_remove(void);
 extern struct page *vm_page;
-extern char vm_folder[64];
+extern char vm_folder[64], vm_socket[80]; /* of an API */
 
 /* What failed and errno's word on it; ends the harness. */
 void __attribute__((noreturn)) vm_die(const char *what);

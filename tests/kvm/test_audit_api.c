@@ -8,6 +8,7 @@
 
 static void expect_as_promised(unsigned processes)
 {
+	read_until(run.err_text, "seccomp: open, run policy");
 	audit_as(0);
 	cr_assert_eq(report.status, 0, "%s", report.text);
 	cr_expect(strstr(report.text, "bulkhead-open: opener\n") && strstr(report.text, "bulkhead-api: api\n"), "%s",

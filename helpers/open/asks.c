@@ -26,6 +26,17 @@ static const char *text(const char *s)
 	return s ? s : "";
 }
 
+/* What was not asked for is not told as if it had been: cores, as many as there are vCPUs. */
+static void describe_topology(const struct cpus *cpus, Bulkhead__ApiConfig *ret)
+{
+	if (cpus->threads == 1 && cpus->dies == 1 && cpus->packages == 1 && cpus->cores == cpus->boot)
+		return;
+	ret->threads_per_core = cpus->threads;
+	ret->cores_per_die = cpus->cores;
+	ret->dies_per_package = cpus->dies;
+	ret->packages = cpus->packages;
+}
+
 static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig *ret)
 {
 	const struct opts *opts = &opening->opts;
@@ -34,10 +45,7 @@ static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig 
 	ret->initramfs = (char *)(uintptr_t)text(opts->initramfs);
 	ret->cmdline = (char *)(uintptr_t)text(opts->cmdline);
 	ret->vcpus = opts->cpus.boot;
-	ret->threads_per_core = opts->cpus.threads;
-	ret->cores_per_die = opts->cpus.cores;
-	ret->dies_per_package = opts->cpus.dies;
-	ret->packages = opts->cpus.packages;
+	describe_topology(&opts->cpus, ret);
 	ret->memory = opts->ram.size;
 	ret->hugepages = opts->ram.hugepages;
 	ret->hugepage_size = opts->ram.hugepages ? opts->ram.hugepage_size : 0;

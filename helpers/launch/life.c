@@ -343,23 +343,9 @@ static void stop_job(struct launch *launch)
 	look(launch);
 }
 
-static void reap(struct launch *launch)
-{
-	int wait_status;
-	pid_t pid;
-
-	while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
-		struct child *child = child_of_pid(launch, pid);
-
-		if (child) /* or the tracer, which ends when it likes */
-			life_ended(launch, child, wait_status);
-	}
-}
-
 void life_signal(struct launch *launch, int signal)
 {
 	switch (signal) {
-	case SIGCHLD: reap(launch); break;
 	case SIGUSR1: tell_core(launch, WORD_COUNTS, signal); break;
 	case SIGTSTP: stop_job(launch); break;
 	case SIGCONT: look(launch); break;

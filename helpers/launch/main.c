@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "helpers/launch/binary.h"
@@ -209,12 +210,33 @@ static void take_words(struct launch *launch, struct child *child)
 	child_kill(child);
 }
 
+/* Of each its last words before its end: the opener may have said with which status all ends. */
+static void reap(struct launch *launch)
+{
+	siginfo_t ended = {.si_pid = 0};
+	int wait_status;
+
+	while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid) {
+		struct child *child = child_of_pid(launch, ended.si_pid);
+
+		if (child && child->words.n >= 0)
+			take_words(launch, child);
+		if (waitpid(ended.si_pid, &wait_status, 0) == ended.si_pid && child)
+			life_ended(launch, child, wait_status); /* NULL: the tracer */
+		ended.si_pid = 0;
+	}
+}
+
 static void take_signal(struct launch *launch)
 {
 	struct signalfd_siginfo info;
 
-	while (read(launch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		life_signal(launch, (int)info.ssi_signo);
+	while (read(launch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			reap(launch);
+		else
+			life_signal(launch, (int)info.ssi_signo);
+	}
 }
 
 /* Waits, in slices: what one takes longer than that, as when the whole job is stopped, is lost to all. */
@@ -248,7 +270,6 @@ static void serve(struct launch *launch)
 			launch->status = STATUS_FAULT;
 			break;
 		}
-		/* Words before ends: whoever ended may have said something first. */
 		for (unsigned i = 0; i < CHILDREN; i++) {
 			if (polls[1 + i].revents)
 				take_words(launch, &launch->children[i]);

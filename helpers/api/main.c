@@ -44,7 +44,7 @@ enum {
 
 static struct {
 	int listener, status;
-	bool launcher_gone;
+	bool launcher_gone, opener_gone;
 } api;
 
 static int listening(int fd)
@@ -165,7 +165,13 @@ static bool everything_ends(void)
 {
 	bool asked = opener.asking && opener.asking->request.call == CALL_QUIT;
 
-	return ops_quit || api.launcher_gone || (vm.life == VM_LIFE_OVER && !asked);
+	return ops_quit || api.launcher_gone || api.opener_gone || (vm.life == VM_LIFE_OVER && !asked);
+}
+
+/* The opener hung up on us, as nothing is over: it did not take what we said. */
+static bool must_begin_anew(void)
+{
+	return api.opener_gone && !ops_quit && vm.life != VM_LIFE_OVER;
 }
 
 static int serve(struct err *err)
@@ -182,7 +188,7 @@ static int serve(struct err *err)
 		if (r == 0 && polls[POLL_WORDS].revents)
 			r = take_words(err);
 		if (!ending && !serve_links())
-			api.launcher_gone = true; /* the opener: one does not go without the other */
+			api.opener_gone = true;
 		if (polls[POLL_LISTENER].revents)
 			conn_accept(api.listener, false, clock_ms());
 		if (polls[POLL_STATUS].revents)
@@ -209,5 +215,5 @@ int main(int argc, char **argv)
 		r = serve(&err);
 	if (r < 0)
 		log_error("%s", err.msg);
-	return r < 0;
+	return r < 0 || must_begin_anew();
 }

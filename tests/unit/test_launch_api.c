@@ -38,8 +38,10 @@ static void without_vm(void)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *child = &launch.children[i];
 
-		if (child->kind == KIND_CORE || child->kind == KIND_BROKER || is_helper(child->kind))
-			child->pid = 0;
+		if (child->kind == KIND_OPENER || child->kind == KIND_API)
+			continue;
+		child->pid = 0;
+		fd_close(&child->words);
 	}
 	launch.stage = STAGE_NO_GUEST;
 }
@@ -157,8 +159,10 @@ Test(launch_api, the_opener_ends_everything_with_its_status)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		const struct child *child = &launch.children[i];
 
-		cr_expect_eq(killed[i], child->pid && child->kind != KIND_BROKER, "child %u", i);
+		cr_expect_eq(killed[i], child->pid && child->kind != KIND_BROKER && child->kind != KIND_API,
+			"child %u", i);
 	}
+	cr_expect(child_at(&launch, KIND_API, 0)->kill_at > now_ms(), "it has yet to tell its clients");
 	dies(KIND_API, 0, SIGKILL);
 	cr_expect_eq(born.kind, KIND_LAUNCHER, "nobody is started any more");
 	word(WORD_START, KIND_CORE, 0, 32);

@@ -246,6 +246,8 @@ static void end_life(struct launch *launch)
 	struct child *core = child_at(launch, KIND_CORE, 0);
 	const struct word word = {.op = WORD_CUT_OFF};
 
+	if (launch->stage == STAGE_ENDING)
+		return;
 	if (!core->pid) {
 		end_of_guest(launch);
 		return;

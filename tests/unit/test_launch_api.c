@@ -173,6 +173,16 @@ Test(launch_api, the_opener_ends_everything_with_its_status)
 	cr_expect_eq(launch.status, 2, "a byte of it");
 }
 
+/* As an opener says that hears of the core's end before its own. */
+Test(launch_api, an_end_of_everything_is_not_taken_back)
+{
+	life_signal(&launch, SIGTERM);
+	dies(KIND_CORE, 0, EXITED(3));
+	word(WORD_END_LIFE, KIND_LAUNCHER, 0, 0);
+	dies(KIND_OPENER, 0, SIGKILL);
+	cr_expect(launch.stage == STAGE_ENDING && launch.status == 0, "%d", launch.status);
+}
+
 Test(launch_api, without_the_opener_nothing_goes_on)
 {
 	static const int ends[] = {EXITED(0), EXITED(1), SIGKILL, SIGSYS};

@@ -213,7 +213,7 @@ int main(int argc, char **argv)
 	r = begin(argc, argv, &err);
 	if (r == 0)
 		r = serve(&err);
-	if (r < 0)
-		log_error("%s", err.msg);
+	if (r < 0) /* whose end it was to hang up has said why */
+		log_line(r == -EPIPE ? LOG_INFO : LOG_ERROR, "%s", err.msg);
 	return r < 0 || must_begin_anew();
 }

@@ -44,7 +44,7 @@ enum {
 
 static struct {
 	int listener, status;
-	bool launcher_gone;
+	bool launcher_gone, opener_gone;
 } api;
 
 static int listening(int fd)
@@ -165,7 +165,13 @@ static bool everything_ends(void)
 {
 	bool asked = opener.asking && opener.asking->request.call == CALL_QUIT;
 
-	return ops_quit || api.launcher_gone || (vm.life == VM_LIFE_OVER && !asked);
+	return ops_quit || api.launcher_gone || api.opener_gone || (vm.life == VM_LIFE_OVER && !asked);
+}
+
+/* The opener hung up on us, as nothing is over: it did not take what we said. */
+static bool must_begin_anew(void)
+{
+	return api.opener_gone && !ops_quit && vm.life != VM_LIFE_OVER;
 }
 
 static int serve(struct err *err)
@@ -183,7 +189,7 @@ static int serve(struct err *err)
 		if (polls[POLL_WORDS].revents)
 			take_words();
 		if (!ending && !serve_links())
-			api.launcher_gone = true; /* the opener: one does not go without the other */
+			api.opener_gone = true;
 		if (polls[POLL_LISTENER].revents)
 			conn_accept(api.listener, false, clock_ms());
 		if (polls[POLL_STATUS].revents)
@@ -208,7 +214,7 @@ int main(int argc, char **argv)
 	r = begin(argc, argv, &err);
 	if (r == 0)
 		r = serve(&err);
-	if (r < 0)
-		log_error("%s", err.msg);
-	return r < 0;
+	if (r < 0) /* whose end it was to hang up has said why */
+		log_line(r == -EPIPE ? LOG_INFO : LOG_ERROR, "%s", err.msg);
+	return r < 0 || must_begin_anew();
 }

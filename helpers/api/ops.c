@@ -117,7 +117,20 @@ static int begin_boot(struct conn *conn, struct err *err)
 	int r = config_check(config_tree(), err);
 
 	conn->request.step = vm.starts;
+	vm.why[0] = '\0';
 	return r == 0 ? link_ask_plain(&opener, conn, ON(API_BOOT), err) : r;
+}
+
+/* By the opener, who may know only that the core has ended. */
+static bool boot_refused(struct conn *conn, int code)
+{
+	struct err err;
+
+	if (!vm.why[0])
+		return false;
+	err_set(&err, code, BLAME_HOST, "%s", vm.why);
+	reply_error(conn, &err);
+	return true;
 }
 
 static void look_boot(struct conn *conn)
@@ -231,7 +244,8 @@ const struct op ops[CALLS] = {
 	[CALL_PING] = {.begin = begin_ping},
 	[CALL_QUIT] = {&opener, begin_quit, .answered = quit_answered},
 	[CALL_CREATE] = {&opener, begin_create, .refused = create_refused},
-	[CALL_BOOT] = {&opener, begin_boot, .answered = boot_answered, .look = look_boot},
+	[CALL_BOOT] = {&opener, begin_boot, .answered = boot_answered, .refused = boot_refused,
+		.look = look_boot},
 	[CALL_DELETE] = {&opener, begin_delete},
 	[CALL_SHUTDOWN] = {&opener, begin_shutdown},
 	[CALL_REBOOT] = {&core, begin_reboot},

@@ -256,10 +256,11 @@ static void hear_last_words(void)
 	drop_core();
 }
 
+/* One that was never told to live, too: its core says why. */
 static bool ends_life(const struct msg *msg)
 {
 	return msg->packet->body_case == BULKHEAD__PACKET__BODY_API_LIFE &&
-		vm.life == VM_LIFE_LIVE && msg->packet->api_life->life != VM_LIFE_LIVE;
+		chan_is_open(&core.chan) && msg->packet->api_life->life != VM_LIFE_LIVE;
 }
 
 /* Whatever it says of a life, the launcher has dealt that life's core before. */

@@ -87,17 +87,15 @@ static void set_life(unsigned life)
 		config_clear();
 		EVENT("vm", "deleted");
 	}
-	if (before != VM_LIFE_LIVE && vm.life == VM_LIFE_LIVE) {
-		vm.why[0] = '\0';
+	if (before != VM_LIFE_LIVE && vm.life == VM_LIFE_LIVE)
 		EVENT("vm", "booting");
-	}
 	if (before != VM_LIFE_OVER && vm.life == VM_LIFE_OVER)
 		EVENT("vmm", "shutdown");
 }
 
 static void on_life(const Bulkhead__ApiLife *life)
 {
-	if (life->why[0])
+	if (life->why[0] && !vm.why[0]) /* what the core has said is nearer */
 		snprintf(vm.why, sizeof(vm.why), "%s", life->why);
 	set_life(life->life);
 	if (config_text()[0])

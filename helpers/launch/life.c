@@ -3,8 +3,8 @@
  * What becomes of the VM by a word, a signal, or the end of one of its processes.
  *
  * Launcher process. Whoever ends, the others that have to do with it are told. When the core ends, the
- * guest has: helpers are ended, then the broker closes their devices and ends by itself, and last we
- * do. No end is waited for longer than a bound.
+ * guest has: helpers are ended, then the broker closes their devices and ends by itself, as an api does
+ * once its opener has, and last we do. No end is waited for longer than a bound.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,6 +22,7 @@ enum {
 	CUT_MS = 25000,   /* a core that was told to end: it waits 16 s for a vCPU (vmm/kvm/vcpu.h) */
 	CLOSE_MS = 10000, /* a broker whose core has ended: devices close */
 	KILLED_MS = 10000, /* and who was killed, with all of guest RAM to be let go of */
+	ANSWER_MS = 5000, /* an api: it tells its clients and who reads its events */
 };
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -49,9 +50,9 @@ void life_end(struct launch *launch, int status)
 		struct child *child = &launch->children[i];
 		const bool closes = child->kind == KIND_BROKER && !starting;
 
-		if (!closes)
+		if (!closes && child->kind != KIND_API)
 			child_kill(child);
-		end_by(child, closes ? CLOSE_MS : KILLED_MS);
+		end_by(child, closes ? CLOSE_MS : child->kind == KIND_API ? ANSWER_MS : KILLED_MS);
 	}
 }
 
@@ -259,6 +260,8 @@ static void end_life(struct launch *launch)
 	struct child *core = child_at(launch, KIND_CORE, 0);
 	const struct word word = {.op = WORD_CUT_OFF};
 
+	if (launch->stage == STAGE_ENDING)
+		return;
 	if (!core->pid) {
 		end_of_guest(launch);
 		return;

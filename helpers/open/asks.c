@@ -14,8 +14,7 @@
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
 
-enum { NOTES_PART = 12 * 1024 };
-_Static_assert(NOTES_PART + 64 <= FRAME_MAX, "a packet takes it");
+enum { NOTES_PART = 32 * 1024 };
 
 /* One is kept while it waits for its answer, the other takes what comes meanwhile. */
 static struct msg msgs[2];
@@ -27,10 +26,15 @@ static const char *text(const char *s)
 	return s ? s : "";
 }
 
-/* One that nobody asked for. */
-static bool cpus_are_plain(const struct cpus *cpus)
+/* What was not asked for is not told as if it had been: cores, as many as there are vCPUs. */
+static void describe_topology(const struct cpus *cpus, Bulkhead__ApiConfig *ret)
 {
-	return cpus->threads == 1 && cpus->cores == cpus->boot && cpus->dies == 1 && cpus->packages == 1;
+	if (cpus->threads == 1 && cpus->dies == 1 && cpus->packages == 1 && cpus->cores == cpus->boot)
+		return;
+	ret->threads_per_core = cpus->threads;
+	ret->cores_per_die = cpus->cores;
+	ret->dies_per_package = cpus->dies;
+	ret->packages = cpus->packages;
 }
 
 static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig *ret)
@@ -41,12 +45,7 @@ static void describe_machine(const struct opening *opening, Bulkhead__ApiConfig 
 	ret->initramfs = (char *)(uintptr_t)text(opts->initramfs);
 	ret->cmdline = (char *)(uintptr_t)text(opts->cmdline);
 	ret->vcpus = opts->cpus.boot;
-	if (!cpus_are_plain(&opts->cpus)) {
-		ret->threads_per_core = opts->cpus.threads;
-		ret->cores_per_die = opts->cpus.cores;
-		ret->dies_per_package = opts->cpus.dies;
-		ret->packages = opts->cpus.packages;
-	}
+	describe_topology(&opts->cpus, ret);
 	ret->memory = opts->ram.size;
 	ret->hugepages = opts->ram.hugepages;
 	ret->hugepage_size = opts->ram.hugepages ? opts->ram.hugepage_size : 0;
@@ -122,7 +121,7 @@ static int take_notes(struct vm *vm, const Bulkhead__ApiNotes *told)
 {
 	if (told->offset == 0)
 		vm->notes_len = 0;
-	if (told->total > NOTES_MAX || told->offset != vm->notes_len || told->offset > told->total ||
+	if (told->total > NOTES_MAX || told->offset != vm->notes_len ||
 		told->part.len > told->total - told->offset)
 		return -EBADMSG;
 	memcpy(vm->notes + told->offset, told->part.data, told->part.len);

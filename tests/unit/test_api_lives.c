@@ -255,6 +255,19 @@ static void api_again(void)
 		core_begins();
 }
 
+/* One that broke a rule for the opener; the launcher starts another by its status. */
+Test(api_lives, without_its_opener_it_ends_and_not_well)
+{
+	int status;
+
+	play_until(-1, 50);
+	chan_close(&api.opener);
+	status = api_ends();
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "0x%x", status);
+	fd_close(&api.words);
+	api_starts(true);
+}
+
 Test(api_lives, the_next_life_knows_what_the_last_did)
 {
 	static const enum test_state states[] = {IN_CREATED, IN_RUNNING, IN_PAUSED};

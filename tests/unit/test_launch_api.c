@@ -159,8 +159,10 @@ Test(launch_api, the_opener_ends_everything_with_its_status)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		const struct child *child = &launch.children[i];
 
-		cr_expect_eq(killed[i], child->pid && child->kind != KIND_BROKER, "child %u", i);
+		cr_expect_eq(killed[i], child->pid && child->kind != KIND_BROKER && child->kind != KIND_API,
+			"child %u", i);
 	}
+	cr_expect(child_at(&launch, KIND_API, 0)->kill_at > now_ms(), "it has yet to tell its clients");
 	dies(KIND_API, 0, SIGKILL);
 	cr_expect_eq(born.kind, KIND_LAUNCHER, "nobody is started any more");
 	word(WORD_START, KIND_CORE, 0, 32);
@@ -169,6 +171,16 @@ Test(launch_api, the_opener_ends_everything_with_its_status)
 	without_vm();
 	word(WORD_QUIT, KIND_LAUNCHER, 0, 0x102);
 	cr_expect_eq(launch.status, 2, "a byte of it");
+}
+
+/* As an opener says that hears of the core's end before its own. */
+Test(launch_api, an_end_of_everything_is_not_taken_back)
+{
+	life_signal(&launch, SIGTERM);
+	dies(KIND_CORE, 0, EXITED(3));
+	word(WORD_END_LIFE, KIND_LAUNCHER, 0, 0);
+	dies(KIND_OPENER, 0, SIGKILL);
+	cr_expect(launch.stage == STAGE_ENDING && launch.status == 0, "%d", launch.status);
 }
 
 Test(launch_api, without_the_opener_nothing_goes_on)

@@ -13,7 +13,7 @@
 
 #define ROWS_RUN                                                                                   \
 	ROWS_WIRE, ROW_LOG,                                                                        \
-		ALLOW_MASKED(read, 0, ~63ull, 64 /* NODES_FLOOR */, "node_changed: inotify"),          \
+		ALLOW_MASKED(read, 0, ~31ull, 160 /* NODES_FLOOR */, "node_changed: inotify"),          \
 		ALLOW(fstat, "node_changed: is a node gone?"),                                     \
 		ALLOW_IOCTL(VFIO_IOMMU_UNMAP_DMA, "type1_release"),                                \
 		ALLOW_IOCTL(VFIO_GROUP_UNSET_CONTAINER, "type1_release"),                          \

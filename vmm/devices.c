@@ -8,11 +8,13 @@
 #include "vmm/devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "ipc/log.h"
 #include "seccomp/layers.h"
+#include "seccomp/policy.h"
 #include "vmm/kvm/populate.h"
 
 enum { DESCRIBE_MS = 5000 };
@@ -80,6 +82,17 @@ static void take_broker(struct devices *devices, struct word_msg *msg)
 	chan_init(&devices->event, fd_take(&msg->fds[1]), ACTOR_CORE, ACTOR_BROKER, "broker");
 }
 
+/* Low numbers are for what is read and written (FD_FLOOR), and a channel is neither. */
+static struct fd out_of_the_way(struct fd *given)
+{
+	const int high = fcntl(given->n, F_DUPFD_CLOEXEC, FD_FLOOR);
+
+	if (high < 0)
+		return fd_take(given);
+	fd_close(given);
+	return (struct fd){high};
+}
+
 int devices_dealt(struct devices *devices, struct word_msg *msg, struct err *err)
 {
 	const struct word *word = &msg->word;
@@ -93,8 +106,8 @@ int devices_dealt(struct devices *devices, struct word_msg *msg, struct err *err
 	if (!slot || slot->dealt || msg->n_fds != 2)
 		return err_set(err, -EBADMSG, BLAME_BUG, "launcher: channels of slot %u out of turn",
 			word->slot);
-	slot->ask = fd_take(&msg->fds[0]);
-	slot->event = fd_take(&msg->fds[1]);
+	slot->ask = out_of_the_way(&msg->fds[0]);
+	slot->event = out_of_the_way(&msg->fds[1]);
 	slot->dealt = true;
 	slot->step = SLOT_WAITS;
 	return 0;
@@ -338,10 +351,14 @@ static void described(struct devices *devices, struct slot *slot)
 	if (r == 0)
 		r = remote_create(&slot->remote, &desc, file.n, devices->vm, devices->pci, &slot->config,
 			&err);
-	if (r < 0)
+	if (r < 0) {
 		fail(devices, &err);
-	else
-		slot->step = SLOT_HERE;
+		return;
+	}
+	slot->step = SLOT_HERE;
+	if (slot->wanted)
+		remote_wanted(&slot->remote);
+	slot->wanted = false;
 }
 
 void devices_on_helper(struct slot *slot)

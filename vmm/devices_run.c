@@ -16,7 +16,8 @@ void devices_broker_gone(struct devices *devices, const char *why)
 {
 	chan_close(&devices->ask);
 	chan_close(&devices->event);
-	err_set(&devices->failed, -EPIPE, BLAME_PEER, "broker: %s", why);
+	if (!devices->failed.code)
+		err_set(&devices->failed, -EPIPE, BLAME_PEER, "broker: %s", why);
 	if (devices->sealed && devices->expected)
 		log_error("broker: %s; every passed-through device is failed, the guest goes on", why);
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
@@ -55,6 +56,9 @@ static void on_news(struct devices *devices, const Bulkhead__Packet *packet)
 		fn = remote_at(devices, wanted->slot, wanted->generation);
 		if (fn)
 			remote_wanted(fn);
+		else if (wanted->slot < VM_SLOTS &&
+			devices->slots[wanted->slot].generation == wanted->generation)
+			devices->slots[wanted->slot].wanted = true; /* it is on its way here */
 	}
 }
 

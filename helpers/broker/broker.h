@@ -24,8 +24,9 @@
 /* Descriptors from the launcher, besides birth.h's. */
 enum { BROKER_FD_ASK = 3, BROKER_FD_EVENT = 4 };
 
-/* Where inotify descriptors are: the only ones the sealed policy lets be read. */
-enum { NODES_FLOOR = 64 };
+/* Where inotify descriptors are, above all others of thirty devices: the only ones the sealed policy lets be
+ * read, as there are fewer than 32. */
+enum { NODES_FLOOR = 160 };
 
 enum { RAM_REGIONS_MAX = 8, NAME_MAX_BYTES = 64, BAR_MAPS_MAX = PCI_BARS * REGION_RANGES };
 

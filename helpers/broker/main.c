@@ -97,6 +97,7 @@ static void see_helpers_end(struct broker *broker)
 	int r = 0;
 
 	chan_close(&broker->core);
+	chan_close(&broker->orders);
 	for (unsigned i = 0; i < VM_SLOTS; i++)
 		chan_close(&broker->devices[i].chan);
 	while (r == 0 && any_lives(broker) && now_ms() < until) {

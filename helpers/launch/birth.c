@@ -47,6 +47,7 @@ struct newborn {
 	bool inside;        /* of namespaces */
 	bool joins;         /* its cgroup: clone could not put it there */
 	bool drops_groups;  /* it may */
+	const struct tenant *user; /* whom to become where no namespace maps it; NULL: nobody */
 	struct birth words;
 	char text[BIRTH_WORDS][BIRTH_WORD_MAX], name[32];
 	char **user_args;   /* of the opener, behind its own; NULL: none */
@@ -89,6 +90,13 @@ static int become_root_inside(bool drops_groups)
 	if (drops_groups && setgroups(0, NULL) < 0)
 		return -errno;
 	return setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 ? -errno : 0;
+}
+
+/* Without a namespace of its own that would map it. */
+static int become_user(const struct tenant *user)
+{
+	return setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+		setresuid(user->uid, user->uid, user->uid) < 0 ? -errno : 0;
 }
 
 /* Down to what it needs; up is not a child's to go. */
@@ -162,7 +170,7 @@ static void __attribute__((noreturn)) become(struct newborn *b)
 	if (errno != 0)
 		give_up(b->sync, "its cgroup");
 	wait_for_go(b);
-	errno = b->inside ? -become_root_inside(b->drops_groups) : 0;
+	errno = b->inside ? -become_root_inside(b->drops_groups) : b->user ? -become_user(b->user) : 0;
 	if (errno != 0)
 		give_up(b->sync, "its user");
 	errno = b->plan->memlock == UINT64_MAX ? 0 : -limit_memlock(b->plan->memlock);
@@ -290,6 +298,7 @@ int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
 		.words = {.level = (enum log_level)(LOG_WARN + launch->opts.verbose),
 			.mode = launch->opts.seccomp, .degraded = launch->opts.allow_degraded,
 			.number = plan->slot},
+		.user = plan->kind != KIND_OPENER && launch->tenant.has_user ? &launch->tenant : NULL,
 		.user_args = plan->kind == KIND_OPENER ? launch->args : NULL};
 	struct fd ours, theirs;
 	int r = frame_pair(&ours, &theirs), pid;

@@ -35,8 +35,11 @@ static void end_by(struct child *child, int64_t ms)
 		child->kill_at = at;
 }
 
+/* A broker closes devices in order, but for one that still maps RAM for them and hears nobody. */
 void life_end(struct launch *launch, int status)
 {
+	const bool starting = launch->stage == STAGE_STARTING;
+
 	if (launch->stage == STAGE_ENDING)
 		return;
 	launch->stage = STAGE_ENDING;
@@ -44,10 +47,11 @@ void life_end(struct launch *launch, int status)
 	terminal_restore();
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *child = &launch->children[i];
+		const bool closes = child->kind == KIND_BROKER && !starting;
 
-		if (child->kind != KIND_BROKER)
+		if (!closes)
 			child_kill(child);
-		end_by(child, child->kind == KIND_BROKER ? CLOSE_MS : KILLED_MS);
+		end_by(child, closes ? CLOSE_MS : KILLED_MS);
 	}
 }
 
@@ -72,6 +76,15 @@ static void core_ended(struct launch *launch, int wait_status)
 	life_end(launch, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : STATUS_FAULT);
 }
 
+/* What a helper has of its device is no better than what the broker held of it. */
+static void broker_ended(struct launch *launch)
+{
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		if (is_helper(launch->children[i].kind))
+			child_kill(&launch->children[i]);
+	}
+}
+
 static void opener_ended(struct launch *launch, int wait_status)
 {
 	if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
@@ -92,6 +105,8 @@ void life_ended(struct launch *launch, struct child *child, int wait_status)
 		child_tell(child_at(launch, told[i], 0), &word, NULL, 0);
 	if (child->kind == KIND_CORE)
 		core_ended(launch, wait_status);
+	if (child->kind == KIND_BROKER)
+		broker_ended(launch);
 	if (child->kind == KIND_OPENER)
 		opener_ended(launch, wait_status);
 }
@@ -237,7 +252,7 @@ static void signal_all(const struct launch *launch, int signal)
 static void look(const struct launch *launch)
 {
 	if (launch->stage == STAGE_RUNNING)
-		terminal_look();
+		terminal_continued();
 }
 
 /* A job that is to stop stops whole, and goes on whole. Processes that are first in their pid namespace

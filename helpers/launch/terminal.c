@@ -91,6 +91,12 @@ void terminal_begin(void (*tell_whom)(void *opaque, bool ours), void *opaque)
 	terminal_look();
 }
 
+void terminal_continued(void)
+{
+	told = false;
+	terminal_look();
+}
+
 void terminal_look(void)
 {
 	if (!is_terminal)

@@ -284,6 +284,7 @@ static inline void stop(struct vm *vm)
 
 	be_no_more(vm);
 	chan_close(&vm->ask);
+	vm->launch.stage = STAGE_RUNNING;
 	life_end(&vm->launch, 0);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		if (helper(vm, i)->pid)

@@ -271,6 +271,16 @@ Test(devices_run, what_the_host_wants_it_gets)
 	cr_expect(peer_serves(&remote(0)->peer));
 }
 
+Test(devices_run, what_the_host_wants_before_it_is_here_is_kept)
+{
+	devices.slots[2].step = SLOT_WAITS;
+	tell_wanted(2, FIRST + 1);
+	cr_expect(!devices.slots[2].wanted);
+	tell_wanted(2, FIRST + 2);
+	cr_expect(devices.slots[2].wanted);
+	cr_expect_eq(taken[2], 0);
+}
+
 /* What is said of a device that had the slot before, or of no slot at all, is of none that is here. */
 Test(devices_run, of_another_generation_it_is_nothing)
 {

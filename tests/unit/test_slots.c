@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "seccomp/policy.h"
 #include "tests/unit/trace.h"
 #include "vmm/devices.h"
 #include "vmm/kvm/populate.h"
@@ -87,6 +88,11 @@ int remote_create(struct remote *fn, const struct function_desc *desc, int devic
 void remote_gone(struct remote *fn, const char *cause)
 {
 	traced("gone%u(%s) ", index_of(fn), cause);
+}
+
+void remote_wanted(struct remote *fn)
+{
+	traced("wanted%u ", index_of(fn));
 }
 
 void remote_on_event(struct remote *fn)
@@ -419,6 +425,19 @@ Test(slots, a_helper_that_describes_nonsense)
 	expect("");
 	expect_failure("dev0: ");
 	cr_expect_eq(err.code, -EBADMSG);
+}
+
+/* The host may want it back before it is here. */
+Test(slots, a_device_that_is_wanted_early)
+{
+	attach_first();
+	cr_expect(devices.slots[0].ask.n >= FD_FLOOR && devices.slots[0].event.n >= FD_FLOOR,
+		"low numbers are for what is read and written");
+	answer_attach(0, false);
+	devices.slots[0].wanted = true;
+	describe(0, 256, false);
+	cr_expect(strstr(trace, "wanted0 "), "%s", trace);
+	cr_expect_eq(devices.slots[0].step, SLOT_HERE);
 }
 
 Test(slots, a_device_that_has_no_place)

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -153,6 +154,7 @@ static inline void start(const char *options, int tty, uid_t uid)
 			before_exec();
 		if (uid && setuid(uid) < 0)
 			_exit(125);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no VM; setuid clears it */
 		execv(path, argv);
 		_exit(126);
 	}

@@ -229,23 +229,6 @@ static void reap(struct launch *launch)
 	}
 }
 
-/* Of each its last words before its end: the opener may have said with which status all ends. */
-static void reap(struct launch *launch)
-{
-	siginfo_t ended = {.si_pid = 0};
-	int wait_status;
-
-	while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid) {
-		struct child *child = child_of_pid(launch, ended.si_pid);
-
-		if (child && child->words.n >= 0)
-			take_words(launch, child);
-		if (waitpid(ended.si_pid, &wait_status, 0) == ended.si_pid && child)
-			life_ended(launch, child, wait_status); /* NULL: the tracer */
-		ended.si_pid = 0;
-	}
-}
-
 static void take_signal(struct launch *launch)
 {
 	struct signalfd_siginfo info;

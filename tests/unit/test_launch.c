@@ -313,8 +313,7 @@ Test(launch, who_is_born_with_what)
 	cr_expect(n_planned() == 5 && born.memlock == UINT64_MAX);
 }
 
-/* One that takes no word holds up nobody. What it can do without is dropped; one that would not know what
- * there is by now is ended. */
+/* It holds up nobody: what it can do without is dropped, and without the rest it is ended. */
 Test(launch, a_child_that_reads_no_words_is_ended)
 {
 	for (unsigned i = 0; i < 100000; i++)

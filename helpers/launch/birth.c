@@ -47,11 +47,7 @@ struct newborn {
 	bool inside;        /* of namespaces */
 	bool joins;         /* its cgroup: clone could not put it there */
 	bool drops_groups;  /* it may */
-<<<<<<< HEAD
 	const struct user *user; /* whom to become where no namespace maps it; NULL: nobody */
-=======
-	const struct tenant *user; /* whom to become where no namespace maps it; NULL: nobody */
->>>>>>> main
 	struct birth words;
 	char text[BIRTH_WORDS][BIRTH_WORD_MAX], name[32];
 	char **user_args;   /* of the opener, behind its own; NULL: none */
@@ -97,11 +93,7 @@ static int become_root_inside(bool drops_groups)
 }
 
 /* Without a namespace of its own that would map it. */
-<<<<<<< HEAD
 static int become_user(const struct user *user)
-=======
-static int become_user(const struct tenant *user)
->>>>>>> main
 {
 	return setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
 		setresuid(user->uid, user->uid, user->uid) < 0 ? -errno : 0;
@@ -178,11 +170,8 @@ static void __attribute__((noreturn)) become(struct newborn *b)
 	if (errno != 0)
 		give_up(b->sync, "its cgroup");
 	wait_for_go(b);
-<<<<<<< HEAD
 	if (b->plan->kind == KIND_API) /* one that is started anew would have the VM's */
 		tenant_apart();
-=======
->>>>>>> main
 	errno = b->inside ? -become_root_inside(b->drops_groups) : b->user ? -become_user(b->user) : 0;
 	if (errno != 0)
 		give_up(b->sync, "its user");
@@ -311,11 +300,7 @@ int birth(struct launch *launch, const struct birth_plan *plan, struct err *err)
 		.words = {.level = (enum log_level)(LOG_WARN + launch->opts.verbose),
 			.mode = launch->opts.seccomp, .degraded = launch->opts.allow_degraded,
 			.number = plan->slot},
-<<<<<<< HEAD
 		.user = plan->kind != KIND_OPENER && launch->tenant.has_user ? &launch->tenant.user : NULL,
-=======
-		.user = plan->kind != KIND_OPENER && launch->tenant.has_user ? &launch->tenant : NULL,
->>>>>>> main
 		.user_args = plan->kind == KIND_OPENER ? launch->args : NULL};
 	struct fd ours, theirs;
 	int r = frame_pair(&ours, &theirs), pid;

@@ -50,15 +50,9 @@ void life_end(struct launch *launch, int status)
 		struct child *child = &launch->children[i];
 		const bool closes = child->kind == KIND_BROKER && !starting;
 
-<<<<<<< HEAD
 		if (!closes && child->kind != KIND_API)
 			child_kill(child);
 		end_by(child, closes ? CLOSE_MS : child->kind == KIND_API ? ANSWER_MS : KILLED_MS);
-=======
-		if (!closes)
-			child_kill(child);
-		end_by(child, closes ? CLOSE_MS : KILLED_MS);
->>>>>>> main
 	}
 }
 
@@ -135,15 +129,6 @@ static void broker_ended(struct launch *launch)
 	}
 }
 
-/* What a helper has of its device is no better than what the broker held of it. */
-static void broker_ended(struct launch *launch)
-{
-	for (unsigned i = 0; i < CHILDREN; i++) {
-		if (is_helper(launch->children[i].kind))
-			child_kill(&launch->children[i]);
-	}
-}
-
 static void opener_ended(struct launch *launch, int wait_status)
 {
 	if (launch->api || !WIFEXITED(wait_status) || WEXITSTATUS(wait_status) != 0)
@@ -166,11 +151,8 @@ void life_ended(struct launch *launch, struct child *child, int wait_status)
 		core_ended(launch, wait_status);
 	if (child->kind == KIND_BROKER)
 		broker_ended(launch);
-<<<<<<< HEAD
 	if (child->kind == KIND_API)
 		api_ended(launch, child, wait_status);
-=======
->>>>>>> main
 	if (child->kind == KIND_OPENER)
 		opener_ended(launch, wait_status);
 }

@@ -49,55 +49,6 @@ Test(layers, degraded_every_process_says_what_it_lacks, .init = needs_a_vm, .tim
 
 /* A host, or a container, that lets nobody have a user namespace. */
 static void no_namespaces(void)
-<<<<<<< HEAD
-=======
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-
-	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0 ||
-		seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) < 0 ||
-		seccomp_load(ctx) < 0)
-		_exit(124);
-}
-
-Test(layers, without_namespaces_the_user_is_the_vms_all_the_same, .init = needs_a_vm, .timeout = 60)
-{
-	static const char *const kinds[] = {"core", "broker", "null"};
-
-	make_kernel(sleeps, sizeof(sleeps));
-	if (geteuid() != 0 || !may_run_it(64321, 64322)) {
-		unlink(kernel);
-		cr_skip_test("needs root, and a build tree that uid 64321 may look into");
-	}
-	before_exec = no_namespaces;
-	start("--null --user 64321:64322 --allow-degraded", -1, 0);
-	read_until(run.out_text, "!");
-	for (unsigned i = 0; i < 3; i++) {
-		char path[64], text[4096] = "";
-		int fd;
-
-		snprintf(path, sizeof(path), "/proc/%d/status", child_of(kinds[i], 0));
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		cr_assert(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s: %s", kinds[i], run.err_text);
-		close(fd);
-		cr_expect(strstr(text, "Uid:\t64321\t64321\t64321\t64321") &&
-			strstr(text, "Gid:\t64322\t64322\t64322\t64322") && strstr(text, "Groups:\t \n"),
-			"%s: %s", kinds[i], text);
-	}
-	kill(run.pid, SIGTERM);
-	finish(3);
-}
-
-/* ---- `bulkhead audit` --------------------------------------------------------------------------- */
-
-static struct {
-	char text[16384];
-	int status;
-} report;
-
-static void audit_as(uid_t uid)
->>>>>>> main
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 

@@ -240,6 +240,9 @@ static int carry_out(struct operate *operate, struct err *err)
 	case BULKHEAD__PACKET__BODY_LIFE_REBOOT: return reboot(operate);
 	case BULKHEAD__PACKET__BODY_LIFE_POWER: return press_power(operate, err);
 	case BULKHEAD__PACKET__BODY_LIFE_NMI: return send_nmi(operate, err);
+	case BULKHEAD__PACKET__BODY_LIFE_UNPLUG:
+		return err_set(err, -EOPNOTSUPP, BLAME_HOST, "no device leaves a VM that runs; vm.shutdown ends "
+			"it, and what is removed then is not there at its next vm.boot");
 	default: return err_set(err, -EOPNOTSUPP, BLAME_BUG, "the core does not do that");
 	}
 }

@@ -70,7 +70,6 @@ static void life_ends(void)
 			config_drop(vm.devices[i].id);
 	if (vm.started)
 		EVENT("vm", "shutdown");
-	memset(vm.devices, 0, sizeof(vm.devices));
 	vm.started = vm.paused = false;
 	vm.n_tids = 0;
 }
@@ -83,6 +82,8 @@ static void set_life(unsigned life)
 	vm.life = life <= VM_LIFE_OVER ? life : VM_LIFE_NOTHING;
 	if (before == VM_LIFE_LIVE && vm.life != VM_LIFE_LIVE)
 		life_ends();
+	if (vm.life != VM_LIFE_LIVE) /* nor has any a place that was to start, and did not */
+		memset(vm.devices, 0, sizeof(vm.devices));
 	if (before != VM_LIFE_NOTHING && (vm.life == VM_LIFE_NOTHING || vm.life == VM_LIFE_OVER)) {
 		config_clear();
 		EVENT("vm", "deleted");

@@ -81,8 +81,13 @@ int life_add(struct vm *vm, struct err *err)
 {
 	struct opening *opening = vm->opening;
 	struct wanted *device = &opening->devices[opening->n_devices - 1];
-	int r = place(vm, device, err);
+	int r;
 
+	if (!opening->opts.hotplug)
+		return err_set(err, -EOPNOTSUPP, BLAME_HOST, "%s: no device comes to a VM that runs; "
+			"vm.shutdown ends it, and what is added then is there at its next vm.boot",
+			device->opt->id);
+	r = place(vm, device, err);
 	if (r == 0)
 		r = child_begin(vm, err);
 	if (r < 0)

@@ -83,8 +83,12 @@ int opts_allow(struct opts *opts, const char *value, struct err *err)
 
 int opts_hotplug(struct opts *opts, const char *value, struct err *err)
 {
-	opts->hotplug_given = true;
-	return parse_switch("--hotplug", value, &opts->hotplug, err);
+	int r = parse_switch("--hotplug", value, &opts->hotplug, err);
+
+	if (r == 0 && opts->hotplug)
+		return refuse(err, "--hotplug: no device comes to a VM that runs, yet; leave it out, and use "
+			"vm.shutdown, vm.add-device and vm.boot");
+	return r;
 }
 
 int opts_no_shutdown(struct opts *opts, const char *value, struct err *err)
@@ -114,7 +118,7 @@ bool opts_has_api(const struct opts *opts)
 	return opts->api.path || opts->api.fd >= 0;
 }
 
-/* The clients of an API expect an end at once, and devices that come and go. */
+/* The clients of an API expect an end at once. */
 int opts_check_api(struct opts *opts, struct err *err)
 {
 	const bool api = opts_has_api(opts);
@@ -123,8 +127,6 @@ int opts_check_api(struct opts *opts, struct err *err)
 			opts->events.fd >= 0 || opts->n_allow || opts->no_shutdown))
 		return refuse(err, "--status-socket, --event-monitor, --allow and --no-shutdown are of a VM "
 			"with an API; add --api-socket path=P");
-	if (!opts->hotplug_given)
-		opts->hotplug = api;
 	if (!opts->shutdown_given)
 		opts->shutdown_timeout_s = api ? 0 : SHUTDOWN_TIMEOUT_S;
 	return 0;

@@ -105,18 +105,29 @@ Test(operated, standard_output_does_not_block_in_a_later_life)
 	end_operated();
 }
 
-/* What a client names is looked at, and what he sends is; a device it is not. */
+/* What a client names is looked at, and what he sends is; a device it is not. A VM that runs goes on, and
+ * one that does not is what it was before. */
 Test(operated, devices_that_are_none)
 {
+	static const char there[] = "{\"path\":\"/sys/bus/pci/devices/0000:ff:1f.7\",\"id\":\"none\"}";
+	static const char not_allowed[] = "{\"path\":\"/sys/bus/pci/devices/0000:ff:1f.6\",\"id\":\"none\"}";
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	start_operated("--allow device=/sys/bus/pci/devices/0000:ff:1f.7");
-	cr_expect_eq(call("PUT", "vm.add-device", "{\"path\":\"/sys/bus/pci/devices/0000:ff:1f.7\"}"), 404, "%s",
-		answer);
-	cr_expect_eq(call("PUT", "vm.add-device", "{\"path\":\"/sys/bus/pci/devices/0000:ff:1f.6\"}"), 500, "%s",
-		answer);
-	cr_expect_eq(call_with("PUT", "vm.add-device", "{\"id\":\"sent\"}", null), 400, "%s", answer);
-	cr_expect_eq(call("GET", "vm.info", ""), 200);
+	cr_expect_eq(call("PUT", "vm.add-device", there), 500, "%s", answer);
+	cr_expect(strstr(answer, "none: no device comes to a VM that runs"), "%s", answer);
+	cr_expect_eq(call("PUT", "vm.shutdown", ""), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.add-device", there), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.boot", ""), 404, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.remove-device", "{\"id\":\"none\"}"), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.add-device", not_allowed), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.boot", ""), 500, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.remove-device", "{\"id\":\"none\"}"), 204, "%s", answer);
+	cr_expect_eq(call_with("PUT", "vm.add-device", "{\"id\":\"sent\"}", null), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.boot", ""), 400, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.remove-device", "{\"id\":\"sent\"}"), 204, "%s", answer);
+	cr_expect_eq(call("PUT", "vm.boot", ""), 204, "%s", answer);
+	await_guest();
 	cr_expect_eq(call("PUT", "vm.nmi", ""), 204, "%s", answer); /* which it has no gate for: it boots again */
 	end_operated();
 }

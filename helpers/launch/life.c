@@ -74,14 +74,14 @@ static void end_of_guest(struct launch *launch)
 	}
 }
 
-/* Who was killed, and not by us, could not say why. Of helpers the core does, and of a broker without which there is no
+/* Who was killed could not say why. Of helpers the core does, and of a broker without which there is no
  * start; later it may only have seen that one hang up. What an api's end leads to is said with it. */
 static void say_end(const struct launch *launch, const struct child *child, int wait_status)
 {
 	char how[64];
 
-	if (WIFEXITED(wait_status) || child->killed || is_helper(child->kind) ||
-		child->kind == KIND_API || launch->stage == STAGE_ENDING)
+	if (WIFEXITED(wait_status) || is_helper(child->kind) || child->kind == KIND_API ||
+		launch->stage == STAGE_ENDING)
 		return;
 	if (child->kind == KIND_BROKER && launch->stage == STAGE_STARTING)
 		return;

@@ -209,10 +209,10 @@ static int add(struct vm *vm, struct msg *ask, struct err *err)
 	r = config_add(opening, ask->packet->api_add->device, msg_fd(ask, 0), err);
 	if (r < 0 || vm->life != VM_LIFE_LIVE)
 		return r;
-	r = life_add(vm, err);
-	if (r < 0)
-		config_remove(opening, opening->n_devices - 1);
-	return r < 0 ? r : LATER;
+	err_set(err, -EOPNOTSUPP, BLAME_HOST, "%s: no device comes to a VM that runs; vm.shutdown ends it, and "
+		"what is added then is there at its next vm.boot", opening->devices[opening->n_devices - 1].opt->id);
+	config_remove(opening, opening->n_devices - 1);
+	return err->code;
 }
 
 static int take_away(struct vm *vm, const char *id, struct err *err)

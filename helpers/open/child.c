@@ -54,8 +54,8 @@ static void __attribute__((noreturn)) open_and_tell(struct vm *vm, int report_fd
 	/* The words and the api are our parent's alone. */
 	close(BIRTH_FD_WORDS);
 	fd_close(&vm->api.sock);
-	r = vm->adding ? open_device(opening, &err) : open_machine(opening, &err);
-	if (r == 0 && !vm->adding)
+	r = open_machine(opening, &err);
+	if (r == 0)
 		r = open_devices(opening, &err);
 	fill(opening, r, &err, &report);
 	_exit(write(report_fd, &report, sizeof(report)) != (ssize_t)sizeof(report));

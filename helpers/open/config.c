@@ -220,8 +220,7 @@ void config_forget(struct opening *opening)
 	pty_close(&opening->serial);
 	pty_close(&opening->console);
 	*opts = (struct opts){.shutdown_timeout_s = opening->argv.shutdown_timeout_s,
-		.iommufd = opening->argv.iommufd, .seccomp = opening->argv.seccomp,
-		.hotplug = opening->argv.hotplug};
+		.iommufd = opening->argv.iommufd, .seccomp = opening->argv.seccomp};
 }
 
 static int keep(const char **string, struct err *err)

@@ -15,7 +15,7 @@
 
 enum {
 	DEAL_MS = 30000,  /* for the launcher to clone; with what follows within API_BOOT's deadline */
-	OPEN_MS = 60000,  /* for the child: within API_ADD's deadline (ipc/rules.c) */
+	OPEN_MS = 60000,  /* for the child: with DEAL_MS within API_BOOT's deadline (ipc/rules.c) */
 	END_MS = 110000,  /* for all processes of a life: devices close */
 };
 
@@ -57,12 +57,18 @@ static int place(struct vm *vm, struct wanted *device, struct err *err)
 	return start_process(vm, device->opt->kind, device->slot, device->generation, err);
 }
 
+/* With an API there is one for devices to come, too. */
+static bool has_broker(const struct opening *opening)
+{
+	return opening->opts.n_devices || opts_has_api(&opening->argv);
+}
+
 /* ---- a beginning ----------------------------------------------------------------------------- */
 
 int life_start(struct vm *vm, struct err *err)
 {
 	struct opening *opening = vm->opening;
-	const bool broker = opening->opts.n_devices || opening->opts.hotplug;
+	const bool broker = has_broker(opening);
 	int r;
 
 	opening_reset(opening);
@@ -77,33 +83,11 @@ int life_start(struct vm *vm, struct err *err)
 	return r;
 }
 
-int life_add(struct vm *vm, struct err *err)
-{
-	struct opening *opening = vm->opening;
-	struct wanted *device = &opening->devices[opening->n_devices - 1];
-	int r;
-
-	if (!opening->opts.hotplug)
-		return err_set(err, -EOPNOTSUPP, BLAME_HOST, "%s: no device comes to a VM that runs; "
-			"vm.shutdown ends it, and what is added then is there at its next vm.boot",
-			device->opt->id);
-	r = place(vm, device, err);
-	if (r == 0)
-		r = child_begin(vm, err);
-	if (r < 0)
-		return r;
-	vm->adding = true;
-	vm->step = VM_OPENS;
-	vm->due = now_ms() + OPEN_MS;
-	return 0;
-}
-
 bool life_has_channels(const struct vm *vm)
 {
 	const struct opening *opening = vm->opening;
 
-	return chan_is_open(&opening->core) && (chan_is_open(&opening->broker) ||
-		(!opening->opts.n_devices && !opening->opts.hotplug));
+	return chan_is_open(&opening->core) && (chan_is_open(&opening->broker) || !has_broker(opening));
 }
 
 static void fail(struct vm *vm, const struct err *err)
@@ -133,7 +117,6 @@ static void take_deal(struct vm *vm, struct word_msg *msg)
 		chan_init(&opening->broker, fd_take(&msg->fds[0]), ACTOR_OPENER, ACTOR_BROKER, "broker");
 	if (!life_has_channels(vm) || vm->argv_time)
 		return;
-	vm->adding = false;
 	vm->step = VM_OPENS;
 	vm->due = now_ms() + OPEN_MS;
 	if (child_begin(vm, &err) < 0)
@@ -224,7 +207,7 @@ static void core_ended(struct vm *vm, int status)
 	vm->status = status;
 	if (vm->step == VM_ENDS)
 		return;
-	if (off && vm->step == VM_OPENS && !vm->adding)
+	if (off && vm->step == VM_OPENS)
 		lives(vm);
 	if (vm->step != VM_IDLE)
 		err_set(&vm->failed, -ECHILD, BLAME_PEER, "the VM ended before it ran; the log says why");
@@ -283,36 +266,14 @@ void life_word(struct vm *vm, struct word_msg *msg)
 		take_end(vm, &msg->word);
 }
 
-/* The device that could not be opened; its helper has nothing to do. */
-static void unplace(struct vm *vm)
-{
-	const unsigned last = vm->opening->n_devices - 1;
-	const struct wanted *device = &vm->opening->devices[last];
-	const struct word word = {.op = WORD_END, .kind = (uint8_t)device->opt->kind,
-		.slot = (uint8_t)device->slot, .generation = device->generation};
-
-	say(&word, NULL);
-	config_remove(vm->opening, last);
-}
-
 void life_report(struct vm *vm)
 {
 	struct err err = {0};
-	int r = child_end(vm, &err);
 
-	if (r < 0 && !vm->adding) {
+	if (child_end(vm, &err) < 0)
 		fail(vm, &err);
-		return;
-	}
-	if (!vm->adding) {
+	else
 		lives(vm);
-		return;
-	}
-	vm->step = VM_IDLE;
-	vm->due = 0;
-	if (r < 0)
-		unplace(vm);
-	answer_ask(vm, r < 0 ? &err : NULL);
 }
 
 int life_due_ms(const struct vm *vm)

@@ -31,16 +31,6 @@ int open_devices(struct opening *opening, struct err *err)
 	return r < 0 ? r : tell_go(opening, err);
 }
 
-int open_device(struct opening *opening, struct err *err)
-{
-	const unsigned last = opening->n_devices - 1;
-	int r = check_devices(opening, last, err);
-
-	if (r == 0)
-		r = ways_open(opening, last, err);
-	return r < 0 ? r : tell_devices(opening, last, err);
-}
-
 void opening_reset(struct opening *opening)
 {
 	opening->way = WAY_NONE;

@@ -133,10 +133,9 @@ int tell_devices(struct opening *opening, unsigned first, struct err *err);
 int tell_go(struct opening *opening, struct err *err);
 
 /* machine.c: all there is to open for a life: what is no device, which core and broker need not be there
- * for; then devices, and both are told of everything. Or one device more. */
+ * for; then devices, and both are told of everything. */
 int open_machine(struct opening *opening, struct err *err);
 int open_devices(struct opening *opening, struct err *err);
-int open_device(struct opening *opening, struct err *err); /* the last one */
 /* Forgets what a life has left behind. */
 void opening_reset(struct opening *opening);
 

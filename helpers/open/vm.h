@@ -39,7 +39,6 @@ struct vm {
 	uint32_t lives;           /* generation of core and broker */
 	uint32_t generations[VM_SLOTS];
 	unsigned alive;           /* processes of the life that have not been reaped */
-	bool adding;              /* VM_OPENS: the last device; else a whole VM */
 	pid_t child;              /* who opens; 0: nobody */
 	struct fd pidfd;          /* of it */
 	struct fd report;         /* its end of the pipe */
@@ -68,8 +67,6 @@ void answer_placed(struct vm *vm, const struct wanted *device);
 /* life.c */
 int life_start(struct vm *vm, struct err *err);
 bool life_has_channels(const struct vm *vm);
-/* The last device of the configuration, in a VM that lives. */
-int life_add(struct vm *vm, struct err *err);
 /* Ends it; `towards` is what there is when its processes have been reaped. */
 void life_end(struct vm *vm, enum vm_life towards, enum life_cause cause);
 void life_word(struct vm *vm, struct word_msg *msg);
@@ -79,7 +76,7 @@ void life_tick(struct vm *vm);
 int life_due_ms(const struct vm *vm);
 void life_quit(struct vm *vm, int status);
 
-/* child.c: opens all of a VM, or one device, in a process of its own that ends within OPEN_MS. */
+/* child.c: opens all of a VM in a process of its own that ends within OPEN_MS. */
 int child_begin(struct vm *vm, struct err *err);
 /* Its report, taken into *opening. 0, or its failure. */
 int child_end(struct vm *vm, struct err *err);

@@ -156,8 +156,6 @@ static const struct option options[] = {
 		opts_status_socket, 0, false},
 	{"--event-monitor", 0, false, "path=P|fd=N", "what happens, as JSON, to a file or a FIFO",
 		opts_event_monitor, 0, false},
-	{"--hotplug", 0, false, "on|off", "devices may come and go while the guest runs (on: not yet)",
-		opts_hotplug, 0, false},
 	{"--no-shutdown", 0, false, NULL, "with an API: a guest that powers off ends the VM only",
 		opts_no_shutdown, 0, false},
 	{"--max-cpus", 0, false, "N", "what the API may ask for at most (default 1024)", opts_max_cpus, 0,

@@ -60,7 +60,7 @@ struct opts {
 	struct place_opt api, status, events;
 	unsigned n_allow;
 	struct allow_opt allow[ALLOW_MAX];
-	bool hotplug, no_shutdown;
+	bool no_shutdown;
 	unsigned max_cpus, max_devices; /* that the API may ask for */
 	uint64_t max_memory;            /* bytes, 0: no limit */
 	unsigned verbose;

@@ -81,16 +81,6 @@ int opts_allow(struct opts *opts, const char *value, struct err *err)
 		(int)(len < 40 ? len : 40), value);
 }
 
-int opts_hotplug(struct opts *opts, const char *value, struct err *err)
-{
-	int r = parse_switch("--hotplug", value, &opts->hotplug, err);
-
-	if (r == 0 && opts->hotplug)
-		return refuse(err, "--hotplug: no device comes to a VM that runs, yet; leave it out, and use "
-			"vm.shutdown, vm.add-device and vm.boot");
-	return r;
-}
-
 int opts_no_shutdown(struct opts *opts, const char *value, struct err *err)
 {
 	(void)value, (void)err;

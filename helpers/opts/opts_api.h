@@ -7,7 +7,6 @@ int opts_api_socket(struct opts *opts, const char *value, struct err *err);
 int opts_status_socket(struct opts *opts, const char *value, struct err *err);
 int opts_event_monitor(struct opts *opts, const char *value, struct err *err);
 int opts_allow(struct opts *opts, const char *value, struct err *err);
-int opts_hotplug(struct opts *opts, const char *value, struct err *err);
 int opts_no_shutdown(struct opts *opts, const char *value, struct err *err);
 int opts_max_cpus(struct opts *opts, const char *value, struct err *err);
 int opts_max_memory(struct opts *opts, const char *value, struct err *err);

@@ -269,7 +269,7 @@ const struct attempt attempts[] = {
 	{28, WHO_OPENER, "unshare: a user namespace", try_unshare, ONLY_SECCOMP, .end = ANY},
 	{28, WHO_OPENER, "mmap writable and executable", try_mmap_exec, WALLS_OF_CODE},
 	{28, WHO_OPENER, "mprotect of data to executable", try_mprotect_exec, WALLS_OF_CODE},
-	{28, WHO_OPENER, "KVM_CREATE_VM on every descriptor", try_create_vm, ONLY_SECCOMP},
+	{28, WHO_OPENER, "KVM_CREATE_VM on every descriptor", try_create_vm, NO_SUCH_FD},
 	{28, WHO_OPENER, "VFIO_IOMMU_MAP_DMA on every descriptor", try_map_dma, NO_SUCH_FD},
 	{28, WHO_OPENER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
 	{28, WHO_OPENER, "TCP to the host", try_tcp, STOPS(SIGSYS_SECCOMP, {WALL_LANDLOCK, -EACCES})},

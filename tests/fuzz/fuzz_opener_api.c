@@ -138,7 +138,7 @@ static void check(void)
 	require(vm.life != VM_LIFE_NOTHING || (!opts->kernel && !opts->n_devices && opening.serial.master.n < 0));
 	require(is_path(opts->kernel) && is_path(opts->initramfs) && is_path(opts->serial_path));
 	/* What is argv's alone. */
-	require(opts->seccomp == argv->seccomp && opts->hotplug == argv->hotplug && !opts->user &&
+	require(opts->seccomp == argv->seccomp && !opts->user &&
 		!opts->allow_degraded && !opts->n_allow);
 	require(vm.notes_len <= NOTES_MAX && (vm.step == VM_OPENS) == opens);
 	require(vm.step != VM_IDLE || !vm.ask);
@@ -157,7 +157,7 @@ static void begin(void)
 	struct fd none = FD_NONE_INIT;
 
 	opening = (struct opening){.walled = true, .argv = {.max_cpus = CPUS, .max_memory = GiB,
-			.max_devices = DEVICES, .hotplug = true, .shutdown_timeout_s = 1},
+			.max_devices = DEVICES, .shutdown_timeout_s = 1},
 		.kvm = none, .out = none, .core.sock = none, .broker.sock = none, .serial = {none, none, ""},
 		.console = {none, none, ""}};
 	vm = (struct vm){.opening = &opening, .report = none, .pidfd = none};

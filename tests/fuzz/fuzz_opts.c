@@ -2,8 +2,8 @@
  *
  * The command line, its words separated by newlines.
  *
- * fuzzes: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
- * links: helpers/opts/opts.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
+ * fuzzes: helpers/opts/opts.c helpers/opts/opts_api.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
+ * links: helpers/opts/opts.c helpers/opts/opts_api.c helpers/opts/opts_device.c helpers/opts/opts_machine.c helpers/opts/opts_value.c
  * max_len: 256
  */
 #include "tests/fuzz/fuzz.h"

@@ -253,6 +253,15 @@ static inline pid_t child_of(const char *kind, unsigned slot)
 	return found;
 }
 
+/* To be signalled: 0 would be our own process group. */
+static inline pid_t living_child_of(const char *kind, unsigned slot)
+{
+	pid_t pid = child_of(kind, slot);
+
+	cr_assert(pid > 0, "there is no bulkhead-%s of slot %u", kind, slot);
+	return pid;
+}
+
 /* Every process of the session it made: its children are in it. */
 static inline unsigned left_behind(void)
 {

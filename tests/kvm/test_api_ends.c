@@ -162,7 +162,7 @@ Test(api_ends, a_vm_that_is_ending_can_be_ended, .init = needs_a_vm, .timeout = 
 	for (unsigned i = 0; i < 3; i++) {
 		EXPECT("vm.delete", 204);
 		create_and_boot();
-		broker = child_of("broker", 0);
+		broker = await_other("broker", 0);
 		kill(broker, SIGSTOP);
 		kill_one("core");
 		read_until(run.err_text, "the VM has ended");
@@ -321,7 +321,7 @@ Test(api_ends, an_end_that_stands_still_is_not_late, .init = needs_a_vm, .timeou
 	const int64_t end = now_ms() + PATIENCE_MS;
 
 	begin_running();
-	kill(child_of("broker", 0), SIGSTOP);
+	kill(await_other("broker", 0), SIGSTOP);
 	ask(api.conn, "vm.shutdown", NULL);
 	while (child_of("core", 0)) {
 		cr_assert(now_ms() < end);

@@ -25,10 +25,10 @@ Test(api_watch, a_boot_that_takes_long_holds_nobody_up, .init = needs_a_vm, .tim
 
 	start_api(sleeps, sizeof(sleeps), "");
 	EXPECT_WITH("vm.create", api.body, 204);
-	kill(child_of("open", 0), SIGSTOP);
+	kill(living_child_of("open", 0), SIGSTOP);
 	ask(api.conn, "vm.boot", NULL);
 	others_see("Created");
-	kill(child_of("open", 0), SIGCONT);
+	kill(living_child_of("open", 0), SIGCONT);
 	cr_assert_eq(hear(api.conn), 204, "%s", api.heard);
 	EXPECT("vm.shutdown", 204);
 	ask(api.conn, "vm.boot", NULL);

@@ -40,7 +40,7 @@ Test(audit_api, whether_a_guest_runs_or_not, .init = needs_an_audit, .timeout = 
 Test(audit_api, an_api_that_was_started_anew, .init = needs_an_audit, .timeout = 120)
 {
 	start_operated("");
-	kill(child_of("api", 0), SIGKILL);
+	kill(living_child_of("api", 0), SIGKILL);
 	cr_expect_eq(call("GET", "vmm.ping", ""), 200);
 	expect_as_promised(5);
 	end_operated();

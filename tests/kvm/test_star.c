@@ -148,10 +148,10 @@ Test(star, a_helper_that_is_killed_fails_its_device_alone, .init = needs_a_vm, .
 	start("--null --null", -1, 0);
 	read_until(run.out_text, "!");
 	press("k", "!y");
-	kill(child_of("null", 1), SIGKILL);
+	kill(living_child_of("null", 1), SIGKILL);
 	read_until(run.err_text, "null1: its helper ended: killed by signal 9 (KILL); the device is failed");
 	press("k", "!yy");
-	kill(child_of("null", 0), SIGKILL);
+	kill(living_child_of("null", 0), SIGKILL);
 	read_until(run.err_text, "null0: its helper ended: killed by signal 9 (KILL); the device is failed");
 	press("k", "!yyn");
 	press("q", "!yyn");
@@ -163,7 +163,7 @@ Test(star, a_broker_that_is_killed_fails_every_device, .init = needs_a_vm, .time
 	make_kernel(asks_the_device, sizeof(asks_the_device));
 	start("--null", -1, 0);
 	read_until(run.out_text, "!");
-	kill(child_of("broker", 0), SIGKILL);
+	kill(living_child_of("broker", 0), SIGKILL);
 	read_until(run.err_text, "every passed-through device is failed, the guest goes on");
 	press("k", "!n");
 	press("q", "!n");
@@ -175,7 +175,7 @@ Test(star, a_core_that_is_killed_ends_all, .init = needs_a_vm, .timeout = 60)
 	make_kernel(sleeps, sizeof(sleeps));
 	start("--null --null", -1, 0);
 	read_until(run.out_text, "!");
-	kill(child_of("core", 0), SIGKILL);
+	kill(living_child_of("core", 0), SIGKILL);
 	finish(2);
 	cr_expect(strstr(run.err_text, "bulkhead-core was killed by signal 9 (KILL); the VM has ended"), "%s",
 		run.err_text);
@@ -351,7 +351,7 @@ Test(star, the_terminal_is_given_back_after_a_core_that_was_killed, .init = need
 	make_kernel(sleeps, sizeof(sleeps));
 	start("", slave, 0);
 	await_raw(slave, true);
-	kill(child_of("core", 0), SIGKILL);
+	kill(living_child_of("core", 0), SIGKILL);
 	finish(2);
 	cr_expect(!is_raw(slave));
 }

@@ -40,11 +40,6 @@ int open_machine(struct opening *o, struct err *e)
 	return open_something(o, e);
 }
 
-int open_device(struct opening *o, struct err *e)
-{
-	return open_something(o, e);
-}
-
 int open_devices(struct opening *o, struct err *e)
 {
 	(void)o, (void)e;

@@ -121,7 +121,7 @@ static int take_notes(struct vm *vm, const Bulkhead__ApiNotes *told)
 {
 	if (told->offset == 0)
 		vm->notes_len = 0;
-	if (told->total > NOTES_MAX || told->offset != vm->notes_len ||
+	if (told->total > NOTES_MAX || told->offset != vm->notes_len || told->offset > told->total ||
 		told->part.len > told->total - told->offset)
 		return -EBADMSG;
 	memcpy(vm->notes + told->offset, told->part.data, told->part.len);

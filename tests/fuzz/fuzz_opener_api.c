@@ -5,7 +5,7 @@
  *
  * fuzzes: helpers/open/asks.c helpers/open/config.c helpers/open/life.c helpers/open/answer.c
  * links: helpers/open/asks.c helpers/open/config.c helpers/open/life.c helpers/open/answer.c
- * links: helpers/opts/opts_device.c helpers/opts/opts_value.c tests/fuzz/wire.c
+ * links: helpers/opts/opts_api.c helpers/opts/opts_device.c helpers/opts/opts_value.c tests/fuzz/wire.c
  * max_len: 600
  */
 #include "tests/fuzz/wire.h"

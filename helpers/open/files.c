@@ -88,13 +88,13 @@ int out_open(struct opening *opening, struct err *err)
 		return 0; /* closed: there is nobody to print for */
 	if (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))
 		fd = open("/proc/self/fd/4" /* OPEN_FD_STDOUT */, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		fd = fcntl(OPEN_FD_STDOUT, F_DUPFD_CLOEXEC, OPEN_FD_STDOUT + 1);
-	if (fd < 0)
+	if (fd >= 0 && dup3(fd, OPEN_FD_STDOUT, O_CLOEXEC) < 0)
 		return err_set(err, -errno, BLAME_HOST, "standard output: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	if (S_ISSOCK(st.st_mode))
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	opening->out.n = fd;
+		fcntl(OPEN_FD_STDOUT, F_SETFL, fcntl(OPEN_FD_STDOUT, F_GETFL) | O_NONBLOCK);
+	opening->out.n = OPEN_FD_STDOUT;
 	return 0;
 }
 

@@ -78,7 +78,7 @@ struct opening {
 	struct allowed allowed[ALLOWED_MAX];
 
 	struct files files;
-	struct fd out;       /* standard output, for every life */
+	struct fd out;       /* standard output, for every life: OPEN_FD_STDOUT, or none */
 	unsigned n_devices, n_groups;
 	struct wanted devices[VM_SLOTS]; /* of opts.devices, in its order */
 	struct iommu_group groups[GROUPS_MAX];

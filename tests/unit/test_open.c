@@ -170,7 +170,7 @@ Test(open, standard_output_does_not_become_non_blocking)
 			_exit(2);
 		if (!(fcntl(opening.files.serial_out.n, F_GETFL) & O_NONBLOCK))
 			_exit(3);
-		_exit(fcntl(OPEN_FD_STDOUT, F_GETFL) & O_NONBLOCK ? 4 : 0);
+		_exit(fcntl(out[1], F_GETFL) & O_NONBLOCK ? 4 : 0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_expect_eq(status, 0, "0x%x", status);

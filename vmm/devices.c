@@ -266,6 +266,16 @@ int devices_due_ms(const struct devices *devices)
 	return first == INT64_MAX ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+void devices_stood_still(struct devices *devices, int64_t ms)
+{
+	for (unsigned i = 0; i < VM_SLOTS; i++) {
+		if (devices->slots[i].step == SLOT_OPENS)
+			devices->slots[i].due += ms;
+	}
+	if (devices->ask.asked)
+		devices->ask.due_ms += ms;
+}
+
 /* The place of the device, or its group, in KVM's list; -1: it is not on it. */
 static int tell_kvm(struct vm *vm, struct fd file, int *ret_place, struct err *err)
 {

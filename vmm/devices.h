@@ -63,6 +63,8 @@ int devices_populate(struct devices *devices, struct err *err);
 bool devices_attach(struct devices *devices, struct err *err);
 /* In so many ms something is late, -1: nothing. */
 int devices_due_ms(const struct devices *devices);
+/* For so many ms everything stood still: nobody is late by that. */
+void devices_stood_still(struct devices *devices, int64_t ms);
 /* All are here: places their ROMs, lets DMA reach BARs where it may, and tells the helpers. */
 int devices_settle(struct devices *devices, struct err *err);
 /* No descriptor from broker or helpers any more; the broker seals itself. */

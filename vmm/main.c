@@ -138,7 +138,7 @@ static const struct err *failure(const struct core *core)
 /* Listens until `told` is, or a process we need has ended. */
 static int hear(struct core *core, const bool *told, struct err *err)
 {
-	const int64_t until = now_ms() + TOLD_MS;
+	int64_t until = now_ms() + TOLD_MS;
 
 	while (!*told && !failure(core)->code) {
 		const int64_t left = until - now_ms();
@@ -146,7 +146,7 @@ static int hear(struct core *core, const bool *told, struct err *err)
 		if (left <= 0)
 			return err_set(err, -ETIMEDOUT, BLAME_HOST, "what the VM is to be made of has not "
 				"been opened within %d s", TOLD_MS / 1000);
-		events_wait(&core->events, (int)left);
+		until += events_wait(&core->events, (int)left);
 	}
 	*err = *failure(core);
 	return err->code;
@@ -234,7 +234,7 @@ static int attach_devices(struct core *core, struct err *err)
 		r = devices_populate(devices, err);
 	while (r == 0 && !devices_attach(devices, err)) {
 		if (err->code == 0)
-			events_wait(&core->events, devices_due_ms(devices));
+			devices_stood_still(devices, events_wait(&core->events, devices_due_ms(devices)));
 		if (err->code == 0)
 			*err = core->failed;
 		r = err->code;
@@ -339,20 +339,23 @@ static int sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* One wait, at most ms (-1: for as long as it takes), and what came of it. */
-static void tend(struct core *core, int ms)
+/* One wait, at most ms (-1: for as long as it takes), and what came of it. As events_wait. */
+static int64_t tend(struct core *core, int ms)
 {
+	int64_t lost;
+
 	ms = sooner(ms, shutdown_left_ms(&core->shutdown));
 	ms = sooner(ms, devices_tend_in_ms(&core->devices));
-	events_wait(&core->events, ms);
+	lost = events_wait(&core->events, ms);
 	shutdown_tick(&core->shutdown);
 	devices_tend(&core->devices);
+	return lost;
 }
 
 /* No device that failed may write to memory once another kernel is there. */
 static int release_failed(struct core *core, struct err *err)
 {
-	const int64_t until = now_ms() + RELEASE_MS;
+	int64_t until = now_ms() + RELEASE_MS;
 	const char *name;
 
 	devices_release_failed(&core->devices);
@@ -365,7 +368,7 @@ static int release_failed(struct core *core, struct err *err)
 		if (left <= 0)
 			return err_set(err, -EBUSY, BLAME_HOST, "%s: the device does not close, so its "
 				"DMA may go on; reset it, or the host", name);
-		tend(core, (int)left);
+		until += tend(core, (int)left);
 	}
 	return 0;
 }
@@ -426,10 +429,10 @@ static bool restart(struct core *core)
 /* The launcher sets its modes: before the guest prints, or somebody answers. */
 static void await_terminal(struct core *core)
 {
-	const int64_t until = now_ms() + TERMINAL_MS;
+	int64_t until = now_ms() + TERMINAL_MS;
 
 	while (core->config.serial == CONSOLE_TTY && !core->console.told && now_ms() < until)
-		events_wait(&core->events, (int)(until - now_ms()));
+		until += events_wait(&core->events, (int)(until - now_ms()));
 }
 
 /* Returns the exit status. */

@@ -417,6 +417,21 @@ Test(slots, a_helper_that_does_not_describe)
 	expect_failure("dev0: its helper has not described it in time; the device is not attached");
 }
 
+/* Neither broker nor helper is late by what a stop of all of us took. */
+Test(slots, nobody_is_late_by_a_stop)
+{
+	int64_t due;
+
+	attach_first();
+	due = devices.ask.due_ms;
+	devices_stood_still(&devices, 60000);
+	cr_expect_eq(devices.ask.due_ms, due + 60000);
+	answer_attach(0, false);
+	devices.slots[0].due = now_ms() - 50000;
+	devices_stood_still(&devices, 60000);
+	cr_expect(!all_here() && err.code == 0, "%s", err.msg);
+}
+
 Test(slots, a_helper_that_describes_nonsense)
 {
 	attach_first();

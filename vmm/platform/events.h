@@ -26,8 +26,10 @@ struct events {
  * device and ten more). */
 void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque);
 
-/* Waits until something is ready, at most ms milliseconds (-1: for as long as it takes), and handles it. */
-void events_wait(const struct events *events, int ms);
+/* Waits until something is ready, at most ms milliseconds (-1: for as long as it takes) or a second, and
+ * handles it. Returns the milliseconds that took longer than it was to: everything stood still, as a job
+ * that is stopped does, and that is not the time of whom we wait for. */
+int64_t events_wait(const struct events *events, int ms);
 
 /* Takes the count out of a non-blocking eventfd. */
 void event_clear(int eventfd);

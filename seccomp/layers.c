@@ -29,7 +29,7 @@ const struct layer_row layers[LAYERS] = {
 		"install-apparmor`); a container's seccomp or AppArmor profile may deny it"},
 	[LAYER_CAPABILITIES] = {"capabilities", true,
 		"none in any of the five sets, securebits locked",
-		"it needs CAP_SETPCAP, which the own user namespace gives"},
+		"it needs CAP_SETPCAP: give the container or service that"},
 	[LAYER_NO_NEW_PRIVS] = {"no_new_privs", true, "exec gives nothing", "Linux 3.5"},
 	[LAYER_LIMITS] = {"limits", true, "RLIMIT_NOFILE, NPROC, FSIZE, CORE as small as can be",
 		"they only ever go down; a container's seccomp profile may deny prlimit64"},

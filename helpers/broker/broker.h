@@ -53,6 +53,7 @@ struct device {
 	struct fd log, store;          /* store: the device descriptor, so it outlives the helper */
 	int64_t release_until;         /* now_ms() by which its helper has to be gone; 0: it is not
 	                                * being given back */
+	bool held;                     /* by then it was not; the core has been told */
 	unsigned n_bar_maps;           /* while the store is open */
 	struct bar_map bar_maps[BAR_MAPS_MAX];
 	struct chan chan;

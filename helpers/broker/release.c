@@ -33,12 +33,15 @@ static void forget(struct device *device)
 	device->told = device->attached = false;
 }
 
+/* Of one that was held the core has been told what it is to know. */
 static void finish(struct broker *broker, struct device *device)
 {
 	bar_dma_unmap(broker, device);
 	dma_let_go(broker, device);
 	forget(device);
-	tell(broker, device, false);
+	if (!device->held)
+		tell(broker, device, false);
+	device->held = false;
 	device->generation = 0;
 }
 
@@ -51,7 +54,7 @@ void release_device(struct broker *broker, struct device *device)
 
 void release_helper_ended(struct broker *broker, struct device *device)
 {
-	if (device->release_until)
+	if (device->release_until || device->held)
 		finish(broker, device);
 }
 
@@ -78,6 +81,7 @@ void release_tick(struct broker *broker)
 		log_error("%s: its helper does not end; the device stays busy until it does",
 			device->name);
 		tell(broker, device, true);
+		device->held = true;
 	}
 }
 

@@ -39,6 +39,8 @@ struct failure {
 	char step[20];
 };
 
+static const char mapping[] = "mapping its ids", joining[] = "its cgroup"; /* steps */
+
 /* Everything the child needs, made before there is one. */
 struct newborn {
 	const struct birth_plan *plan;
@@ -168,7 +170,7 @@ static void __attribute__((noreturn)) become(struct newborn *b)
 	reset_signals();
 	errno = b->joins ? -join(b->plan->cgroup) : 0;
 	if (errno != 0)
-		give_up(b->sync, "its cgroup");
+		give_up(b->sync, joining);
 	wait_for_go(b);
 	if (b->plan->kind == KIND_API) /* one that is started anew would have the VM's */
 		tenant_apart();
@@ -234,11 +236,21 @@ static int map_ids(const struct launch *launch, pid_t pid, bool drops_groups)
 	return write_proc(pid, "gid_map", map);
 }
 
+static const char *next_step(const struct failure *failure)
+{
+	if (strcmp(failure->step, mapping) == 0)
+		return "; start it as root, or without --user";
+	if (strcmp(failure->step, joining) == 0)
+		return "; start it alone in a cgroup that is its user's: `systemd-run --scope -p Delegate=yes`";
+	if (failure->code == EACCES)
+		return "; the VM's user must be able to run it";
+	return failure->code == ETIMEDOUT ? "; the host has no time for it just now: try again" : "";
+}
+
 static int refuse(const struct newborn *b, const struct failure *failure, struct err *err)
 {
 	return err_set(err, -failure->code, BLAME_HOST, "cannot start %s: %s: %s%s", b->name,
-		failure->step, strerror(failure->code), failure->code == EACCES
-			? "; the VM's user must be able to run it" : "");
+		failure->step, strerror(failure->code), next_step(failure));
 }
 
 /* Maps the child's ids, lets it go on, and waits for what becomes of it: exec closes its end, and so does
@@ -246,12 +258,13 @@ static int refuse(const struct newborn *b, const struct failure *failure, struct
 static int see_through(const struct launch *launch, const struct newborn *b, pid_t pid, struct err *err)
 {
 	static struct frame told;
-	struct failure failure = {.step = "mapping its ids"};
+	struct failure failure = {.code = 0};
 	int r = b->inside ? map_ids(launch, pid, b->drops_groups) : 0;
 
 	if (r == 0)
 		r = frame_send(b->launchers, "", 1, NULL, 0, &(int){0});
 	failure.code = -r;
+	snprintf(failure.step, sizeof(failure.step), "%s", mapping);
 	if (r < 0)
 		return refuse(b, &failure, err);
 	r = frame_recv(b->launchers, &told, &(int){BIRTH_MS});

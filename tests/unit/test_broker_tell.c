@@ -331,6 +331,10 @@ Test(broker_tell, one_whose_helper_does_not_end_is_held)
 	cr_expect_geq(broker.devices[1].store.n, 0);
 	cr_expect_eq(release_left_ms(&broker), -1, "and said once");
 	expect("");
+	ended(KIND_VFIO, 1, GENERATION); /* at last */
+	expect("unmap1 go1 ");
+	cr_expect_eq(released(1), -1);
+	cr_expect(broker.devices[1].store.n < 0 && !broker.devices[1].generation && !broker.devices[1].held);
 }
 
 Test(broker_tell, at_the_end_all_go_back)

@@ -188,26 +188,28 @@ static int move_in(const char *home, const char *vm)
 	return r < 0 ? r : put(vm, "cgroup.subtree_control", CONTROLLERS);
 }
 
-/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. */
+/* vCPU threads, before them those that fault RAM in, and KVM's own that recovers huge pages. How many vCPUs
+ * a client will ask for nobody knows yet. */
 static unsigned core_tasks(const struct opts *opts)
 {
-	unsigned vcpus = opts->cpus.boot;
+	unsigned vcpus = opts_has_api(opts) ? opts->max_cpus : opts->cpus.boot;
 
 	return 2 + (vcpus > POPULATE_THREADS_MAX ? vcpus : POPULATE_THREADS_MAX);
 }
 
 static int make_leaves(struct tenant *tenant, const char *vm, const struct opts *opts)
 {
+	const bool api = opts_has_api(opts);
 	const struct { enum word_kind kind; unsigned tasks; } fixed[] = {
-		{KIND_OPENER, OPENER_TASKS}, {KIND_CORE, core_tasks(opts)}, {KIND_BROKER, 1},
+		{KIND_OPENER, OPENER_TASKS}, {KIND_CORE, core_tasks(opts)}, {KIND_BROKER, 1}, {KIND_API, 1},
 	};
 	char name[32];
 	int r = 0;
 
-	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && r == 0; i++)
+	for (unsigned i = 0; i < (api ? 4 : 3) && r == 0; i++)
 		r = make_leaf(vm, word_kind_name(fixed[i].kind), fixed[i].tasks,
 			&tenant->leaves[fixed[i].kind]);
-	for (unsigned i = 0; i < opts->n_devices && r == 0; i++) {
+	for (unsigned i = 0; i < (api ? VM_SLOTS : opts->n_devices) && r == 0; i++) {
 		snprintf(name, sizeof(name), "helper-%u", i);
 		r = make_leaf(vm, name, 1, &tenant->leaves[KIND_VFIO + i]);
 	}

@@ -203,12 +203,13 @@ static bool take_words(struct launch *launch, struct child *child)
 	}
 	if (r == 0 || r == -EAGAIN)
 		return r == 0;
-	/* Hung up: its end comes by a signal. Or it said what nobody may. */
+	/* Hung up: its end comes by a signal. Or it said what nobody may: it ends before it can see that we hang
+	 * up. */
+	if (r != -EPIPE) {
+		child_kill(child);
+		log_error("bulkhead-%s broke a rule: it is ended", word_kind_name(child->kind));
+	}
 	fd_close(&child->words);
-	if (r == -EPIPE)
-		return false;
-	log_error("bulkhead-%s broke a rule: it is ended", word_kind_name(child->kind));
-	child_kill(child);
 	return false;
 }
 

@@ -119,7 +119,7 @@ long try_create_vm(void);
 long try_create_device(void);
 long try_slot_of_kernel(void);
 long try_device_feature(void);
-long try_hot_reset_info(void);
+long try_ioeventfd(void);
 long try_interrupt_storm(void);
 long try_iotlb_own(void);
 long try_iotlb_kernel(void);

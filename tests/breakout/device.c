@@ -171,14 +171,11 @@ long try_device_feature(void)
 }
 
 /* Which other devices a bus reset would take along. */
-long try_hot_reset_info(void)
+long try_ioeventfd(void)
 {
-	struct {
-		struct vfio_pci_hot_reset_info info;
-		struct vfio_pci_dependent_device devices[32];
-	} all = {.info = {.argsz = sizeof(all)}};
+	struct vfio_device_ioeventfd ask = {.argsz = sizeof(ask), .flags = VFIO_DEVICE_IOEVENTFD_32, .fd = -1};
 
-	return on_every_fd(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &all);
+	return on_every_fd(VFIO_DEVICE_IOEVENTFD, &ask);
 }
 
 /* Every eventfd it has, as fast as it can, to the brim: interrupts the guest did not order. */

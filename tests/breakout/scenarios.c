@@ -104,7 +104,7 @@ const struct attempt attempts[] = {
 	{8, WHO_HELPER, "IOMMU_IOAS_MAP on every descriptor", try_ioas_map, NO_SUCH_FD},
 	/* 9. Requests of its own device that are not on its list. VFIO_DEVICE_RESET is. */
 	{9, WHO_VFIO, "VFIO_DEVICE_FEATURE", try_device_feature, ONLY_SECCOMP, .end = ANY},
-	{9, WHO_VFIO, "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO", try_hot_reset_info, ONLY_SECCOMP,
+	{9, WHO_VFIO, "VFIO_DEVICE_IOEVENTFD", try_ioeventfd, ONLY_SECCOMP,
 		.end = ANY},
 	/* 10. There is no message about a GSI; the nearest are the core's own. */
 	{10, WHO_HELPER, "answering with an ask of the core's", lie_not_ours, CUT(WALL_RULES)},

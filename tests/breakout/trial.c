@@ -198,12 +198,22 @@ static void count_fds(int ret[static LOOKED_AT])
 		ret[i] = fds_of(*looked_at[i]);
 }
 
+/* Has it more than before, and not only while it starts an api anew? */
+static bool more_fds(unsigned who, int before, int *ret_now)
+{
+	for (int64_t end = clock_ms() + PATIENCE_MS / 3;; usleep(10000)) {
+		*ret_now = fds_of(*looked_at[who]);
+		if (*ret_now <= before || clock_ms() >= end)
+			return *ret_now > before;
+	}
+}
+
 static void check_others(enum who actor, const char *what, int result, const int before[LOOKED_AT])
 {
 	static const char *const names[] = {"launcher", "core", "broker"};
 	const char *want = expected_round(actor, result);
-	int now[LOOKED_AT];
 	char last[8];
+	int now;
 
 	if (takes_vm_along(actor, result)) {
 		for (int64_t end = clock_ms() + 2000; vm_left(&vm) && clock_ms() < end;)
@@ -214,11 +224,10 @@ static void check_others(enum who actor, const char *what, int result, const int
 	}
 	if (!wait_rounds(2, last) || strcmp(last, want) != 0)
 		fault("%s, %s: the guest says «%s», not «%s»", who_name(actor), what, last, want);
-	count_fds(now);
 	for (unsigned i = 0; i < LOOKED_AT; i++)
-		if (now[i] > before[i])
+		if (more_fds(i, before[i], &now))
 			fault("%s, %s: the %s has %d descriptors, had %d", who_name(actor), what,
-				names[i], now[i], before[i]);
+				names[i], now, before[i]);
 }
 
 /* The VM ends well unless it was taken along: cut off, as the guest has no power button. */

@@ -21,7 +21,10 @@ call() {
 }
 state() { "$BULKHEAD" ctl "$SOCKET" info | sed -n 's/^state *//p'; }
 expect_state() { expect "the VM is $1" [ "$(state)" = "$1" ]; }
-audited() { expect "audit is content" "$BULKHEAD" audit "$VM"; }
+audited() {
+    expect "audit is content" "$BULKHEAD" audit "$VM"
+    expect "each has a leaf of the cgroup" [ "$("$BULKHEAD" audit "$VM" | grep -c '^  not here  cgroup')" = 0 ]
+}
 reads() { lines_with '^BH reads-on [0-9]'; }
 
 # goes_on: it reads on; no read of it has failed.
@@ -52,6 +55,7 @@ at_the_hosts() {
     bind_vfio "$NVME0"
 }
 
+mount -t cgroup2 none /sys/fs/cgroup || fail "no cgroup v2 in this kernel"
 bind_vfio "$NVME0"
 read -r -a more </rig/arguments
 start "$BULKHEAD" -v --api-socket "path=$SOCKET" --event-monitor "path=$VM_DIR/events" --no-shutdown \
@@ -114,4 +118,5 @@ expect "nor the socket" [ ! -e "$SOCKET" ]
 at_the_hosts
 note "events: $(sed -n 's/.*"event": "\(.*\)".*/\1/p' "$VM_DIR/events" | paste -s -d ' ')"
 expect "each start was told of" [ "$(lines_with '"booted"' "$VM_DIR/events")" = 3 ]
+umount /sys/fs/cgroup
 pass

@@ -4,7 +4,7 @@
  * their birth to the core's end.
  *
  * links: tests/census.c helpers/launch/children.c helpers/launch/birth.c helpers/launch/life.c
- * links: helpers/launch/rebirth.c helpers/launch/terminal.c helpers/launch/cgroup.c
+ * links: helpers/launch/rebirth.c helpers/launch/terminal.c helpers/launch/cgroup.c helpers/opts/opts_api.c helpers/opts/opts_value.c
  * links: helpers/launch/tenant.c helpers/opts/opts_user.c
  */
 #include "tests/unit/broker_process.h"

@@ -138,6 +138,8 @@ void devices_ended(struct devices *devices, const struct word *word)
 		return;
 	}
 	slot = word->kind < KIND_VFIO ? NULL : slot_of(devices, word->slot, word->generation);
+	if (slot)
+		slot->over = true;
 	if (slot && slot->step == SLOT_HERE)
 		remote_gone(&slot->remote, how);
 	else if (slot && slot->step != SLOT_FREE) {

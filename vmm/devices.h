@@ -30,6 +30,7 @@ struct slot {
 	uint32_t generation; /* which of those that had the slot */
 	bool told, dealt;
 	bool wanted;         /* by the host, before it was here */
+	bool over;           /* its helper's process has ended */
 	struct fd ask, event; /* to its helper, until that is listened to */
 	struct device_config config;
 	int64_t due;         /* now_ms(), of its description */

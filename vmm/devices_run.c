@@ -153,15 +153,15 @@ void devices_release_failed(struct devices *devices)
 	}
 }
 
-/* A broker that is gone has closed its devices when its process has ended. */
+/* A broker that is gone has closed its devices when its process has ended, and helpers end with it: the
+ * launcher sees to that. */
 const char *devices_unreleased(struct devices *devices)
 {
-	if (devices->broker_over)
-		return NULL;
 	for (unsigned i = 0; i < VM_SLOTS; i++) {
 		struct slot *slot = &devices->slots[i];
 
-		if (slot->step == SLOT_HERE && remote_state(&slot->remote) == PEER_RELEASING)
+		if (slot->step == SLOT_HERE && (devices->broker_over ? !slot->over
+				: remote_state(&slot->remote) == PEER_RELEASING))
 			return slot->remote.peer.name;
 	}
 	return NULL;

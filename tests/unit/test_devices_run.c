@@ -328,6 +328,9 @@ Test(devices_run, without_a_broker_every_device_is_failed)
 	cr_expect(!chan_is_open(&devices.ask) && !chan_is_open(&devices.event));
 	cr_expect_str_eq(devices_unreleased(&devices), "dev", "that its process is gone is not told yet");
 	devices.broker_over = true;
+	cr_expect_str_eq(devices_unreleased(&devices), "dev", "nor that its helpers' are");
+	for (unsigned i = 0; i < DEVICES; i++)
+		devices.slots[i].over = true;
 	cr_expect_null(devices_unreleased(&devices));
 	devices_tend(&devices);
 	devices_release_failed(&devices);

@@ -80,13 +80,6 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int join(int cgroup)
-{
-	fd_owned procs = {openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC)};
-
-	return procs.n < 0 || write(procs.n, "0", 1) < 0 ? -errno : 0;
-}
-
 static int become_root_inside(bool drops_groups)
 {
 	if (drops_groups && setgroups(0, NULL) < 0)
@@ -168,9 +161,6 @@ static void __attribute__((noreturn)) become(struct newborn *b)
 	char *environment[] = {NULL}, **argv;
 
 	reset_signals();
-	errno = b->joins ? -join(b->plan->cgroup) : 0;
-	if (errno != 0)
-		give_up(b->sync, joining);
 	wait_for_go(b);
 	if (b->plan->kind == KIND_API) /* one that is started anew would have the VM's */
 		tenant_apart();
@@ -206,6 +196,16 @@ static long clone_child(struct newborn *b, uint64_t flags)
 	}
 	b->joins = b->plan->cgroup >= 0;
 	return syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* By us, as a child of another cgroup namespace may not move where nsdelegate is (cgroups(7)). */
+static int join(int cgroup, pid_t pid)
+{
+	fd_owned procs = {openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC)};
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	return procs.n < 0 || write(procs.n, text, strlen(text)) < 0 ? -errno : 0;
 }
 
 static int write_proc(pid_t pid, const char *file, const char *text)
@@ -259,12 +259,15 @@ static int see_through(const struct launch *launch, const struct newborn *b, pid
 {
 	static struct frame told;
 	struct failure failure = {.code = 0};
-	int r = b->inside ? map_ids(launch, pid, b->drops_groups) : 0;
+	const int joined = b->joins ? join(b->plan->cgroup, pid) : 0;
+	int r = joined;
 
+	if (r == 0 && b->inside)
+		r = map_ids(launch, pid, b->drops_groups);
 	if (r == 0)
 		r = frame_send(b->launchers, "", 1, NULL, 0, &(int){0});
 	failure.code = -r;
-	snprintf(failure.step, sizeof(failure.step), "%s", mapping);
+	snprintf(failure.step, sizeof(failure.step), "%s", joined < 0 ? joining : mapping);
 	if (r < 0)
 		return refuse(b, &failure, err);
 	r = frame_recv(b->launchers, &told, &(int){BIRTH_MS});

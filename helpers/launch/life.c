@@ -7,6 +7,7 @@
  * once its opener has, and last we do. No end is waited for longer than a bound.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -100,14 +101,23 @@ static void core_ended(struct launch *launch, int wait_status)
 			? WEXITSTATUS(wait_status) : STATUS_FAULT);
 }
 
+/* Its end is on its way to us. */
+static bool hangs_up(const struct child *child)
+{
+	struct pollfd words = {.fd = child->words.n};
+
+	return child->words.n < 0 || (poll(&words, 1, 0) > 0 && words.revents & POLLHUP);
+}
+
 /* Another, with the same sockets; what it has to know it asks the opener. One that ends in order was asked
- * to, by a client, and the opener ends the rest. */
+ * to, by a client, and the opener ends the rest; one whose opener has ended all end with. */
 static void api_ended(struct launch *launch, const struct child *child, int wait_status)
 {
 	struct err err = {0};
 	char how[64];
 
-	if (launch->stage == STAGE_ENDING || launch->quits || wait_status == 0)
+	if (launch->stage == STAGE_ENDING || launch->quits || wait_status == 0 ||
+		hangs_up(child_at(launch, KIND_OPENER, 0)))
 		return;
 	wait_status_text(wait_status, how, sizeof(how));
 	if (!rebirth_allowed(&launch->rebirth, wait_status, now_ms())) {

@@ -194,6 +194,17 @@ Test(launch_api, without_the_opener_nothing_goes_on)
 	}
 }
 
+/* An api sees that its opener is gone, and ends by that, before we have reaped it. */
+Test(launch_api, an_api_that_ends_by_its_openers_end_is_not_started_again)
+{
+	fd_close(&opener_words);
+	dies(KIND_API, 0, 1 << 8);
+	cr_expect_eq(born.kind, KIND_LAUNCHER, "none is started");
+	cr_expect_neq(launch.stage, STAGE_ENDING);
+	dies(KIND_OPENER, 0, SIGKILL);
+	cr_expect(launch.stage == STAGE_ENDING && launch.status == 1);
+}
+
 Test(launch_api, a_signal_ends_everything_well)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT};

@@ -53,7 +53,7 @@ static int tidy_descriptors(struct launch *launch)
 /* What we inherited and nobody named; ours are copies by now, and in order of their numbers. */
 static int close_others(struct launch *launch)
 {
-	const int ours[] = {launch->nothing.n, launch->listeners.api.n, launch->listeners.status.n,
+	const int ours[] = {launch->signals, launch->nothing.n, launch->listeners.api.n, launch->listeners.status.n,
 		launch->listeners.events.n};
 	unsigned from = STDERR_FILENO + 1;
 
@@ -143,8 +143,10 @@ static int take_signals(struct launch *launch, struct err *err)
 
 static int begin(struct launch *launch, struct err *err)
 {
-	int r = listeners_open(&launch->listeners, &launch->opts, err);
+	int r = take_signals(launch, err); /* before there is a socket to be left behind */
 
+	if (r == 0)
+		r = listeners_open(&launch->listeners, &launch->opts, err);
 	launch->api = opts_has_api(&launch->opts);
 	if (!launch->api)
 		fd_close(&launch->nothing);
@@ -160,8 +162,6 @@ static int begin(struct launch *launch, struct err *err)
 		r = watcher_start(LOG_WARN + (int)launch->opts.verbose, err);
 	if (r == 0)
 		r = tenant_init(&launch->tenant, &launch->opts, err);
-	if (r == 0)
-		r = take_signals(launch, err);
 	if (r == 0)
 		r = walls_scopes(err);
 	walls_limits();

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -23,10 +24,13 @@ static void __attribute__((noreturn)) become_watcher(char *binary, int level, in
 {
 	char pid[16], level_text[16], verb[] = "watch";
 	char *argv[] = {binary, verb, pid, level_text, NULL};
+	sigset_t none;
 
 	snprintf(pid, sizeof(pid), "%d", (int)getppid());
 	snprintf(level_text, sizeof(level_text), "%d", level);
 	setsid(); /* signals to our group or terminal are ours: it ends when we do */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if ((ready == FD_READY ? fcntl(ready, F_SETFD, 0) : dup2(ready, FD_READY)) >= 0 &&
 		syscall(SYS_close_range, FD_READY + 1, ~0u, 0) == 0)
 		execv(binary, argv);

@@ -286,13 +286,14 @@ static enum wall by_whose_word(void)
 }
 
 /* A helper that ends with status 1 has said why, by another way than the core's, which may be later. An
- * empty packet is like a hang-up: of that nobody says anything, and the helper ends. */
+ * empty packet is like a hang-up: of that nobody says anything, and the helper ends. How it ended the core may
+ * hear later than that it hung up. */
 static enum wall by_whose_last_word(void)
 {
-	int64_t end = clock_ms() + PATIENCE_MS / 3;
+	const int64_t now = clock_ms(), end = now + PATIENCE_MS / 3, soon = now + SETTLE_MS;
 
 	while (by_whose_word() == WALL_NONE &&
-		vm_said(&vm, "its helper ended: exited with status 1") && clock_ms() < end)
+		clock_ms() < (vm_said(&vm, "its helper ended: exited with status 1") ? end : soon))
 		vm_pump(&vm, 10);
 	return by_whose_word() != WALL_NONE ? by_whose_word()
 		: vm_said(&vm, "its helper ended") ? WALL_FRAME : WALL_NONE;

@@ -16,7 +16,7 @@
 
 #include "ipc/frame.h"
 
-enum { SLICE_MS = 100 }; /* the longest single wait, where there is a deadline */
+enum { SLICE_MS = 100, POLL_SLICE_MS = 1000 }; /* the longest single wait, where there is a deadline */
 
 union control {
 	char buf[CMSG_SPACE(FRAME_FDS * sizeof(int))];
@@ -36,6 +36,16 @@ int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int poll_slice(struct pollfd *polls, unsigned n, int64_t ms, int64_t *ret_lost)
+{
+	const int64_t before = now_ms(), slice = ms > POLL_SLICE_MS ? POLL_SLICE_MS : ms;
+	const int r = poll_ms(polls, n, slice);
+	const int64_t lost = now_ms() - before - slice;
+
+	*ret_lost = slice >= 0 && lost > 0 ? lost : 0;
+	return r;
 }
 
 int frame_pair(struct fd *ret_a, struct fd *ret_b)

@@ -51,6 +51,9 @@ unsigned frame_done(struct frame *frame);
 /* poll(2) under a filter: what poll itself goes on with after a stop, or a look by ptrace, is
  * restart_syscall(2), a call of its own; ppoll starts again. ms < 0: no bound. */
 int poll_ms(struct pollfd *polls, unsigned n, int64_t ms);
+/* The same for a second at most. *ret_lost: so many ms it took longer than it was to; everything stood
+ * still, as a job that is stopped does, and that is not the time of whom we wait for. */
+int poll_slice(struct pollfd *polls, unsigned n, int64_t ms, int64_t *ret_lost);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t now_ms(void);

@@ -33,7 +33,7 @@
 enum { STATUS_OK = 0, STATUS_REFUSED = 1, STATUS_FAULT = 2 };
 
 /* Of one process at a time: the others' turn comes, and signals', whatever it says. */
-enum { WORDS_A_TURN = 64, SLICE_MS = 1000 };
+enum { WORDS_A_TURN = 64 };
 
 /* First of all: a closed standard descriptor becomes /dev/null, so that nothing of ours gets its
  * number. One more is for who has none. */
@@ -53,8 +53,8 @@ static int tidy_descriptors(struct launch *launch)
 /* What we inherited and nobody named; ours are copies by now, and in order of their numbers. */
 static int close_others(struct launch *launch)
 {
-	const int ours[] = {launch->signals, launch->nothing.n, launch->listeners.api.n, launch->listeners.status.n,
-		launch->listeners.events.n};
+	const int ours[] = {launch->signals, launch->nothing.n, launch->listeners.api.n,
+		launch->listeners.status.n, launch->listeners.events.n};
 	unsigned from = STDERR_FILENO + 1;
 
 	for (;;) {
@@ -242,34 +242,21 @@ static void take_signal(struct launch *launch)
 	}
 }
 
-/* Waits, in slices: what one takes longer than that, as when the whole job is stopped, is lost to all. */
-static int wait_for(struct launch *launch, struct pollfd *polls, unsigned n)
-{
-	const int64_t before = now_ms();
-	const int left = life_due_ms(launch), slice = left > SLICE_MS ? SLICE_MS : left;
-	const int r = poll(polls, n, slice);
-	const int code = errno;
-	const int64_t lost = now_ms() - before - slice;
-
-	if (slice >= 0 && lost > 0)
-		life_lost(launch, lost);
-	return r < 0 && code != EINTR ? -code : 0;
-}
-
 static void serve(struct launch *launch)
 {
-	int r;
-
 	struct pollfd polls[1 + CHILDREN];
+	int64_t lost;
+	int r;
 
 	while (!life_over(launch)) {
 		polls[0] = (struct pollfd){.fd = launch->signals, .events = POLLIN};
 		for (unsigned i = 0; i < CHILDREN; i++)
 			polls[1 + i] = (struct pollfd){.fd = launch->children[i].words.n,
 				.events = POLLIN};
-		r = wait_for(launch, polls, 1 + CHILDREN);
-		if (r < 0) {
-			log_error("poll: %s", strerror(-r)); /* all end with us */
+		r = poll_slice(polls, 1 + CHILDREN, life_due_ms(launch), &lost);
+		life_lost(launch, lost);
+		if (r < 0 && errno != EINTR) {
+			log_error("poll: %s", strerror(errno)); /* all end with us */
 			launch->status = STATUS_FAULT;
 			break;
 		}

@@ -12,8 +12,6 @@
 #include "helpers/open/vm.h"
 #include "ipc/log.h"
 
-enum { SLICE_MS = 1000 };
-
 static int take_words(struct vm *vm, struct err *err)
 {
 	struct word_msg msg;
@@ -26,17 +24,12 @@ static int take_words(struct vm *vm, struct err *err)
 	return r == -EAGAIN ? 0 : err_set(err, r, BLAME_PEER, "launcher: %s", strerror(-r));
 }
 
-/* Waits, in slices. What one takes longer than that everything stood still, as a job that is stopped does,
- * and it is not the time of whom we wait for. */
 static int wait_for(struct vm *vm, struct pollfd *polls, unsigned n)
 {
-	const int64_t before = now_ms();
-	const int left = life_due_ms(vm), slice = left > SLICE_MS ? SLICE_MS : left;
-	const int r = poll_ms(polls, n, slice);
-	const int64_t lost = now_ms() - before - slice;
+	int64_t lost;
+	const int r = poll_slice(polls, n, life_due_ms(vm), &lost);
 
-	if (slice >= 0 && lost > 0)
-		vm->due += lost;
+	vm->due += lost;
 	return r;
 }
 

@@ -14,8 +14,6 @@
 #include "ipc/frame.h"
 #include "ipc/operate.h"
 
-enum { SLICE_MS = 1000 };
-
 _Static_assert(EVENTS_MAX >= VM_SLOTS + 10, "a channel a device");
 
 void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque)
@@ -26,22 +24,18 @@ void events_add(struct events *events, const int *fd, void (*ready)(void *opaque
 
 int64_t events_wait(const struct events *events, int ms)
 {
-	const int slice = ms > SLICE_MS ? SLICE_MS : ms;
-	const struct timespec time = {.tv_sec = slice / 1000, .tv_nsec = slice % 1000 * 1000000l};
-	const int64_t before = now_ms();
 	struct pollfd polled[EVENTS_MAX];
 	int64_t lost;
 	int n;
 
 	for (unsigned i = 0; i < events->n; i++)
 		polled[i] = (struct pollfd){.fd = *events->sources[i].fd, .events = POLLIN};
-	n = ppoll(polled, events->n, ms < 0 ? NULL : &time, NULL);
-	lost = now_ms() - before - slice;
+	n = poll_slice(polled, events->n, ms, &lost);
 	for (unsigned i = 0; i < events->n && n > 0; i++) {
 		if (polled[i].revents)
 			events->sources[i].ready(events->sources[i].opaque);
 	}
-	return ms >= 0 && lost > 0 ? lost : 0;
+	return lost;
 }
 
 void event_clear(int eventfd)

@@ -27,8 +27,7 @@ struct events {
 void events_add(struct events *events, const int *fd, void (*ready)(void *opaque), void *opaque);
 
 /* Waits until something is ready, at most ms milliseconds (-1: for as long as it takes) or a second, and
- * handles it. Returns the milliseconds that took longer than it was to: everything stood still, as a job
- * that is stopped does, and that is not the time of whom we wait for. */
+ * handles it. Returns the milliseconds for which everything stood still (ipc/frame.h, poll_slice). */
 int64_t events_wait(const struct events *events, int ms);
 
 /* Takes the count out of a non-blocking eventfd. */
